@@ -1,0 +1,152 @@
+"""The catalogue: from a dataset's name to a :class:`PairedDataset`, its regions and words cached on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from filelock import FileLock
+
+from semshare.data.coco import CocoSource
+from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
+from semshare.data.regions import EXTRACTORS, extract_to_store
+from semshare.data.scenes import ScenesSource, coco1k_test_size
+from semshare.data.source import Item, Source
+from semshare.data.store import FeatureStore
+from semshare.data.words import Vocabulary, tokenise, train_word2vec
+from semshare.errors import UserError
+from semshare.home import cache_folder
+from semshare.progress import Progress
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a dataset is opened.
+
+    ``open`` takes scale, root and split seed. A dataset with ``trained_as`` shares that one's training and
+    tests on the first ``test_size(scale)`` images of its test split (COCO1K within COCO5K).
+    """
+
+    open: Callable[[str, Path | None, int], Source]
+    text_kind: Literal["tags", "captions"]
+    trained_as: str | None = None
+    test_size: Callable[[str], int] | None = None
+
+
+def _scenes(view: str) -> Callable[[str, Path | None, int], Source]:
+    return lambda scale, root, split_seed: ScenesSource.at(view, scale, cache_folder("scenes"))
+
+
+def _coco(scale: str, root: Path | None, split_seed: int) -> Source:
+    if root is None:
+        raise UserError("root: missing; dataset 'coco' needs the folder that holds COCO's annotations/")
+    return CocoSource(root, split_seed)
+
+
+CATALOGUE: dict[str, Entry] = {
+    "scenes-flickr25k": Entry(_scenes("flickr25k"), "tags"),
+    "scenes-nuswide": Entry(_scenes("nuswide"), "tags"),
+    "scenes-coco1k": Entry(_scenes("coco5k"), "captions", trained_as="scenes-coco5k", test_size=coco1k_test_size),
+    "scenes-coco5k": Entry(_scenes("coco5k"), "captions"),
+    "coco": Entry(_coco, "captions"),
+}
+
+
+def entry(name: str) -> Entry:
+    """The entry of ``name``; raises :class:`UserError` listing the known datasets."""
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise UserError(f"dataset: unknown {name!r}, expected one of {', '.join(CATALOGUE)}") from None
+
+
+def trained_as(name: str) -> str:
+    """The dataset whose training ``name`` shares: itself, for all but COCO1K."""
+    return entry(name).trained_as or name
+
+
+@lru_cache(maxsize=4)
+def load(
+    name: str,
+    scale: str,
+    root: Path | None = None,
+    regions: str = "grid",
+    split_seed: int = 0,
+    seed: int = 0,
+    quiet: bool = False,
+) -> PairedDataset:
+    """Open dataset ``name``, extracting regions and training Word2Vec the first time.
+
+    Args:
+        name: a name of the catalogue.
+        scale: decides the size of generated datasets.
+        root: the folder of a dataset that is not generated.
+        regions: the region extractor's name.
+        split_seed: seed of the split, where the dataset has no official one.
+        seed: seed of Word2Vec.
+        quiet: show no progress.
+
+    Raises:
+        UserError: an unknown name, or data that cannot be used.
+    """
+    chosen = entry(name)
+    if chosen.trained_as:
+        whole = load(chosen.trained_as, scale, root, regions, split_seed, seed, quiet)
+        test = whole.parts["test"].first(chosen.test_size(scale))
+        return replace(whole, name=name, parts={**whole.parts, "test": test})
+    source = chosen.open(scale, root, split_seed)
+    items = source.items()
+    check_items(name, items, source.label_names)
+    store = _region_store(source, items, regions, quiet)
+    texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
+    vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)
+    words = items_checksum(items, source.label_names)
+    return PairedDataset(
+        name=name,
+        status=source.status,
+        text_kind=source.text_kind,
+        label_names=source.label_names,
+        supercategories=source.supercategories,
+        attribution=source.attribution,
+        parts=build_parts(items, source.label_names, vocabulary),
+        vocabulary=vocabulary,
+        vectors=_word_vectors(texts, vocabulary, seed),
+        store=store,
+        source=source,
+        checksum=hashlib.sha256(f"{words} {store.checksum}".encode()).hexdigest(),
+    )
+
+
+def _region_store(source: Source, items: list[Item], regions: str, quiet: bool) -> FeatureStore:
+    """The store of the source's pool, extracted now where an item is missing from it."""
+    if regions not in EXTRACTORS:
+        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(EXTRACTORS)}")
+    folder = cache_folder("regions") / f"{source.pool}-{regions}"
+    ids = sorted(item.id for item in items)
+    with FileLock(f"{folder}.lock"):
+        try:
+            store = FeatureStore(folder)
+            if all(id in store for id in ids):
+                return store
+        except UserError:
+            pass  # none there, or a damaged one: extract again
+        progress = Progress(f"regions of {source.pool}", quiet)
+        return extract_to_store(EXTRACTORS[regions](), source.pool_ids(), source.picture, folder, progress.track)
+
+
+def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
+    """Word2Vec vectors, cached by the texts and the seed."""
+    digest = hashlib.sha256(json.dumps([texts, vocabulary.words, seed]).encode()).hexdigest()[:16]
+    path = cache_folder("words") / f"{digest}.npy"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            part = path.with_suffix(".part.npy")
+            np.save(part, train_word2vec(texts, vocabulary, seed))
+            part.replace(path)
+        return np.load(path, allow_pickle=False)

@@ -1,0 +1,199 @@
+"""PairedDataset: images, texts, labels and splits as tensors, and the batches that training reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semshare.data.regions import BOX, CLASS, SCORE
+from semshare.data.segments import Segments
+from semshare.data.source import SPLITS, Item, Source, Split
+from semshare.data.store import FeatureStore
+from semshare.data.words import SPECIAL, Vocabulary, tokenise
+from semshare.errors import UserError
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split: N images, M texts, and which image each text describes.
+
+    Attributes:
+        image_ids: N ids.
+        labels: [N, C] float 0/1.
+        texts: M texts as written.
+        words: M lists of word ids, ``<start>`` and ``<end>`` included.
+        owner: [M] integer, the row of the image that a text describes.
+        caption_index: [M] integer, a text's place among its image's texts (0 to 4 on COCO).
+    """
+
+    image_ids: tuple[str, ...]
+    labels: Tensor
+    texts: tuple[str, ...]
+    words: tuple[tuple[int, ...], ...]
+    owner: Tensor
+    caption_index: Tensor
+
+    @property
+    def text_labels(self) -> Tensor:
+        """[M, C] float: a text has its image's labels."""
+        return self.labels[self.owner]
+
+    def distinct_texts(self) -> Tensor:
+        """Rows of the distinct (words, labels) pairs, first occurrences in order (paper.md section 4)."""
+        seen: set[tuple] = set()
+        rows = []
+        labels = self.text_labels.bool().numpy()
+        for row, words in enumerate(self.words):
+            if (key := (words, labels[row].tobytes())) not in seen:
+                seen.add(key)
+                rows.append(row)
+        return torch.tensor(rows)
+
+    def first(self, count: int) -> Part:
+        """The part restricted to its first ``count`` images and their texts."""
+        kept = [row for row, owner in enumerate(self.owner.tolist()) if owner < count]
+        return Part(
+            image_ids=self.image_ids[:count],
+            labels=self.labels[:count],
+            texts=tuple(self.texts[row] for row in kept),
+            words=tuple(self.words[row] for row in kept),
+            owner=self.owner[kept],
+            caption_index=self.caption_index[kept],
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B aligned pairs: row i of ``image``, ``text`` and ``labels`` [B, C] belong together."""
+
+    image: Segments
+    text: Segments
+    labels: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        return Batch(self.image.to(device), self.text.to(device), self.labels.to(device, non_blocking=True))
+
+
+@dataclass(frozen=True)
+class PairedDataset:
+    """A dataset ready for tensors; ``vectors`` [V, 300] holds the vocabulary's Word2Vec vectors."""
+
+    name: str
+    status: str
+    text_kind: str
+    label_names: tuple[str, ...]
+    supercategories: Mapping[str, str]
+    attribution: str
+    parts: Mapping[Split, Part]
+    vocabulary: Vocabulary
+    vectors: np.ndarray = field(repr=False)
+    store: FeatureStore = field(repr=False)
+    source: Source = field(repr=False)
+    checksum: str
+
+    @property
+    def feature_size(self) -> int:
+        """Length of a region's feature."""
+        return self.store.meta["features"]
+
+    @property
+    def region_classes(self) -> int:
+        """Number of classes the region extractor tells apart."""
+        return self.store.meta["classes"]
+
+    def images(self, split: Split, rows: Sequence[int] | None = None) -> Segments:
+        """The regions of images ``rows`` (all by default), features [B, 36, D] float32."""
+        ids = self.parts[split].image_ids
+        chosen = ids if rows is None else [ids[row] for row in rows]
+        stored = torch.from_numpy(self.store.read(chosen)).float()
+        return Segments(
+            features=stored[..., :-7],
+            positions=stored[..., BOX],
+            mask=stored[..., SCORE] > 0,
+            targets=stored[..., CLASS].long(),
+        )
+
+    def texts(self, split: Split, rows: Sequence[int] | None = None) -> Segments:
+        """The words of texts ``rows`` (all by default) as ids [B, L], padded to the longest of them."""
+        words = self.parts[split].words
+        return pad_words([words[row] for row in (range(len(words)) if rows is None else rows)])
+
+    def batches(self, split: Split, size: int, generator: torch.Generator) -> Iterator[Batch]:
+        """One epoch of shuffled pairs: each image once, with one of its texts drawn at random."""
+        part = self.parts[split]
+        texts_of: list[list[int]] = [[] for _ in part.image_ids]
+        for row, owner in enumerate(part.owner.tolist()):
+            texts_of[owner].append(row)
+        order = torch.randperm(len(part.image_ids), generator=generator)
+        pick = torch.rand(len(order), generator=generator)
+        for rows in order.split(size):
+            image_rows = rows.tolist()
+            text_rows = [texts_of[row][int(pick[row] * len(texts_of[row]))] for row in image_rows]
+            yield Batch(self.images(split, image_rows), self.texts(split, text_rows), part.labels[rows])
+
+
+def pad_words(words: Sequence[Sequence[int]]) -> Segments:
+    """Lists of word ids as padded :class:`Segments`: features are the ids, positions 0..L-1."""
+    lengths = torch.tensor([len(text) for text in words])
+    width = int(lengths.max())
+    ids = torch.zeros(len(words), width, dtype=torch.long)
+    for row, text in enumerate(words):
+        ids[row, : len(text)] = torch.tensor(text)
+    places = torch.arange(width).expand(len(words), -1)
+    targets = ids.masked_fill(ids < len(SPECIAL), -1)
+    return Segments(features=ids, positions=places, mask=places < lengths.unsqueeze(1), targets=targets)
+
+
+def check_items(name: str, items: Sequence[Item], label_names: Sequence[str]) -> None:
+    """Raise :class:`UserError` for the first item that training could not use."""
+    known, seen = set(label_names), set()
+    if not items:
+        raise UserError(f"{name}: no items")
+    for item in items:
+        if item.id in seen:
+            raise UserError(f"{name}: item {item.id!r} appears twice")
+        seen.add(item.id)
+        if item.split not in SPLITS:
+            raise UserError(f"{name}: item {item.id!r} has split {item.split!r}, expected one of {SPLITS}")
+        if not item.texts:
+            raise UserError(f"{name}: item {item.id!r} has no text")
+        if unknown := set(item.labels) - known:
+            raise UserError(f"{name}: item {item.id!r} has unknown label {sorted(unknown)[0]!r}")
+    for split in SPLITS:
+        if not any(item.split == split for item in items):
+            raise UserError(f"{name}: no item in split {split!r}")
+
+
+def build_parts(
+    items: Sequence[Item], label_names: Sequence[str], vocabulary: Vocabulary
+) -> dict[Split, Part]:
+    """Turn items into one :class:`Part` a split; rows keep the order of ``items``."""
+    column = {label: index for index, label in enumerate(label_names)}
+    parts: dict[Split, Part] = {}
+    for split in SPLITS:
+        chosen = [item for item in items if item.split == split]
+        labels = torch.zeros(len(chosen), len(label_names))
+        for row, item in enumerate(chosen):
+            labels[row, [column[label] for label in item.labels]] = 1
+        pairs = [(row, index, text) for row, item in enumerate(chosen) for index, text in enumerate(item.texts)]
+        parts[split] = Part(
+            image_ids=tuple(item.id for item in chosen),
+            labels=labels,
+            texts=tuple(text for _, _, text in pairs),
+            words=tuple(tuple(vocabulary.encode(tokenise(text))) for _, _, text in pairs),
+            owner=torch.tensor([row for row, _, _ in pairs]),
+            caption_index=torch.tensor([index for _, index, _ in pairs]),
+        )
+    return parts
+
+
+def items_checksum(items: Sequence[Item], label_names: Sequence[str]) -> str:
+    """sha256 over everything a reader said: ids, texts, labels, splits and the label names."""
+    rows = [[item.id, item.texts, item.labels, item.split] for item in items]
+    return hashlib.sha256(json.dumps([list(label_names), rows], ensure_ascii=True).encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""Words: tokenising a text, the vocabulary, and Word2Vec vectors trained on the training texts alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from gensim.models import Word2Vec
+
+PAD, START, END, UNK, MASK = "<pad>", "<start>", "<end>", "<unk>", "<mask>"
+SPECIAL = (PAD, START, END, UNK, MASK)
+MAX_LENGTH = 150  # the supplementary's maximum sequence length, <start> and <end> included
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+def tokenise(text: str) -> list[str]:
+    """The lower-cased words of ``text``; an apostrophe inside a word stays, other punctuation separates."""
+    return _WORD.findall(text.lower())
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words with their ids; the first five are ``<pad> <start> <end> <unk> <mask>``."""
+
+    words: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.words[: len(SPECIAL)] != SPECIAL:
+            raise ValueError(f"a vocabulary begins with {SPECIAL}, found {self.words[: len(SPECIAL)]}")
+        object.__setattr__(self, "_ids", {word: id for id, word in enumerate(self.words)})
+
+    @classmethod
+    def build(cls, texts: Iterable[Sequence[str]], min_count: int = 1) -> Vocabulary:
+        """The words seen at least ``min_count`` times in tokenised ``texts``: frequent first, then a to z."""
+        counts = Counter(word for text in texts for word in text)
+        kept = [word for word, count in counts.items() if count >= min_count]
+        return cls(SPECIAL + tuple(sorted(kept, key=lambda word: (-counts[word], word))))
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, words: Sequence[str]) -> list[int]:
+        """``<start>``, the ids of ``words`` (unknown ones as ``<unk>``), ``<end>``: at most 150 ids."""
+        ids: dict[str, int] = self._ids  # type: ignore[attr-defined]
+        unknown = ids[UNK]
+        body = [ids.get(word, unknown) for word in words[: MAX_LENGTH - 2]]
+        return [ids[START], *body, ids[END]]
+
+
+def train_word2vec(
+    texts: Sequence[Sequence[str]], vocabulary: Vocabulary, seed: int, size: int = 300, epochs: int = 20
+) -> np.ndarray:
+    """Word2Vec vectors [V, size] float32 for ``vocabulary``, trained on tokenised training ``texts``.
+
+    One worker, because gensim's result depends on how several of them interleave. ``<pad>`` is zero; the
+    other special words, and any word gensim dropped, are drawn from a normal of the trained vectors' spread.
+    """
+    model = Word2Vec(
+        [list(text) for text in texts],
+        vector_size=size,
+        window=5,
+        min_count=1,
+        sg=1,
+        epochs=epochs,
+        seed=seed,
+        workers=1,
+        hashfxn=_stable_hash,
+    )
+    spread = float(model.wv.vectors.std())
+    vectors = np.random.default_rng(seed).normal(0, spread, (len(vocabulary), size)).astype(np.float32)
+    for id, word in enumerate(vocabulary.words):
+        if word in model.wv:
+            vectors[id] = model.wv[word]
+    vectors[0] = 0
+    return vectors
+
+
+def _stable_hash(text: str) -> int:
+    """A hash that does not change with PYTHONHASHSEED: gensim seeds each word's first vector with it."""
+    value = 2166136261
+    for byte in text.encode():
+        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
+    return value

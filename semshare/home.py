@@ -1,0 +1,23 @@
+"""Where semshare keeps what it makes: ``$SEMSHARE_HOME``, or ``~/.cache/semshare``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from semshare.errors import UserError
+
+
+def home() -> Path:
+    """The folder of caches and runs."""
+    return Path(os.environ.get("SEMSHARE_HOME") or Path.home() / ".cache" / "semshare")
+
+
+def cache_folder(name: str) -> Path:
+    """The folder ``name`` of :func:`home`, made where missing; raises :class:`UserError` if it cannot be."""
+    folder = home() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made ({error.strerror}); set SEMSHARE_HOME to a writable folder") from None
+    return folder

@@ -1,0 +1,174 @@
+"""The methods compared: which network, which loss terms, nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from semshare import losses
+from semshare.data.dataset import Batch, PairedDataset
+from semshare.data.segments import draw_hidden
+from semshare.errors import UserError
+from semshare.experiment import Experiment
+from semshare.model import MODALITIES, DSCMRNetwork, Modality, Output, SemanticNetwork
+
+Outputs = dict[Modality, Output]
+
+
+class Method(ABC):
+    """A network and the loss it is trained with.
+
+    ``selection`` says how dev picks the epoch: by the mean of both modalities' F1, or each modality's own.
+    """
+
+    name: str
+    title: str
+    selection: Literal["mean", "each"] = "mean"
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
+        """The experiment fields this method sets itself (weights of its terms, its own batch size)."""
+        return {}
+
+    @abstractmethod
+    def network(self, experiment: Experiment, dataset: PairedDataset) -> nn.Module:
+        """A fresh network, its weights drawn from torch's current random state."""
+
+    def read(
+        self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator
+    ) -> Outputs:
+        """What the network says of a training batch, one :class:`Output` a modality."""
+        return {"image": network("image", batch.image), "text": network("text", batch.text)}
+
+    @abstractmethod
+    def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
+        """The weighted loss terms, named; their sum is what is minimised."""
+
+
+class Independent(Method):
+    """One network a modality, each trained alone by label prediction.
+
+    Both are trained in one loop: they share no weight, so the summed loss gives each its own gradient.
+    """
+
+    name, title = "independent", "Independent"
+    selection = "each"
+    shared, context = False, False
+
+    def network(self, experiment: Experiment, dataset: PairedDataset) -> nn.Module:
+        sizes = ("width", "layers", "heads", "feed_forward", "dropout", "bert")
+        return SemanticNetwork(
+            feature_size=dataset.feature_size,
+            region_classes=dataset.region_classes,
+            vectors=dataset.vectors,
+            labels=len(dataset.label_names),
+            encoder={size: getattr(experiment, size) for size in sizes},
+            shared=self.shared,
+            context=self.context,
+        )
+
+    def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
+        kind = experiment.label_loss
+        total = {}
+        for modality in MODALITIES:
+            output = outputs[modality]
+            prediction = output.scores if kind == "softplus_dot" else output.probabilities
+            total[f"label_{modality}"] = losses.label_prediction(prediction, labels, kind)["label"] / 2
+        return total
+
+
+class Traditional(Independent):
+    """One network a modality, trained jointly with the consistency loss at ``eta`` ("Eq. 2", Fig. 1)."""
+
+    name, title = "traditional", "Traditional"
+    selection = "mean"
+
+    def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
+        return {"eta": 0.1}
+
+    def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
+        total = super().terms(outputs, labels, experiment)
+        if experiment.eta:
+            image, text = outputs["image"].common, outputs["text"].common
+            consistency = losses.consistency(image, text, labels, experiment.similarity)
+            total |= {name: experiment.eta * term for name, term in consistency.items()}
+        return total
+
+
+class Ours(Traditional):
+    """The shared encoder with label and context prediction: l_cls + lambda l_ctx ("Eq. 6").
+
+    One masked pass feeds both losses, at lambda = 0 too.
+    """
+
+    name, title = "ours", "Ours"
+    shared, context = True, True
+
+    def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
+        return {"lam": 0.01 if text_kind == "captions" else 0.1}
+
+    def read(
+        self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator
+    ) -> Outputs:
+        share = experiment.mask_share
+        return {
+            "image": network("image", batch.image, draw_hidden(batch.image, share, generator)),
+            "text": network("text", batch.text, draw_hidden(batch.text, share, generator)),
+        }
+
+    def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
+        image, text = outputs["image"], outputs["text"]
+        context = losses.context_prediction(image.context, image.targets, text.context, text.targets)
+        weighted = {name: experiment.lam * term for name, term in context.items()}
+        return super().terms(outputs, labels, experiment) | weighted
+
+
+class OursWithConsistency(Ours):
+    """Ours with the consistency loss added at eta = 0.1."""
+
+    name, title = "ours+con", "Ours+Con"
+
+    def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
+        return super().settings(text_kind, scale) | {"eta": 0.1}
+
+
+class DSCMR(Method):
+    """DSCMR (Zhen et al., CVPR 2019) with its own optimiser settings; data shuffled, selection on dev."""
+
+    name, title = "dscmr", "DSCMR"
+    betas = (0.5, 0.999)
+
+    def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
+        width = 64 if scale == "smoke" else 1024
+        return {"batch": 100, "learning_rate": 1e-4, "width": width, "feed_forward": 2 * width}
+
+    def network(self, experiment: Experiment, dataset: PairedDataset) -> nn.Module:
+        return DSCMRNetwork(
+            feature_size=dataset.feature_size,
+            vectors=dataset.vectors,
+            labels=len(dataset.label_names),
+            hidden=experiment.feed_forward,
+            width=experiment.width,
+        )
+
+    def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
+        image, text = outputs["image"], outputs["text"]
+        terms = losses.dscmr(image.scores, text.scores, image.embedding, text.embedding, labels)
+        weights = {"label": 1.0, "consistency": 1e-3, "pair": 1e-1}
+        return {name: weights[name] * term for name, term in terms.items()}
+
+
+METHODS: dict[str, Method] = {
+    method.name: method for method in (Independent(), Traditional(), DSCMR(), OursWithConsistency(), Ours())
+}
+
+
+def get(name: str) -> Method:
+    """The method called ``name``; raises :class:`UserError` listing the known ones."""
+    try:
+        return METHODS[name]
+    except KeyError:
+        raise UserError(f"method: unknown {name!r}, expected one of {', '.join(METHODS)}") from None

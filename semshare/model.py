@@ -1,0 +1,223 @@
+"""The networks: segment encoders, the shared encoder with its heads, and DSCMR's two branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from transformers import BertConfig, BertModel
+
+from semshare.data.segments import Segments
+from semshare.data.words import MAX_LENGTH, SPECIAL
+from semshare.errors import UserError
+
+Modality = Literal["image", "text"]
+MODALITIES: tuple[Modality, Modality] = ("image", "text")
+_MASK_ID = SPECIAL.index("<mask>")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network says of B items of one modality.
+
+    Attributes:
+        embedding: [B, E] what retrieval compares by cosine; the class-space vector, or DSCMR's hidden one.
+        scores: [B, C] what Micro-F1 thresholds.
+        probabilities: [B, C] mean over tokens of the plain sigmoids, what ``bce`` reads.
+        common: [B, d] what the consistency loss compares: the mean segment before the shared encoder.
+        context: [M, K] logits for the M hidden segments; None where nothing was to be hidden.
+        targets: [M] what those logits should say.
+    """
+
+    embedding: Tensor
+    scores: Tensor
+    probabilities: Tensor
+    common: Tensor
+    context: Tensor | None = None
+    targets: Tensor | None = None
+
+
+class RegionEncoder(nn.Module):
+    """Regions to segments: a linear map of the feature plus one of the box (paper.md section 1)."""
+
+    def __init__(self, feature_size: int, width: int) -> None:
+        super().__init__()
+        self.feature = nn.Linear(feature_size, width)
+        self.box = nn.Linear(5, width)
+        self.mask = nn.Parameter(torch.zeros(feature_size))
+
+    def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
+        """[B, L, D] and boxes [B, L, 5] to [B, L, d]; ``hidden`` [B, L] regions show a learnt vector."""
+        features = segments.features
+        if hidden is not None:
+            features = torch.where(hidden.unsqueeze(-1), self.mask, features)
+        return segments.with_features(self.feature(features) + self.box(segments.positions))
+
+
+class WordEncoder(nn.Module):
+    """Words to segments: Word2Vec, then a one-layer BiGRU whose two directions are averaged."""
+
+    def __init__(self, vectors: np.ndarray, width: int) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding.from_pretrained(torch.from_numpy(vectors), freeze=False, padding_idx=0)
+        self.gru = nn.GRU(vectors.shape[1], width, batch_first=True, bidirectional=True)
+
+    def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
+        """Word ids [B, L] to [B, L, d]; ``hidden`` [B, L] words are read as ``<mask>``."""
+        ids = segments.features if hidden is None else segments.features.masked_fill(hidden, _MASK_ID)
+        lengths = segments.mask.sum(1).cpu()
+        packed = pack_padded_sequence(self.vectors(ids), lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=ids.shape[1])
+        forward, backward = states.chunk(2, dim=-1)
+        return segments.with_features((forward + backward) / 2)
+
+
+class SharedEncoder(nn.Module):
+    """Transformer blocks over segments of either modality: ``BertModel`` through ``inputs_embeds``.
+
+    Regions all take position 0, since their place comes from the box; words take 0, 1, 2... No token-type
+    information: BERT's token-type vector is zero and stays so.
+    """
+
+    def __init__(
+        self, width: int, layers: int, heads: int, feed_forward: int, dropout: float, bert: str | None = None
+    ) -> None:
+        super().__init__()
+        sizes = BertConfig(
+            vocab_size=1,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            intermediate_size=feed_forward,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+            max_position_embeddings=MAX_LENGTH,
+            type_vocab_size=1,
+            attn_implementation="sdpa",
+        )
+        self.bert = BertModel(sizes, add_pooling_layer=False)
+        if bert is not None:
+            load_bert(self.bert, bert)
+        self.bert.embeddings.word_embeddings.requires_grad_(False)
+        self.bert.embeddings.token_type_embeddings.requires_grad_(False)
+        nn.init.zeros_(self.bert.embeddings.token_type_embeddings.weight)
+
+    def forward(self, segments: Segments) -> Tensor:
+        """[B, L, d] to hidden states [B, L, d]; padding is neither attended to nor meaningful."""
+        places = segments.positions
+        if places.is_floating_point():
+            places = torch.zeros(segments.mask.shape, dtype=torch.long, device=segments.mask.device)
+        return self.bert(
+            inputs_embeds=segments.features, attention_mask=segments.mask.long(), position_ids=places
+        ).last_hidden_state
+
+
+def load_bert(encoder: BertModel, source: str) -> None:
+    """Copy the first layers and the positions of the BERT checkpoint ``source`` (a name or a folder).
+
+    Raises:
+        UserError: the checkpoint cannot be read, or its width, feed-forward size, depth or number of
+            positions does not fit ``encoder``.
+    """
+    try:
+        checkpoint = BertModel.from_pretrained(source, add_pooling_layer=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"bert: cannot read a BERT checkpoint from {source!r}: {error}") from None
+    found, wanted = checkpoint.config, encoder.config
+    for name in ("hidden_size", "intermediate_size"):
+        if getattr(found, name) != getattr(wanted, name):
+            raise UserError(f"bert: {source} has {name} {getattr(found, name)}, expected {getattr(wanted, name)}")
+    for name in ("num_hidden_layers", "max_position_embeddings"):
+        if getattr(found, name) < getattr(wanted, name):
+            raise UserError(
+                f"bert: {source} has {name} {getattr(found, name)}, expected at least {getattr(wanted, name)}"
+            )
+    for mine, theirs in zip(encoder.encoder.layer, checkpoint.encoder.layer, strict=False):
+        mine.load_state_dict(theirs.state_dict())
+    encoder.embeddings.LayerNorm.load_state_dict(checkpoint.embeddings.LayerNorm.state_dict())
+    with torch.no_grad():
+        positions = checkpoint.embeddings.position_embeddings.weight[: wanted.max_position_embeddings]
+        encoder.embeddings.position_embeddings.weight.copy_(positions)
+
+
+class SemanticNetwork(nn.Module):
+    """Segment encoders, an encoder and a classifier: one for both modalities, or one for each.
+
+    With ``shared`` one transformer and one classifier read both modalities (Ours, Ours+Con); without, each
+    modality has its own (Independent, Traditional).
+    """
+
+    def __init__(
+        self,
+        feature_size: int,
+        region_classes: int,
+        vectors: np.ndarray,
+        labels: int,
+        encoder: dict,
+        shared: bool,
+        context: bool,
+    ) -> None:
+        """``encoder`` holds the arguments of :class:`SharedEncoder`; ``labels`` is C; ``context`` adds heads
+        that predict hidden segments."""
+        super().__init__()
+        width = encoder["width"]
+        self.shared = shared
+        self.segments = nn.ModuleDict(
+            {"image": RegionEncoder(feature_size, width), "text": WordEncoder(vectors, width)}
+        )
+        owners = ("both",) if shared else MODALITIES
+        self.encoders = nn.ModuleDict({owner: SharedEncoder(**encoder) for owner in owners})
+        self.classifiers = nn.ModuleDict({owner: nn.Linear(width, labels) for owner in owners})
+        if context:
+            self.context = nn.ModuleDict(
+                {"image": nn.Linear(width, region_classes), "text": nn.Linear(width, len(vectors))}
+            )
+
+    def forward(self, modality: Modality, segments: Segments, hidden: Tensor | None = None) -> Output:
+        """Read B items; ``hidden`` [B, L] marks segments to mask and to predict."""
+        owner = "both" if self.shared else modality
+        embedded = self.segments[modality](segments, hidden)
+        states = self.encoders[owner](embedded)
+        tokens = torch.sigmoid(self.classifiers[owner](states).float())
+        scores = segments.with_features(normalize(tokens, dim=-1)).mean()
+        return Output(
+            embedding=scores,
+            scores=scores,
+            probabilities=segments.with_features(tokens).mean(),
+            common=embedded.mean(),
+            context=None if hidden is None else self.context[modality](states[hidden]),
+            targets=None if hidden is None else segments.targets[hidden],
+        )
+
+    def modality_of(self, parameter: str) -> Modality | None:
+        """Which modality alone owns the state entry ``parameter``; None when both do."""
+        owner = parameter.split(".")[1]
+        return owner if owner in MODALITIES else None
+
+
+class DSCMRNetwork(nn.Module):
+    """DSCMR (CVPR 2019) on one vector an item: a ReLU layer each, then a shared linear map and classifier."""
+
+    def __init__(self, feature_size: int, vectors: np.ndarray, labels: int, hidden: int, width: int) -> None:
+        """``hidden`` is each branch's ReLU width (the paper's 2048), ``width`` the embedding's (1024)."""
+        super().__init__()
+        self.vectors = nn.Embedding.from_pretrained(torch.from_numpy(vectors), freeze=True, padding_idx=0)
+        self.branches = nn.ModuleDict(
+            {"image": nn.Linear(feature_size, hidden), "text": nn.Linear(vectors.shape[1], hidden)}
+        )
+        self.common = nn.Linear(hidden, width)
+        self.classifier = nn.Linear(width, labels)
+
+    def forward(self, modality: Modality, segments: Segments) -> Output:
+        """Read B items as the mean of their region features, or of their words' vectors."""
+        if modality == "text":
+            words = segments.mask & (segments.features >= len(SPECIAL))
+            segments = Segments(self.vectors(segments.features), segments.positions, words, segments.targets)
+        embedding = self.common(torch.relu(self.branches[modality](segments.mean())))
+        scores = self.classifier(embedding).float()
+        return Output(embedding=embedding, scores=scores, probabilities=scores, common=embedding)

@@ -1,0 +1,44 @@
+"""Progress on long work: a bar on a terminal, plain lines elsewhere, nothing that ends up in a notebook."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where progress of the work called ``title`` goes; ``quiet`` shows nothing."""
+
+    title: str
+    quiet: bool = False
+
+    @contextmanager
+    def epochs(self, total: int, done: int) -> Iterator[Callable[[dict[str, float]], None]]:
+        """Yield a function to call with each epoch's history row."""
+        terminal = sys.stderr.isatty()
+        bar = tqdm(total=total, initial=done, desc=self.title, unit="epoch", disable=self.quiet or not terminal)
+
+        def advance(row: dict[str, float]) -> None:
+            shown = {name: f"{row[name]:.3f}" for name in ("loss", "image_f1", "text_f1", "i2t", "t2i")}
+            bar.set_postfix(shown)
+            bar.update()
+            if not (self.quiet or terminal):
+                values = "  ".join(f"{name} {value}" for name, value in shown.items())
+                print(f"{self.title}: epoch {row['epoch']}/{total}  {values}", file=sys.stderr, flush=True)
+
+        with bar:
+            yield advance
+
+    def track(self, work: Iterable, total: int) -> Iterator:
+        """``work`` with a bar on a terminal, and a line at its start and end elsewhere."""
+        terminal = sys.stderr.isatty()
+        if not (self.quiet or terminal):
+            print(f"{self.title}: {total} steps", file=sys.stderr, flush=True)
+        yield from tqdm(work, total=total, desc=self.title, disable=self.quiet or not terminal)
+        if not (self.quiet or terminal):
+            print(f"{self.title}: done", file=sys.stderr, flush=True)

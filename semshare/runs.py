@@ -1,0 +1,262 @@
+"""The run store: an Experiment becomes a Run, found on disk or made there."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file
+
+from semshare import evaluation, methods, training
+from semshare.data import catalogue
+from semshare.data.dataset import PairedDataset
+from semshare.data.source import Split
+from semshare.errors import UserError
+from semshare.evaluation import Evaluation, Reading, Thresholds
+from semshare.experiment import SCALES, Experiment, default_precision
+from semshare.home import cache_folder
+from semshare.progress import Progress
+
+_RECORD = "run.json"
+_SOURCES = ("data", "model.py", "losses.py", "methods.py", "metrics.py", "evaluation.py", "training.py")
+_LIBRARIES = ("torch", "transformers", "gensim")
+
+
+def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto", **fields: Any) -> Experiment:
+    """The experiment of ``method`` on ``dataset``: the scale's sizes, the method's settings, then ``fields``.
+
+    Precision is the device's own (:func:`semshare.experiment.default_precision`) unless given.
+
+    Raises:
+        UserError: an unknown dataset, method, scale or field, or a value out of range.
+    """
+    catalogue.entry(dataset)
+    chosen = methods.get(method)
+    if scale not in SCALES:
+        raise UserError(f"scale: unknown {scale!r}, expected one of {', '.join(SCALES)}")
+    text_kind = catalogue.entry(dataset).text_kind
+    given = {name: value for name, value in fields.items() if value is not None}
+    settings = {"precision": default_precision(find_device(device))} | chosen.settings(text_kind, scale)
+    return Experiment.make(dataset=dataset, method=method, scale=scale, **(settings | given))
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """``auto`` is CUDA when present, else the CPU; raises :class:`UserError` for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device: {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return device
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its experiment, what training said, and its readings of any split."""
+
+    experiment: Experiment
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What the run was found by: the first 12 digits of its sha256."""
+        return self.record["key"]
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """Per epoch: the loss terms, the dev measures, the dev-tuned thresholds, seconds."""
+        return self.record["history"]
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Tuned on dev for the kept weights."""
+        return Thresholds(**self.record["thresholds"])
+
+    @property
+    def dataset(self) -> PairedDataset:
+        """The data the run was trained on (with the test split of the dataset that was asked for)."""
+        return _dataset(self.experiment)
+
+    @cached_property
+    def test(self) -> Evaluation:
+        """The test split's evaluation."""
+        return evaluation.evaluate(
+            self.reading("test"), self.dataset.parts["test"], self.dataset.text_kind, self.thresholds
+        )
+
+    def numbers(self) -> dict[str, float]:
+        """The test split's headline numbers, from the store where they were asked for before."""
+        return self._cached("numbers", lambda: self.test.numbers())
+
+    def mean_average_precision(self) -> dict[str, float]:
+        """mAP on test in both directions."""
+        data = self.dataset
+        return self._cached(
+            "map",
+            lambda: evaluation.mean_average_precision(self.reading("test"), data.parts["test"], data.text_kind),
+        )
+
+    def reading(self, split: Split) -> Reading:
+        """Embeddings and scores of ``split`` by the kept weights, cached beside them."""
+        trained = _dataset(self.experiment.change(dataset=catalogue.trained_as(self.experiment.dataset)))
+        path = self.folder / f"reading-{split}.safetensors"
+        if path.exists():
+            whole = Reading.load(path)
+        else:
+            whole = self._read(trained, split, self.folder / training.BEST)
+            whole.save(path)
+        part, count = trained.parts[split], len(self.dataset.parts[split].image_ids)
+        return whole if count == len(part.image_ids) else whole.first(part, count)
+
+    def curve(self) -> list[dict[str, float]]:
+        """Every epoch's measures on test, each at that epoch's own dev-tuned thresholds; selects nothing.
+
+        Needs an experiment with ``keep = "every-epoch"``.
+        """
+        return self._cached("curve", self._curve)
+
+    def network(self, weights: Path | None = None) -> torch.nn.Module:
+        """The network with the kept ``weights`` (the best by default), on the CPU, in evaluation mode."""
+        trained = _dataset(self.experiment.change(dataset=catalogue.trained_as(self.experiment.dataset)))
+        network = methods.get(self.experiment.method).network(self.experiment, trained)
+        network.load_state_dict(load_file(weights or self.folder / training.BEST))
+        return network.eval()
+
+    def _read(self, dataset: PairedDataset, split: Split, weights: Path) -> Reading:
+        device = find_device(self.record["device"].split(" ")[0])
+        network = self.network(weights).to(device)
+        return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
+
+    def _curve(self) -> list[dict[str, float]]:
+        data, rows = self.dataset, []
+        for row in self.history:
+            epoch = int(row["epoch"])
+            reading = self._read(data, "test", training.epoch_checkpoint(self.folder, epoch))
+            thresholds = Thresholds(row["image_threshold"], row["text_threshold"])
+            measured = evaluation.evaluate(reading, data.parts["test"], data.text_kind, thresholds)
+            rows.append({"epoch": epoch} | measured.numbers())
+        return rows
+
+    def _cached(self, name: str, make: Any) -> Any:
+        """A JSON result kept in the run's folder under this dataset's name."""
+        path = self.folder / f"{name}-{self.experiment.dataset}.json"
+        if not path.exists():
+            _write_json(path, make())
+        return json.loads(path.read_text())
+
+
+def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Run:
+    """The run of ``experiment``: instant where it exists, trained (or resumed) where it does not.
+
+    Two processes that ask for the same run train it once: the second waits for the first.
+
+    Raises:
+        UserError: an unknown dataset or method, or a device that is not there, before any work.
+    """
+    place = find_device(device)
+    method = methods.get(experiment.method)
+    trained = experiment.change(dataset=catalogue.trained_as(experiment.dataset))
+    dataset = _dataset(trained, quiet)
+    key = run_key(trained, dataset)
+    folder = cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
+    if not (folder / _RECORD).exists():
+        folder.mkdir(exist_ok=True)
+        with FileLock(folder / ".lock"):
+            if not (folder / _RECORD).exists():
+                _make(trained, method, dataset, folder, key, place, quiet)
+    return Run(experiment, folder, json.loads((folder / _RECORD).read_text()))
+
+
+def get_all(experiments: Sequence[Experiment], device: str = "auto", quiet: bool = False) -> list[Run]:
+    """:func:`get` for each of ``experiments``, in order."""
+    return [get(experiment, device, quiet) for experiment in experiments]
+
+
+def run_key(experiment: Experiment, dataset: PairedDataset) -> str:
+    """12 digits over the experiment, the data, the code that trains and the libraries' versions."""
+    fields = experiment.model_dump(mode="json", exclude={"root"})
+    parts = [fields, dataset.checksum, _source_digest(), {name: _version(name) for name in _LIBRARIES}]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _make(
+    experiment: Experiment,
+    method: methods.Method,
+    dataset: PairedDataset,
+    folder: Path,
+    key: str,
+    device: torch.device,
+    quiet: bool,
+) -> None:
+    """Train, tune the thresholds on dev, and write the record last: a folder without one is no run."""
+    progress = Progress(f"{experiment.method} on {experiment.dataset}", quiet)
+    history = training.fit(experiment, method, dataset, folder, device, progress)
+    record = {
+        "key": key,
+        "experiment": json.loads(experiment.to_json()),
+        "history": history,
+        "thresholds": {"image": 0.0, "text": 0.0},
+        "seconds": sum(row["seconds"] for row in history),
+        "device": describe_device(device),
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES},
+        "data": dataset.checksum,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    dev = Run(experiment, folder, record)._read(dataset, "dev", folder / training.BEST)
+    record["thresholds"] = vars(Thresholds.tune(dev, dataset.parts["dev"]))
+    _write_json(folder / _RECORD, record)
+
+
+def describe_device(device: torch.device) -> str:
+    """The device with its name, e.g. ``cpu (AMD EPYC, 2 threads)``."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    cpu = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
+    return f"cpu ({cpu}, {torch.get_num_threads()} threads)"
+
+
+def _dataset(experiment: Experiment, quiet: bool = True) -> PairedDataset:
+    return catalogue.load(
+        experiment.dataset,
+        experiment.scale,
+        experiment.root,
+        experiment.regions,
+        experiment.split_seed,
+        experiment.seed,
+        quiet,
+    )
+
+
+@lru_cache(maxsize=1)
+def _source_digest() -> str:
+    """sha256 of the modules that decide a result; prose, figures and command line are not among them."""
+    here, digest = Path(__file__).parent, hashlib.sha256()
+    for name in _SOURCES:
+        path = here / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(library: str) -> str:
+    return importlib.metadata.version(library)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content))
+    part.replace(path)

@@ -1,0 +1,178 @@
+"""fit(): the training loop. One summed loss a step, dev after each epoch, resumable at every epoch."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from semshare.data.dataset import PairedDataset
+from semshare.evaluation import Thresholds, evaluate, read_split
+from semshare.experiment import Experiment
+from semshare.methods import Method
+from semshare.model import MODALITIES
+from semshare.progress import Progress
+
+BEST = "best.safetensors"
+_STATE = "training.pt"
+_HISTORY = "history.json"
+
+
+def epoch_checkpoint(folder: Path, epoch: int) -> Path:
+    """Where the weights after ``epoch`` (1-based) are kept when every epoch's are."""
+    return folder / f"epoch-{epoch:03d}.safetensors"
+
+
+def fit(
+    experiment: Experiment,
+    method: Method,
+    dataset: PairedDataset,
+    folder: Path,
+    device: torch.device,
+    progress: Progress,
+) -> list[dict[str, float]]:
+    """Train ``experiment`` in ``folder``, going on after the last whole epoch where one was interrupted.
+
+    Each epoch draws its random numbers from (seed, epoch), so an interrupted run ends where an
+    uninterrupted one does. Leaves ``best.safetensors`` (the best epoch by dev), the history, and with
+    ``keep = "every-epoch"`` every epoch's weights.
+
+    Returns:
+        The history: per epoch the mean of each loss term, the dev measures and thresholds, and seconds.
+    """
+    with _random_state(experiment.seed):
+        network = method.network(experiment, dataset).to(device)
+    optimiser = torch.optim.Adam(
+        [p for p in network.parameters() if p.requires_grad],
+        lr=experiment.learning_rate,
+        betas=method.betas,
+        fused=True,
+    )
+    history = _resume(folder, network, optimiser, device)
+    with progress.epochs(experiment.epochs, done=len(history)) as advance:
+        for epoch in range(len(history) + 1, experiment.epochs + 1):
+            start = time.perf_counter()
+            losses = _train_epoch(experiment, method, dataset, network, optimiser, device, epoch)
+            dev = read_split(network, dataset, "dev", device, experiment.precision)
+            thresholds = Thresholds.tune(dev, dataset.parts["dev"])
+            measured = evaluate(dev, dataset.parts["dev"], dataset.text_kind, thresholds).numbers()
+            history.append(
+                {"epoch": epoch}
+                | losses
+                | measured
+                | {"image_threshold": thresholds.image, "text_threshold": thresholds.text}
+                | {"seconds": time.perf_counter() - start}
+            )
+            _keep_best(folder, network, method.selection, history)
+            if experiment.keep == "every-epoch":
+                _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
+            _save_state(folder, network, optimiser, history)
+            advance(history[-1])
+    (folder / _STATE).unlink(missing_ok=True)
+    return history
+
+
+def _train_epoch(
+    experiment: Experiment,
+    method: Method,
+    dataset: PairedDataset,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    device: torch.device,
+    epoch: int,
+) -> dict[str, float]:
+    """One pass over the training pairs; the mean of every loss term and of their sum."""
+    network.train()
+    generator = torch.Generator().manual_seed(_epoch_seed(experiment.seed, epoch))
+    sums: dict[str, Tensor | float] = defaultdict(float)
+    steps = 0
+    with _random_state(_epoch_seed(experiment.seed, epoch)):
+        for batch in dataset.batches("train", experiment.batch, generator):
+            batch = batch.to(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
+                outputs = method.read(network, batch, experiment, generator)
+            terms = method.terms(outputs, batch.labels, experiment)
+            loss = torch.stack(list(terms.values())).sum()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            steps += 1
+            for name, term in (terms | {"loss": loss}).items():
+                sums[name] += term.detach()
+    means = {name: float(total) / steps for name, total in sums.items()}
+    if not all(abs(value) < float("inf") for value in means.values()):
+        raise FloatingPointError(f"epoch {epoch}: a loss is not finite: {means}")
+    return means
+
+
+def dev_score(row: dict[str, float], modality: str | None = None) -> float:
+    """What selects an epoch on dev: the mean of both F1, or one modality's."""
+    if modality is not None:
+        return row[f"{modality}_f1"]
+    return (row["image_f1"] + row["text_f1"]) / 2
+
+
+def best_epoch(history: list[dict[str, float]], modality: str | None = None) -> dict[str, float]:
+    """The row of the first best epoch."""
+    return max(history, key=lambda row: (dev_score(row, modality), -row["epoch"]))
+
+
+def _keep_best(folder: Path, network: nn.Module, selection: str, history: list[dict[str, float]]) -> None:
+    """Write the newest weights over the best ones where the newest epoch is the best so far."""
+    newest, path = history[-1]["epoch"], folder / BEST
+    if selection == "mean":
+        if best_epoch(history)["epoch"] == newest:
+            _save_weights(network.state_dict(), path)
+        return
+    better = {m for m in MODALITIES if best_epoch(history, m)["epoch"] == newest}
+    if better:
+        kept = load_file(path) if path.exists() else {}
+        fresh = {k: v for k, v in network.state_dict().items() if network.modality_of(k) in better}
+        _save_weights(kept | fresh, path)
+
+
+def _save_weights(state: dict[str, Tensor], path: Path) -> None:
+    part = path.with_suffix(".part")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, part)
+    part.replace(path)
+
+
+def _save_state(
+    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, float]]
+) -> None:
+    part = folder / (_STATE + ".part")
+    torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, part)
+    part.replace(folder / _STATE)
+    (folder / _HISTORY).write_text(json.dumps(history))
+
+
+def _resume(
+    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
+) -> list[dict[str, float]]:
+    """Load the state an interruption left and return its history; an empty one where there is none."""
+    path = folder / _STATE
+    if not path.exists():
+        return []
+    state = torch.load(path, map_location=device, weights_only=True)
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["history"]
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    return seed * 100_003 + epoch
+
+
+@contextmanager
+def _random_state(seed: int) -> Iterator[None]:
+    """torch seeded inside (weights, dropout), the caller's state untouched outside."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
