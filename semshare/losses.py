@@ -120,8 +120,7 @@ def dscmr(
     """DSCMR's terms (Zhen et al., CVPR 2019, section 3): label space, common space, paired distance.
 
     The paper prints Frobenius norms of whole batches divided by n; its public code takes the mean of the
-    rows' norms, which does not shrink with the batch. The latter is what its published results were made
-    with and what stands here.
+    rows' norms, which does not shrink with the batch. The latter stands here.
 
     Args:
         image_prediction: [B, C] P^T u of the images.

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+MARK = "[semshare] "  # begins every plain line, so that the book can keep them out of its pages
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -29,7 +31,7 @@ class Progress:
             bar.update()
             if not (self.quiet or terminal):
                 values = "  ".join(f"{name} {value}" for name, value in shown.items())
-                print(f"{self.title}: epoch {row['epoch']}/{total}  {values}", file=sys.stderr, flush=True)
+                print(f"{MARK}{self.title}: epoch {row['epoch']}/{total}  {values}", file=sys.stderr, flush=True)
 
         with bar:
             yield advance
@@ -38,7 +40,7 @@ class Progress:
         """``work`` with a bar on a terminal, and a line at its start and end elsewhere."""
         terminal = sys.stderr.isatty()
         if not (self.quiet or terminal):
-            print(f"{self.title}: {total} steps", file=sys.stderr, flush=True)
+            print(f"{MARK}{self.title}: {total} steps", file=sys.stderr, flush=True)
         yield from tqdm(work, total=total, desc=self.title, disable=self.quiet or not terminal)
         if not (self.quiet or terminal):
-            print(f"{self.title}: done", file=sys.stderr, flush=True)
+            print(f"{MARK}{self.title}: done", file=sys.stderr, flush=True)

@@ -15,8 +15,9 @@ from filelock import FileLock
 
 from semshare.data.coco import CocoSource
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
-from semshare.data.regions import EXTRACTORS, extract_to_store
-from semshare.data.scenes import ScenesSource, coco1k_test_size
+from semshare.data.regions import EXTRACTORS, code_digest, extract_to_store
+from semshare.data.scenes import ScenesSource
+from semshare.data.scene_layout import View
 from semshare.data.source import Item, Source
 from semshare.data.store import FeatureStore
 from semshare.data.words import Vocabulary, tokenise, train_word2vec
@@ -30,16 +31,16 @@ class Entry:
     """How a dataset is opened.
 
     ``open`` takes scale, root and split seed. A dataset with ``trained_as`` shares that one's training and
-    tests on the first ``test_size(scale)`` images of its test split (COCO1K within COCO5K).
+    tests on the first ``test_size`` images of its test split (COCO1K within COCO5K).
     """
 
     open: Callable[[str, Path | None, int], Source]
     text_kind: Literal["tags", "captions"]
     trained_as: str | None = None
-    test_size: Callable[[str], int] | None = None
+    test_size: int | None = None
 
 
-def _scenes(view: str) -> Callable[[str, Path | None, int], Source]:
+def _scenes(view: View) -> Callable[[str, Path | None, int], Source]:
     return lambda scale, root, split_seed: ScenesSource.at(view, scale, cache_folder("scenes"))
 
 
@@ -52,8 +53,8 @@ def _coco(scale: str, root: Path | None, split_seed: int) -> Source:
 CATALOGUE: dict[str, Entry] = {
     "scenes-flickr25k": Entry(_scenes("flickr25k"), "tags"),
     "scenes-nuswide": Entry(_scenes("nuswide"), "tags"),
-    "scenes-coco1k": Entry(_scenes("coco5k"), "captions", trained_as="scenes-coco5k", test_size=coco1k_test_size),
-    "scenes-coco5k": Entry(_scenes("coco5k"), "captions"),
+    "scenes-coco1k": Entry(_scenes("coco"), "captions", trained_as="scenes-coco5k", test_size=1000),
+    "scenes-coco5k": Entry(_scenes("coco"), "captions"),
     "coco": Entry(_coco, "captions"),
 }
 
@@ -98,7 +99,7 @@ def load(
     chosen = entry(name)
     if chosen.trained_as:
         whole = load(chosen.trained_as, scale, root, regions, split_seed, seed, quiet)
-        test = whole.parts["test"].first(chosen.test_size(scale))
+        test = whole.parts["test"].first(chosen.test_size)
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
     items = source.items()
@@ -127,7 +128,7 @@ def _region_store(source: Source, items: list[Item], regions: str, quiet: bool) 
     """The store of the source's pool, extracted now where an item is missing from it."""
     if regions not in EXTRACTORS:
         raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(EXTRACTORS)}")
-    folder = cache_folder("regions") / f"{source.pool}-{regions}"
+    folder = cache_folder("regions") / f"{source.pool}-{regions}-{code_digest()}"
     ids = sorted(item.id for item in items)
     with FileLock(f"{folder}.lock"):
         try:

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -17,7 +16,6 @@ from random import Random
 
 from filelock import FileLock
 from PIL import Image
-from rich.progress import track
 
 from semshare.data import scene_grounds, scene_layout, scene_paint, scene_places, scene_sprites, scene_things
 from semshare.data.scene_layout import Scene, draw_scene
@@ -25,6 +23,7 @@ from semshare.data.scene_paint import SIDE, cutout, paint
 from semshare.data.scene_things import THINGS
 from semshare.data.source import SPLITS, Split
 from semshare.errors import UserError
+from semshare.progress import Progress
 
 _MANIFEST = "manifest.json"
 _SHARD = 250  # pictures a file
@@ -58,7 +57,7 @@ def pool_name(seed: int, sizes: Mapping[Split, int]) -> str:
 class ScenePool:
     """The pictures of a pool as JPEG in a few flat files, with a manifest of ids, places and checksums."""
 
-    def __init__(self, folder: Path, seed: int, sizes: Mapping[Split, int]) -> None:
+    def __init__(self, folder: Path, seed: int, sizes: Mapping[Split, int], quiet: bool = False) -> None:
         """Open the pool at ``folder``, drawing it first when it is not there.
 
         Two processes may ask at the same time: one draws, the other waits. The folder appears under its name
@@ -72,7 +71,7 @@ class ScenePool:
         if not (folder / _MANIFEST).exists():
             with FileLock(folder.with_name(folder.name + ".lock")):
                 if not (folder / _MANIFEST).exists():
-                    _draw(folder, seed, sizes)
+                    _draw(folder, seed, sizes, Progress("drawing scenes", quiet))
         self.manifest: dict = json.loads((folder / _MANIFEST).read_text())
         self._place: dict[str, tuple[Path, int, int]] = {}
         for shard in self.manifest["shards"]:
@@ -105,7 +104,7 @@ class ScenePool:
             offset += length
 
 
-def _draw(folder: Path, seed: int, sizes: Mapping[Split, int]) -> None:
+def _draw(folder: Path, seed: int, sizes: Mapping[Split, int], progress: Progress) -> None:
     """Draw the whole pool beside ``folder``, then give it its name."""
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)  # what a killed run left
@@ -117,9 +116,7 @@ def _draw(folder: Path, seed: int, sizes: Mapping[Split, int]) -> None:
     # Threads, not processes: Pillow and numpy let go of the interpreter, and threads also work where the
     # caller is a daemon (a dask worker) or a script without a main guard.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        drawn = track(
-            threads.map(partial(_jpeg, seed), jobs), "Drawing scenes", len(jobs), disable=not sys.stderr.isatty()
-        )
+        drawn = progress.track(threads.map(partial(_jpeg, seed), jobs), len(jobs))
         shards = list(_shards(part, jobs, iter(drawn)))
     manifest = {
         "what": "drawn scenes, a stand-in for photographs; glyphs: OpenMoji, CC BY-SA 4.0",

@@ -102,6 +102,10 @@ class ScenesSource:
             ]
         return list(self._items)
 
+    def pool_ids(self) -> list[str]:
+        """The id of every picture of the pool."""
+        return [item_id(split, number) for split in SPLITS for number in range(self._pool_sizes[split])]
+
     def picture(self, id: str) -> Image.Image:
         """The picture of item ``id``, RGB, 192x192; the first call opens the pool or draws it.
 

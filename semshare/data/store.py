@@ -26,6 +26,7 @@ class FeatureStore:
     def __init__(self, folder: Path | str) -> None:
         """Open ``folder``; raises :class:`UserError` when it holds no complete store."""
         self.folder = Path(folder)
+        self._files: dict[int, int] = {}
         try:
             index = json.loads((self.folder / _INDEX).read_text())
         except FileNotFoundError:
@@ -35,7 +36,6 @@ class FeatureStore:
         self.shards: list[dict] = index["shards"]
         self._row_bytes = int(np.prod(self.shape)) * 2
         self._place: dict[str, tuple[int, int]] = {}
-        self._files: dict[int, int] = {}
         for number, shard in enumerate(self.shards):
             path = self.folder / shard["file"]
             expected = len(shard["ids"]) * self._row_bytes
