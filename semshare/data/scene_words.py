@@ -34,9 +34,9 @@ class TextNoise:
 
 
 NOISE: dict[View, TextNoise] = {
-    "flickr25k": TextNoise(omit=0.25, synonym=0.25, supercategory=0.1, irrelevant=0.2),
-    "nuswide": TextNoise(omit=0.25, synonym=0.25, supercategory=0.1, irrelevant=0.2),
-    "coco": TextNoise(omit=0.2, synonym=0.25, supercategory=0.1, irrelevant=0.2),
+    "flickr25k": TextNoise(omit=0.2, synonym=0.25, supercategory=0.1, irrelevant=0.15),
+    "nuswide": TextNoise(omit=0.2, synonym=0.25, supercategory=0.1, irrelevant=0.15),
+    "coco": TextNoise(omit=0.3, synonym=0.25, supercategory=0.15, irrelevant=0.25),
 }
 
 # Rows of the real FLICKR25K clean set (20,015) that have 1, 2, ... 14 tags and 15 or more (18 here): mean 4.6.
