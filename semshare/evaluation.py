@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,8 +19,23 @@ from semshare.model import Modality
 K = 500  # the paper's NDCG cut-off
 
 
+class Stored:
+    """A dataclass of tensors that can be kept in a safetensors file."""
+
+    def save(self, path: Path) -> None:
+        """Write to ``path`` in one move."""
+        part = path.with_suffix(".part")
+        save_file({name: tensor.contiguous() for name, tensor in vars(self).items()}, part)
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The inverse of :meth:`save`."""
+        return cls(**load_file(path))
+
+
 @dataclass(frozen=True)
-class Reading:
+class Reading(Stored):
     """What a network says of a split's N images and M texts, float32 on the CPU.
 
     Attributes:
@@ -33,16 +49,6 @@ class Reading:
     text: Tensor
     image_scores: Tensor
     text_scores: Tensor
-
-    def save(self, path: Path) -> None:
-        """Write to ``path`` in one move."""
-        partial_path = path.with_suffix(".part")
-        save_file({name: tensor.contiguous() for name, tensor in vars(self).items()}, partial_path)
-        partial_path.replace(path)
-
-    @classmethod
-    def load(cls, path: Path) -> Reading:
-        return cls(**load_file(path))
 
     def first(self, part: Part, count: int) -> Reading:
         """The reading of ``part.first(count)``."""
@@ -101,7 +107,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Stored):
     """The measures of a reading, kept by item and query so that intervals can be drawn from them.
 
     Attributes:

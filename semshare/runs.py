@@ -7,9 +7,9 @@ import importlib.metadata
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -92,22 +92,30 @@ class Run:
 
     @cached_property
     def test(self) -> Evaluation:
-        """The test split's evaluation."""
-        return evaluation.evaluate(
-            self.reading("test"), self.dataset.parts["test"], self.dataset.text_kind, self.thresholds
-        )
+        """The test split's evaluation at the kept weights, cached beside them."""
+        return self._evaluated("test", lambda: self.reading("test"), self.thresholds)
 
-    def numbers(self) -> dict[str, float]:
-        """The test split's headline numbers, from the store where they were asked for before."""
-        return self._cached("numbers", lambda: self.test.numbers())
+    @cached_property
+    def epochs(self) -> list[Evaluation]:
+        """Every epoch's evaluation on test at that epoch's own dev-tuned thresholds; it selects nothing.
+
+        Needs an experiment with ``keep = "every-epoch"``.
+        """
+        evaluations = []
+        for row in self.history:
+            weights = training.epoch_checkpoint(self.folder, int(row["epoch"]))
+            thresholds = Thresholds(row["image_threshold"], row["text_threshold"])
+            read = partial(self._read, self.dataset, "test", weights)
+            evaluations.append(self._evaluated(weights.stem, read, thresholds))
+        return evaluations
 
     def mean_average_precision(self) -> dict[str, float]:
-        """mAP on test in both directions."""
-        data = self.dataset
-        return self._cached(
-            "map",
-            lambda: evaluation.mean_average_precision(self.reading("test"), data.parts["test"], data.text_kind),
-        )
+        """mAP on test in both directions, computed once."""
+        path = self.folder / f"map-{self.experiment.dataset}.json"
+        if not path.exists():
+            part, kind = self.dataset.parts["test"], self.dataset.text_kind
+            _write_json(path, evaluation.mean_average_precision(self.reading("test"), part, kind))
+        return json.loads(path.read_text())
 
     def reading(self, split: Split) -> Reading:
         """Embeddings and scores of ``split`` by the kept weights, cached beside them."""
@@ -121,13 +129,6 @@ class Run:
         part, count = trained.parts[split], len(self.dataset.parts[split].image_ids)
         return whole if count == len(part.image_ids) else whole.first(part, count)
 
-    def curve(self) -> list[dict[str, float]]:
-        """Every epoch's measures on test, each at that epoch's own dev-tuned thresholds; selects nothing.
-
-        Needs an experiment with ``keep = "every-epoch"``.
-        """
-        return self._cached("curve", self._curve)
-
     def network(self, weights: Path | None = None) -> torch.nn.Module:
         """The network with the kept ``weights`` (the best by default), on the CPU, in evaluation mode."""
         trained = _dataset(self.experiment.change(dataset=catalogue.trained_as(self.experiment.dataset)))
@@ -140,22 +141,13 @@ class Run:
         network = self.network(weights).to(device)
         return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
 
-    def _curve(self) -> list[dict[str, float]]:
-        data, rows = self.dataset, []
-        for row in self.history:
-            epoch = int(row["epoch"])
-            reading = self._read(data, "test", training.epoch_checkpoint(self.folder, epoch))
-            thresholds = Thresholds(row["image_threshold"], row["text_threshold"])
-            measured = evaluation.evaluate(reading, data.parts["test"], data.text_kind, thresholds)
-            rows.append({"epoch": epoch} | measured.numbers())
-        return rows
-
-    def _cached(self, name: str, make: Any) -> Any:
-        """A JSON result kept in the run's folder under this dataset's name."""
-        path = self.folder / f"{name}-{self.experiment.dataset}.json"
+    def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
+        """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
+        path = self.folder / f"{name}-{self.experiment.dataset}.evaluation"
         if not path.exists():
-            _write_json(path, make())
-        return json.loads(path.read_text())
+            part, kind = self.dataset.parts["test"], self.dataset.text_kind
+            evaluation.evaluate(read(), part, kind, thresholds).save(path)
+        return Evaluation.load(path)
 
 
 def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Run:

@@ -18,6 +18,7 @@ from torch import Tensor
 from semshare.data.store import FeatureStore, write_store
 
 REGIONS = 36  # the supplementary's fixed number of RoIs an image
+ELIGIBLE = 0.5  # a region above this score is eligible; with fewer than 36 of them the top 36 are taken
 
 # Columns that follow the feature in a stored row: box (x1, y1, x2, y2 relative, area ratio), class, score.
 BOX, CLASS, SCORE = slice(-7, -2), -2, -1
@@ -60,8 +61,9 @@ class RegionExtractor(ABC):
 class GridRegions(RegionExtractor):
     """The 36 cells of EfficientNet-lite0's last 6x6 map, offline (grid features: Jiang et al., CVPR 2020).
 
-    A cell's feature is its 1280-d activation; its class is what the network's own ImageNet classifier says
-    of that cell alone; its score is 1, since a grid has no detector.
+    A cell's feature is its 1280-d activation. Its class is what the network's own ImageNet classifier says of
+    that cell alone, and its score that class's probability. All 36 cells are regions whatever their score, as
+    the supplementary's rule has it where fewer than 36 candidates score above :data:`ELIGIBLE`.
     """
 
     name = "grid"
@@ -90,12 +92,12 @@ class GridRegions(RegionExtractor):
         std = torch.tensor(self._STD, device=self._device).view(1, 3, 1, 1)
         batch = ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
         cells = self._network.extract_features(batch).flatten(2).transpose(1, 2)
-        classes = self._network._fc(cells).argmax(-1)
+        scores, classes = self._network._fc(cells).softmax(-1).max(-1)
         return Regions(
             features=cells,
             boxes=self._boxes.expand(len(pictures), -1, -1),
             classes=classes,
-            scores=torch.ones_like(classes, dtype=torch.float32),
+            scores=scores,
         )
 
 
