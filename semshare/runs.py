@@ -76,6 +76,11 @@ class Run:
         return self.record["key"]
 
     @property
+    def title(self) -> str:
+        """The method's name as the paper prints it."""
+        return methods.get(self.experiment.method).title
+
+    @property
     def history(self) -> list[dict[str, float]]:
         """Per epoch: the loss terms, the dev measures, the dev-tuned thresholds, seconds."""
         return self.record["history"]
@@ -161,7 +166,7 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     place = find_device(device)
     method = methods.get(experiment.method)
     trained = experiment.change(dataset=catalogue.trained_as(experiment.dataset))
-    dataset = _dataset(trained, quiet)
+    dataset = _dataset(trained)
     key = run_key(trained, dataset)
     folder = cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
     if not (folder / _RECORD).exists():
@@ -221,7 +226,7 @@ def describe_device(device: torch.device) -> str:
     return f"cpu ({cpu}, {torch.get_num_threads()} threads)"
 
 
-def _dataset(experiment: Experiment, quiet: bool = True) -> PairedDataset:
+def _dataset(experiment: Experiment) -> PairedDataset:
     return catalogue.load(
         experiment.dataset,
         experiment.scale,
@@ -229,7 +234,6 @@ def _dataset(experiment: Experiment, quiet: bool = True) -> PairedDataset:
         experiment.regions,
         experiment.split_seed,
         experiment.seed,
-        quiet,
     )
 
 

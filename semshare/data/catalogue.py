@@ -72,7 +72,7 @@ def trained_as(name: str) -> str:
     return entry(name).trained_as or name
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def load(
     name: str,
     scale: str,
@@ -80,7 +80,6 @@ def load(
     regions: str = "grid",
     split_seed: int = 0,
     seed: int = 0,
-    quiet: bool = False,
 ) -> PairedDataset:
     """Open dataset ``name``, extracting regions and training Word2Vec the first time.
 
@@ -91,20 +90,19 @@ def load(
         regions: the region extractor's name.
         split_seed: seed of the split, where the dataset has no official one.
         seed: seed of Word2Vec.
-        quiet: show no progress.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
     """
     chosen = entry(name)
     if chosen.trained_as:
-        whole = load(chosen.trained_as, scale, root, regions, split_seed, seed, quiet)
+        whole = load(chosen.trained_as, scale, root, regions, split_seed, seed)
         test = whole.parts["test"].first(chosen.test_size)
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
     items = source.items()
     check_items(name, items, source.label_names)
-    store = _region_store(source, items, regions, quiet)
+    store = _region_store(source, items, regions)
     texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
     vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)
     words = items_checksum(items, source.label_names)
@@ -124,7 +122,7 @@ def load(
     )
 
 
-def _region_store(source: Source, items: list[Item], regions: str, quiet: bool) -> FeatureStore:
+def _region_store(source: Source, items: list[Item], regions: str) -> FeatureStore:
     """The store of the source's pool, extracted now where an item is missing from it."""
     if regions not in EXTRACTORS:
         raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(EXTRACTORS)}")
@@ -137,7 +135,7 @@ def _region_store(source: Source, items: list[Item], regions: str, quiet: bool) 
                 return store
         except UserError:
             pass  # none there, or a damaged one: extract again
-        progress = Progress(f"regions of {source.pool}", quiet)
+        progress = Progress(f"regions of {source.pool}")
         return extract_to_store(EXTRACTORS[regions](), source.pool_ids(), source.picture, folder, progress.track)
 
 

@@ -57,7 +57,7 @@ def pool_name(seed: int, sizes: Mapping[Split, int]) -> str:
 class ScenePool:
     """The pictures of a pool as JPEG in a few flat files, with a manifest of ids, places and checksums."""
 
-    def __init__(self, folder: Path, seed: int, sizes: Mapping[Split, int], quiet: bool = False) -> None:
+    def __init__(self, folder: Path, seed: int, sizes: Mapping[Split, int]) -> None:
         """Open the pool at ``folder``, drawing it first when it is not there.
 
         Two processes may ask at the same time: one draws, the other waits. The folder appears under its name
@@ -71,7 +71,7 @@ class ScenePool:
         if not (folder / _MANIFEST).exists():
             with FileLock(folder.with_name(folder.name + ".lock")):
                 if not (folder / _MANIFEST).exists():
-                    _draw(folder, seed, sizes, Progress("drawing scenes", quiet))
+                    _draw(folder, seed, sizes, Progress("drawing scenes"))
         self.manifest: dict = json.loads((folder / _MANIFEST).read_text())
         self._place: dict[str, tuple[Path, int, int]] = {}
         for shard in self.manifest["shards"]:

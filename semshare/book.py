@@ -1,0 +1,237 @@
+"""The book: notebooks through papermill into ``book/sections``, then jupyter-book into HTML.
+
+Incremental: a notebook runs again only when its text, its parameters or the library changed. Nothing of the
+previous book is touched before the new one is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from semshare.errors import UserError
+from semshare.progress import MARK
+from semshare.provenance import WALL_TIME, commit
+from semshare.runs import describe_device, find_device
+
+_RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
+_PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
+
+
+def build(
+    scale: str = "laptop",
+    only: Sequence[str] = (),
+    fresh: bool = False,
+    out: Path | None = None,
+    root: Path | None = None,
+) -> Path:
+    """Execute the notebooks that need it and build the HTML book.
+
+    Args:
+        scale: the parameter every notebook gets.
+        only: numbers of the notebooks to execute (``"03"``); the others stay as they are.
+        fresh: execute also what is up to date. Finished runs stay in the run store and are found again.
+        out: the folder that receives the HTML; ``_build/html`` by default.
+        root: the checkout; found from the working folder by default.
+
+    Returns:
+        The book's first page.
+
+    Raises:
+        UserError: no checkout here, an unknown notebook, a cell that failed, or a page that does not build.
+    """
+    root = root or find_root()
+    notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    chosen = _choose(notebooks, only)
+    sections = root / "book" / "sections"
+    sections.mkdir(exist_ok=True)
+    for place, notebook in enumerate(chosen, start=1):
+        _execute(notebook, sections, scale, fresh, f"[{place}/{len(chosen)}] {notebook.stem}", root)
+    for notebook in notebooks:
+        placeholder = sections / f"{notebook.stem}.md"
+        if (sections / notebook.name).exists():
+            placeholder.unlink(missing_ok=True)
+        else:
+            placeholder.write_text(_PLACEHOLDER.format(name=notebook.stem))
+    (sections / "status.md").write_text(_status([sections / notebook.name for notebook in notebooks]))
+    return _html(root, out or root / "_build" / "html")
+
+
+def find_root() -> Path:
+    """The checkout that holds ``_config.yml`` and ``notebooks``: around the working folder, or this package's."""
+    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parent.parent):
+        if (folder / "_config.yml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise UserError(f"book: no _config.yml and notebooks/ in {Path.cwd()} or above; run it in a semshare checkout")
+
+
+def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
+    for number in only:
+        if not any(notebook.stem.split("_")[0] == number for notebook in notebooks):
+            known = ", ".join(notebook.stem for notebook in notebooks)
+            raise UserError(f"only: no notebook {number!r}, expected the number of one of {known}")
+    return [notebook for notebook in notebooks if not only or notebook.stem.split("_")[0] in only]
+
+
+def _execute(notebook: Path, sections: Path, scale: str, fresh: bool, title: str, root: Path) -> None:
+    target, digest = sections / notebook.name, _digest(notebook, scale)
+    if not fresh and target.exists() and _record(target).get("digest") == digest:
+        print(f"{title}: up to date", flush=True)
+        return
+    print(f"{title}: running at scale {scale}", flush=True)
+    start, made_at = time.perf_counter(), commit()
+    working = root / "_build" / "executed" / notebook.name
+    working.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _progress_on_terminal():
+            executed = papermill.execute_notebook(
+                str(notebook), str(working), {"scale": scale}, kernel_name="python3", cwd=str(notebook.parent),
+                progress_bar=False, log_output=True, request_save_on_cell_execute=False,
+            )  # fmt: skip
+    except PapermillExecutionError as error:
+        raise UserError(
+            f"{notebook.name}: cell {error.cell_index} failed with {error.ename}: {error.evalue}\n"
+            f"{error.source.rstrip()}\n\n{_plain(error.traceback)}\n"
+            f"What ran is in {working}; the previous book stays as it was."
+        ) from None
+    seconds = time.perf_counter() - start
+    _scrub(executed, seconds)
+    executed.metadata[_RECORD] = {
+        "digest": digest,
+        "scale": scale,
+        "seconds": round(seconds, 1),
+        "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": made_at,
+        "device": describe_device(find_device()),
+        "python": sys.version.split()[0],
+    }
+    part = target.with_suffix(".part")
+    nbformat.write(executed, part)
+    part.replace(target)
+    working.unlink(missing_ok=True)
+    print(f"{title}: done in {_minutes(seconds)}", flush=True)
+
+
+def _digest(notebook: Path, scale: str) -> str:
+    """What an executed notebook depends on: its text, its parameters and the library's source."""
+    digest = hashlib.sha256(notebook.read_bytes() + scale.encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        if path.name not in ("book.py", "cli.py"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _record(executed: Path) -> dict:
+    return json.loads(executed.read_text()).get("metadata", {}).get(_RECORD, {})
+
+
+def _scrub(notebook: NotebookNode, seconds: float) -> None:
+    """Take out what is no result: paths and times of papermill, progress lines, the injected parameters."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata["tags"].append("remove-cell")
+        kept = []
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                lines = output.text.splitlines(keepends=True)
+                output.text = "".join(line for line in lines if not line.startswith(MARK))
+                if not output.text.strip():
+                    continue
+            if WALL_TIME in (shown := output.get("data", {}).get("text/html", "")):
+                output.data["text/html"] = shown.replace(WALL_TIME, _minutes(seconds))
+            kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
+
+
+@contextmanager
+def _progress_on_terminal() -> Iterator[None]:
+    """Show the library's progress lines, which papermill logs as they come, on the terminal."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            for line in record.getMessage().splitlines():
+                if line.startswith(MARK):
+                    print(f"    {line.removeprefix(MARK)}", flush=True)
+
+    logger, handler = logging.getLogger("papermill"), Lines()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def _plain(traceback: Sequence[str]) -> str:
+    """The last lines of a kernel's traceback without its colours."""
+    text = "\n".join(traceback)
+    plain = "".join(part.split("m", 1)[-1] if place else part for place, part in enumerate(text.split("\x1b[")))
+    return "\n".join(plain.splitlines()[-12:])
+
+
+def _status(sections: Sequence[Path]) -> str:
+    """The status page: what each section was made with."""
+    rows = ["| section | scale | wall time | made | commit | device | Python |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for section in sections:
+        if not section.exists():
+            rows.append(f"| {section.stem} | not executed | | | | | |")
+            continue
+        one = _record(section)
+        made = (one["scale"], _minutes(one["seconds"]), one["made"], f"`{one['commit']}`", one["device"], one["python"])
+        rows.append(f"| [{section.stem}]({section.name}) | {' | '.join(made)} |")
+    return (
+        "# Status\n\nHow each section of this book was executed. A wall time includes the training of every run that the "
+        "section was the first to ask for; a run that was already in the run store costs nothing.\n\n"
+        + "\n".join(rows) + "\n"
+    )  # fmt: skip
+
+
+def _html(root: Path, out: Path) -> Path:
+    """jupyter-book into a working folder; only a book without a warning takes the place of the previous one."""
+    work = root / "_build" / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    print("jupyter-book: building", flush=True)
+    tool = Path(sys.executable).with_name("jupyter-book")
+    command = [str(tool), "build", str(root), "--path-output", str(work), "-W", "-n", "--keep-going", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    log = root / "_build" / "jupyter-book.log"
+    log.write_text(done.stdout + done.stderr)
+    if done.returncode:
+        found = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line]
+        lines = "\n".join(found[:10]) or "\n".join((done.stdout + done.stderr).splitlines()[-10:])
+        raise UserError(f"book: jupyter-book failed; the previous book stays as it was\n{lines}\nAll of it: {log}")
+    fresh, old = out.with_name(out.name + ".new"), out.with_name(out.name + ".old")
+    for folder in (fresh, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(work / "_build" / "html", fresh)
+    if out.exists():
+        out.rename(old)
+    fresh.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+    return out / "index.html"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

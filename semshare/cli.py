@@ -1,0 +1,105 @@
+"""The command line: ``semshare check | train | book``. Parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semshare.errors import UserError
+
+app = typer.Typer(
+    help="Label-wise image-text retrieval, and the book that rebuilds its supplementary from running code.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class ScaleName(str, Enum):  # noqa: UP042 - Typer reads str enums
+    """How much machine: seconds, a laptop's minutes, or the paper's sizes."""
+
+    smoke = "smoke"
+    laptop = "laptop"
+    full = "full"
+
+
+Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def check() -> None:
+    """Check what semshare needs: one [ok] or [fail] line each; exit code 1 on any fail."""
+    from semshare.check import findings
+
+    failed = False
+    for finding in findings():
+        failed |= not finding.ok
+        print(f"[{'ok' if finding.ok else 'fail'}] {finding.name}: {finding.detail}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Option(help="A name of the catalogue, e.g. scenes-flickr25k or coco.")],
+    method: Annotated[str, typer.Option(help="independent, traditional, dscmr, ours+con or ours.")] = "ours",
+    scale: Scale = ScaleName.laptop,
+    root: Annotated[Path | None, typer.Option(help="The folder of a dataset that is not generated (coco).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, shuffling, masking and Word2Vec.")] = 0,
+    splits: Annotated[int, typer.Option(min=1, help="Train on this many random splits (datasets without one).")] = 1,
+    split_seed: Annotated[int, typer.Option(help="The first split's seed.")] = 0,
+    lam: Annotated[float | None, typer.Option("--lambda", help="Weight of context prediction.")] = None,
+    eta: Annotated[float | None, typer.Option(help="Weight of the consistency loss.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training pairs.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
+    bert: Annotated[str | None, typer.Option(help="A BERT checkpoint (name or folder) for initial weights.")] = None,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+) -> None:
+    """Train a method on a dataset (or find the finished run) and print its measures on test."""
+    from semshare import report, runs
+
+    fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
+    fields |= {"learning_rate": learning_rate, "bert": bert}
+    experiments = [
+        runs.plan(dataset, method, scale.value, device, split_seed=split_seed + place, **fields)
+        for place in range(splits)
+    ]
+    result = report.report(runs.get_all(experiments, device))
+    print(json.dumps(result, indent=2) if as_json else report.as_text(result))
+
+
+@app.command()
+def book(
+    scale: Scale = ScaleName.laptop,
+    only: Annotated[list[str] | None, typer.Option(help="Execute only this notebook, by number (repeatable).")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Execute also notebooks that are up to date.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
+) -> None:
+    """Execute the notebooks with papermill and build the HTML book."""
+    try:
+        from semshare.book import build
+    except ModuleNotFoundError as error:
+        raise UserError(f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'") from None
+
+    print(f"The book is at {build(scale.value, only or (), fresh, out)}")
+
+
+if __name__ == "__main__":
+    main()

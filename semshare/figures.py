@@ -1,0 +1,208 @@
+"""One function per figure of the paper, and a few that show the data: runs in, a Figure out.
+
+Colours are seaborn's colour-blind palette everywhere; strangers' texts are drawn by matplotlib with its own
+markup switched off. Captions and alt texts stand in the notebooks' cells, beside the call.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from semshare import reference
+from semshare.data.dataset import PairedDataset
+from semshare.data.regions import ELIGIBLE
+from semshare.data.source import Split
+from semshare.failures import Direction, Failures
+from semshare.runs import Run
+
+_COLOURS = sns.color_palette("colorblind")
+_RIGHT, _WRONG = _COLOURS[2], _COLOURS[3]
+_QUANTITIES = {
+    "image_f1": ("image Micro-F1", _COLOURS[4]),
+    "text_f1": ("text Micro-F1", _COLOURS[0]),
+    "i2t": ("I2T NDCG@500", _COLOURS[2]),
+    "t2i": ("T2I NDCG@500", _COLOURS[1]),
+}
+
+
+def pictures(dataset: PairedDataset, split: Split = "train", count: int = 8) -> Figure:
+    """The first ``count`` items of a split: picture, labels, first text."""
+    part = dataset.parts[split]
+    figure, axes = plt.subplots(-(-count // 4), 4, figsize=(12, 4.4 * -(-count // 4)), layout="constrained")
+    for row, axis in enumerate(axes.flat[:count]):
+        axis.imshow(dataset.source.picture(part.image_ids[row]))
+        text = part.texts[int((part.owner == row).nonzero()[0])]
+        _write_under(axis, f"{_labels(part.labels[row], dataset)}\n“{text}”", width=34)
+        _bare(axis)
+    return figure
+
+
+def label_counts(dataset: PairedDataset) -> Figure:
+    """How many training pairs carry each label, and how many labels and words an item has."""
+    part = dataset.parts["train"]
+    counts = pd.Series(part.labels.sum(0).numpy(), index=dataset.label_names).sort_values(ascending=False)
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), width_ratios=(2, 1, 1), layout="constrained")
+    axes[0].bar(range(len(counts)), counts.to_numpy(), color=_COLOURS[0])
+    ticks = range(len(counts)) if len(counts) <= 30 else []
+    axes[0].set_xticks(ticks, [counts.index[tick] for tick in ticks], rotation=90)
+    axes[0].set(xlabel="label, by frequency", ylabel="training pairs")
+    words = [len(ids) - 2 for ids in part.words]
+    for axis, values, name in ((axes[1], part.labels.sum(1).int().tolist(), "labels"), (axes[2], words, "words")):
+        sns.histplot(values, discrete=True, ax=axis, color=_COLOURS[0])
+        axis.set(xlabel=f"{name} {'a pair' if name == 'labels' else 'a text'}", ylabel="")
+    return figure
+
+
+def region_rule(dataset: PairedDataset, split: Split = "test", count: int = 4) -> Figure:
+    """The 36 regions of the first pictures; those the rule calls eligible are drawn in full."""
+    part, segments = dataset.parts[split], dataset.images(split, range(count))
+    scores = torch.from_numpy(dataset.store.read(part.image_ids[:count])[..., -1].astype(np.float32))
+    figure, axes = plt.subplots(1, count, figsize=(3 * count, 3.4), layout="constrained")
+    for row, axis in enumerate(axes):
+        picture = dataset.source.picture(part.image_ids[row])
+        axis.imshow(picture, alpha=0.8)
+        for box, score in zip(segments.positions[row].tolist(), scores[row].tolist(), strict=True):
+            left, top, right, bottom = (
+                share * side - 0.5 for share, side in zip(box, (picture.width, picture.height) * 2, strict=False)
+            )
+            eligible = score > ELIGIBLE
+            axis.add_patch(
+                Rectangle(
+                    (left + 1, top + 1), right - left - 2, bottom - top - 2, fill=False,
+                    linewidth=2 if eligible else 0.7, linestyle="-" if eligible else ":",
+                    edgecolor=_COLOURS[1] if eligible else "black",
+                )
+            )  # fmt: skip
+        _write_under(axis, f"{int((scores[row] > ELIGIBLE).sum())} of {len(scores[row])} above {ELIGIBLE}")
+        _bare(axis)
+    return figure
+
+
+def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
+    """Fig. 1: the four quantities on test, epoch by epoch, with (solid) and without (dotted) consistency."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    for runs, style, name in ((with_, "-", "consistency+"), (without, ":", "consistency−")):
+        for quantity, (title, colour) in _QUANTITIES.items():
+            values = np.array([[epoch.numbers()[quantity] for epoch in run.epochs] for run in runs])
+            axis = axes[0 if quantity.endswith("f1") else 1]
+            _line(axis, np.arange(1, values.shape[1] + 1), values, style, colour, f"{title}, {name}")
+    axes[0].set(xlabel="epoch", ylabel="Micro-F1 on test", title="Classification")
+    axes[1].set(xlabel="epoch", ylabel="NDCG@500 on test", title="Retrieval")
+    for axis in axes:
+        axis.legend(fontsize=8)
+        axis.grid(alpha=0.3)
+    return figure
+
+
+def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
+    """Fig. 2: each query with what was retrieved for it, labels, the truth, check marks and crosses."""
+    dataset, part = run.dataset, run.dataset.parts["test"]
+    if failures.direction == "i2t":
+        figure, axes = plt.subplots(1, len(queries), figsize=(4.2 * len(queries), 8.4), layout="constrained")
+        for query, axis in zip(queries, np.atleast_1d(axes), strict=True):
+            axis.imshow(dataset.source.picture(part.image_ids[query]))
+            lines = [f"Ground truth: {_labels(part.labels[query], dataset)}"]
+            for place, (row, wrong) in enumerate(_retrieved(failures, query), start=1):
+                lines.append(f"{place} {_mark(wrong)} {part.texts[row]}")
+                lines.append(f"      Labels: {_labels(part.text_labels[row], dataset)}")
+            _write_under(axis, "\n".join(lines), width=52, align="left")
+            _bare(axis)
+        return figure
+    shown = failures.retrieved.shape[1]
+    figure, grid = plt.subplots(len(queries), shown, figsize=(3.6 * shown, 4.2 * len(queries)), layout="constrained")
+    for query, axes in zip(queries, np.atleast_2d(grid), strict=True):
+        truth = _labels(part.text_labels[query], dataset)
+        title = f"“{part.texts[query]}”   Ground truth: {truth}"
+        axes[0].set_title("\n".join(textwrap.wrap(title, 95)), loc="left", fontsize=9, parse_math=False)
+        for axis, (row, wrong) in zip(axes, _retrieved(failures, query), strict=True):
+            axis.imshow(dataset.source.picture(part.image_ids[row]))
+            _write_under(axis, f"{_mark(wrong)} {_labels(part.labels[row], dataset)}", width=40)
+            _bare(axis, _WRONG if wrong else _RIGHT)
+    return figure
+
+
+def confusion_heatmap(names: Sequence[str], shares: Tensor, direction: Direction) -> Figure:
+    """Super-category of the query against that of the wrong items retrieved for it; rows sum to 1."""
+    figure, axis = plt.subplots(figsize=(7, 5.6), layout="constrained")
+    sns.heatmap(shares.numpy(), vmin=0, cmap="viridis", annot=True, fmt=".2f", annot_kws={"size": 7}, ax=axis,
+                xticklabels=names, yticklabels=names, cbar_kws={"label": "share of the row"})  # fmt: skip
+    query, item = ("image", "sentence") if direction == "i2t" else ("sentence", "image")
+    axis.set(xlabel=f"super-category of the wrong {item}", ylabel=f"super-category of the query {query}")
+    return figure
+
+
+def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
+    """Fig. 3: NDCG@500 against lambda, solid T2I, dotted I2T; one panel a dataset, the paper's curve in grey."""
+    columns = min(len(runs), 2)
+    rows = -(-len(runs) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(5.4 * columns, 3.8 * rows), squeeze=False, layout="constrained")
+    for axis, (dataset, by_lambda) in zip(axes.flat, runs.items(), strict=False):
+        places = np.arange(len(by_lambda))
+        for quantity, style, colour in (("t2i", "-", _COLOURS[1]), ("i2t", ":", _COLOURS[2])):
+            values = np.array([[run.test.numbers()[quantity] for run in some] for some in by_lambda.values()]).T
+            _line(axis, places, 100 * values, style, colour, f"{quantity.upper()} here", marker="o")
+            if (paper := _paper_curve(dataset, quantity)) and tuple(by_lambda) == reference.LAMBDAS:
+                name = f"{quantity.upper()} paper (real data)"
+                axis.plot(places, paper, style, color="grey", alpha=0.7, linewidth=1, label=name)
+        axis.set_xticks(places, [f"{lam:g}" for lam in by_lambda])
+        axis.set(title=dataset, xlabel="lambda", ylabel="NDCG@500 x 100")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    for axis in axes.flat[len(runs) :]:
+        axis.remove()
+    return figure
+
+
+def _line(
+    axis: Axes, x: np.ndarray, values: np.ndarray, style: str, colour: tuple, label: str, marker: str | None = None
+) -> None:
+    """The mean of ``values`` [seeds, x]; with several seeds the band from the lowest to the highest."""
+    axis.plot(x, values.mean(0), style, color=colour, label=label, marker=marker, linewidth=2)
+    if len(values) > 1:
+        axis.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.15)
+
+
+def _paper_curve(dataset: str, quantity: str) -> tuple[float, ...] | None:
+    for name, stand_in in reference.DATASETS.items():
+        if stand_in == dataset:
+            return reference.FIGURE_3[name][quantity]
+    return None
+
+
+def _retrieved(failures: Failures, query: int) -> list[tuple[int, bool]]:
+    return list(zip(failures.retrieved[query].tolist(), failures.wrong[query].tolist(), strict=True))
+
+
+def _labels(row: Tensor, dataset: PairedDataset) -> str:
+    return ", ".join(dataset.label_names[index] for index in row.nonzero().flatten().tolist()) or "none"
+
+
+def _mark(wrong: bool) -> str:
+    return "✗" if wrong else "✓"
+
+
+def _write_under(axis: Axes, text: str, width: int = 40, align: str = "center") -> None:
+    lines = [wrapped for line in text.split("\n") for wrapped in textwrap.wrap(line, width) or [""]]
+    axis.set_xlabel("\n".join(lines), fontsize=8, parse_math=False, loc=align)
+
+
+def _bare(axis: Axes, colour: tuple | None = None) -> None:
+    """No ticks; a frame in ``colour`` where given."""
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_visible(colour is not None)
+        if colour is not None:
+            spine.set(color=colour, linewidth=4)
+

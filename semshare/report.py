@@ -1,0 +1,53 @@
+"""What ``semshare train`` prints: the measures of runs, each split's and their means, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from semshare.runs import Run
+from semshare.verdicts import gain_over_random, scored
+
+
+def report(runs: Sequence[Run]) -> dict[str, Any]:
+    """The result of one experiment on one or several splits, ready for JSON.
+
+    F1 and NDCG are in [0, 1]; ``gain`` is NDCG@500 (ordinary discount) above a random ranking of the same
+    gallery with a 95 % bootstrap interval over test images within each split and, with several splits, over splits.
+    """
+    numbers = [run.test.numbers() for run in runs]
+    result: dict[str, Any] = {
+        "experiment": runs[0].experiment.model_dump(mode="json"),
+        "status": runs[0].dataset.status,
+        "device": runs[0].record["device"],
+        "thresholds": [vars(run.thresholds) for run in runs],
+        "test": {name: float(np.mean([one[name] for one in numbers])) for name in numbers[0]},
+        "gain": {},
+        "runs": [
+            {"key": run.key, "folder": str(run.folder), "split_seed": run.experiment.split_seed}
+            | {"seconds": run.record["seconds"], "test": one}
+            for run, one in zip(runs, numbers, strict=True)
+        ],
+    }
+    for direction in ("i2t", "t2i"):
+        gain = gain_over_random([scored(run) for run in runs], direction)
+        result["gain"][direction] = {"value": gain.value, "low": gain.low, "high": gain.high}
+    return result
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """``report`` for people."""
+    experiment, test = result["experiment"], result["test"]
+    lines = [
+        f"{experiment['method']} on {experiment['dataset']} ({result['status']}), scale {experiment['scale']}, "
+        f"{result['device']}, {len(result['runs'])} run(s)",
+        f"  Micro-F1   image {test['image_f1']:.3f}   text {test['text_f1']:.3f}   (thresholds tuned on dev)",
+        f"  NDCG@500   I2T {test['i2t']:.3f}   T2I {test['t2i']:.3f}   T2I, ordinary discount {test['t2i_rank']:.3f}",
+    ]
+    for direction, gain in result["gain"].items():
+        lines.append(
+            f"  {direction.upper()} above a random ranking: {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+        )
+    return "\n".join([*lines, *(f"  run {run['folder']}" for run in result["runs"])])
