@@ -117,3 +117,12 @@ def confusion(run: Run, failures: Failures) -> tuple[list[str], Tensor]:
         items = gallery[failures.retrieved[row][failures.wrong[row]]]
         counts += torch.outer(query[row], items.sum(0))
     return names, counts / counts.sum(1, keepdim=True).clamp(min=1)
+
+
+def examples(failures: Failures) -> list[int]:
+    """Queries to show: for each kind the first query with a failure of it and something right beside it."""
+    chosen: list[int] = []
+    for kind in KINDS:
+        rows = (failures.kinds[kind].any(1) & ~failures.wrong.all(1)).nonzero().flatten().tolist()
+        chosen += [row for row in rows if row not in chosen][:1]
+    return chosen

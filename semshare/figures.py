@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +40,7 @@ _QUANTITIES = {
 def pictures(dataset: PairedDataset, split: Split = "train", count: int = 8) -> Figure:
     """The first ``count`` items of a split: picture, labels, first text."""
     part = dataset.parts[split]
-    figure, axes = plt.subplots(-(-count // 4), 4, figsize=(12, 4.4 * -(-count // 4)), layout="constrained")
+    figure, axes = _subplots(-(-count // 4), 4, figsize=(12, 4.4 * -(-count // 4)), layout="constrained")
     for row, axis in enumerate(axes.flat[:count]):
         axis.imshow(dataset.source.picture(part.image_ids[row]))
         text = part.texts[int((part.owner == row).nonzero()[0])]
@@ -52,7 +53,7 @@ def label_counts(dataset: PairedDataset) -> Figure:
     """How many training pairs carry each label, and how many labels and words an item has."""
     part = dataset.parts["train"]
     counts = pd.Series(part.labels.sum(0).numpy(), index=dataset.label_names).sort_values(ascending=False)
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), width_ratios=(2, 1, 1), layout="constrained")
+    figure, axes = _subplots(1, 3, figsize=(12, 3.6), width_ratios=(2, 1, 1), layout="constrained")
     axes[0].bar(range(len(counts)), counts.to_numpy(), color=_COLOURS[0])
     ticks = range(len(counts)) if len(counts) <= 30 else []
     axes[0].set_xticks(ticks, [counts.index[tick] for tick in ticks], rotation=90)
@@ -68,7 +69,7 @@ def region_rule(dataset: PairedDataset, split: Split = "test", count: int = 4) -
     """The 36 regions of the first pictures; those the rule calls eligible are drawn in full."""
     part, segments = dataset.parts[split], dataset.images(split, range(count))
     scores = torch.from_numpy(dataset.store.read(part.image_ids[:count])[..., -1].astype(np.float32))
-    figure, axes = plt.subplots(1, count, figsize=(3 * count, 3.4), layout="constrained")
+    figure, axes = _subplots(1, count, figsize=(3 * count, 3.4), layout="constrained")
     for row, axis in enumerate(axes):
         picture = dataset.source.picture(part.image_ids[row])
         axis.imshow(picture, alpha=0.8)
@@ -91,7 +92,7 @@ def region_rule(dataset: PairedDataset, split: Split = "test", count: int = 4) -
 
 def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
     """Fig. 1: the four quantities on test, epoch by epoch, with (solid) and without (dotted) consistency."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure, axes = _subplots(1, 2, figsize=(11, 4), layout="constrained")
     for runs, style, name in ((with_, "-", "consistency+"), (without, ":", "consistency−")):
         for quantity, (title, colour) in _QUANTITIES.items():
             values = np.array([[epoch.numbers()[quantity] for epoch in run.epochs] for run in runs])
@@ -109,7 +110,7 @@ def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figur
     """Fig. 2: each query with what was retrieved for it, labels, the truth, check marks and crosses."""
     dataset, part = run.dataset, run.dataset.parts["test"]
     if failures.direction == "i2t":
-        figure, axes = plt.subplots(1, len(queries), figsize=(4.2 * len(queries), 8.4), layout="constrained")
+        figure, axes = _subplots(1, len(queries), figsize=(4.2 * len(queries), 8.4), layout="constrained")
         for query, axis in zip(queries, np.atleast_1d(axes), strict=True):
             axis.imshow(dataset.source.picture(part.image_ids[query]))
             lines = [f"Ground truth: {_labels(part.labels[query], dataset)}"]
@@ -120,7 +121,7 @@ def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figur
             _bare(axis)
         return figure
     shown = failures.retrieved.shape[1]
-    figure, grid = plt.subplots(len(queries), shown, figsize=(3.6 * shown, 4.2 * len(queries)), layout="constrained")
+    figure, grid = _subplots(len(queries), shown, figsize=(3.6 * shown, 4.2 * len(queries)), layout="constrained")
     for query, axes in zip(queries, np.atleast_2d(grid), strict=True):
         truth = _labels(part.text_labels[query], dataset)
         title = f"“{part.texts[query]}”   Ground truth: {truth}"
@@ -134,7 +135,7 @@ def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figur
 
 def confusion_heatmap(names: Sequence[str], shares: Tensor, direction: Direction) -> Figure:
     """Super-category of the query against that of the wrong items retrieved for it; rows sum to 1."""
-    figure, axis = plt.subplots(figsize=(7, 5.6), layout="constrained")
+    figure, axis = _subplots(figsize=(7, 5.6), layout="constrained")
     sns.heatmap(shares.numpy(), vmin=0, cmap="viridis", annot=True, fmt=".2f", annot_kws={"size": 7}, ax=axis,
                 xticklabels=names, yticklabels=names, cbar_kws={"label": "share of the row"})  # fmt: skip
     query, item = ("image", "sentence") if direction == "i2t" else ("sentence", "image")
@@ -146,7 +147,7 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
     """Fig. 3: NDCG@500 against lambda, solid T2I, dotted I2T; one panel a dataset, the paper's curve in grey."""
     columns = min(len(runs), 2)
     rows = -(-len(runs) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(5.4 * columns, 3.8 * rows), squeeze=False, layout="constrained")
+    figure, axes = _subplots(rows, columns, figsize=(5.4 * columns, 3.8 * rows), squeeze=False, layout="constrained")
     for axis, (dataset, by_lambda) in zip(axes.flat, runs.items(), strict=False):
         places = np.arange(len(by_lambda))
         for quantity, style, colour in (("t2i", "-", _COLOURS[1]), ("i2t", ":", _COLOURS[2])):
@@ -162,6 +163,30 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
     for axis in axes.flat[len(runs) :]:
         axis.remove()
     return figure
+
+
+def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) -> Figure:
+    """Mean Micro-F1 against mean NDCG@500 above a random ranking, one mark a (method, dataset)."""
+    rows = []
+    for (_, dataset), some in runs.items():
+        numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
+        gain = numbers["i2t"] - numbers["i2t_random"] + numbers["t2i_rank"] - numbers["t2i_random"]
+        f1 = (numbers["image_f1"] + numbers["text_f1"]) / 2
+        rows.append({"method": some[0].title, "dataset": dataset, "f1": f1, "gain": 50 * gain})
+    figure, axis = _subplots(figsize=(7, 4.6), layout="constrained")
+    sns.scatterplot(pd.DataFrame(rows), x="f1", y="gain", hue="method", style="dataset", s=90,
+                    palette="colorblind", ax=axis)  # fmt: skip
+    axis.set(xlabel="mean Micro-F1 on test", ylabel="mean NDCG@500 above chance, points")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _subplots(*arguments: Any, **options: Any) -> tuple[Figure, Any]:
+    """``plt.subplots`` out of pyplot's own list, so that a notebook shows the figure once: as the cell's value."""
+    figure, axes = plt.subplots(*arguments, **options)
+    plt.close(figure)
+    return figure, axes
 
 
 def _line(

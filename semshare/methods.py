@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from semshare import losses
+from semshare import losses, reference
 from semshare.data.dataset import Batch, PairedDataset
 from semshare.data.segments import draw_hidden
 from semshare.errors import UserError
@@ -108,7 +108,7 @@ class Ours(Traditional):
     shared, context = True, True
 
     def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
-        return {"lam": 0.01 if text_kind == "captions" else 0.1}
+        return {"lam": reference.chosen_lambda(text_kind)}
 
     def read(
         self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator

@@ -10,7 +10,8 @@ import torch
 from pandas.io.formats.style import Styler
 from torch import Tensor, nn
 
-from semshare import methods, reference
+from semshare import methods, reference, training
+from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
@@ -158,6 +159,21 @@ def gain_table(gains: Mapping[tuple[str, str], Interval]) -> pd.DataFrame:
     rows = {
         key: {"gain": 100 * gain.value, "low": 100 * gain.low, "high": 100 * gain.high} for key, gain in gains.items()
     }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFrame:
+    """The lambda that dev would choose (highest mean of both modalities' F1 on dev, mean over seeds), and the paper's."""
+    rows = {}
+    for dataset, by_lambda in runs.items():
+        dev = {
+            lam: float(np.mean([training.dev_score(training.best_epoch(run.history)) for run in some]))
+            for lam, some in by_lambda.items()
+        }
+        chosen = max(dev, key=dev.__getitem__)
+        paper = reference.chosen_lambda(catalogue.entry(dataset).text_kind)
+        rows[dataset] = {"dev chooses": chosen, "dev F1 there": dev[chosen], "the paper's": paper}
+        rows[dataset] |= {"dev F1 at the paper's": dev[paper]}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

@@ -5,6 +5,7 @@ Every interval is a paired bootstrap over the test split's images (a text goes w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -188,6 +189,13 @@ def failure_claims(failures: Failures, dataset: str) -> list[Verdict]:
         claim = f"5. {title} confusion is more frequent than by chance"
         verdicts.append(Verdict(claim, dataset, f"{failures.direction}: excess share", excess, judge(excess, 0.0)))
     return verdicts
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """How many of the verdicts came out how, in words."""
+    counts = Counter(one.verdict for one in verdicts)
+    parts = [f"{counts[verdict]} {verdict}" for verdict in ("reproduced", "not reproduced", "inconclusive")]
+    return f"of {len(verdicts)} tests, {parts[0]}, {parts[1]}, {parts[2]}"
 
 
 def _statistics(one: Scored, measure: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
