@@ -25,7 +25,7 @@ class Stored:
     def save(self, path: Path) -> None:
         """Write to ``path`` in one move."""
         part = path.with_suffix(".part")
-        save_file({name: tensor.contiguous() for name, tensor in vars(self).items()}, part)
+        save_file({name: tensor.clone() for name, tensor in vars(self).items()}, part)  # clones: two may be one tensor
         part.replace(path)
 
     @classmethod
