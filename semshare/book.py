@@ -192,7 +192,10 @@ def _plain(traceback: Sequence[str]) -> str:
 
 def _status(sections: Sequence[Path]) -> str:
     """The status page: what each section was made with."""
-    rows = ["| section | scale | wall time | made | commit | device | Python |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    rows = [
+        "| section | scale | wall time | made | commit | device | Python |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for section in sections:
         if not section.exists():
             rows.append(f"| {section.stem} | not executed | | | | | |")

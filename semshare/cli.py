@@ -96,7 +96,9 @@ def book(
     try:
         from semshare.book import build
     except ModuleNotFoundError as error:
-        raise UserError(f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'") from None
+        raise UserError(
+            f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
+        ) from None
 
     print(f"The book is at {build(scale.value, only or (), fresh, out)}")
 

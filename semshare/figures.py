@@ -230,4 +230,3 @@ def _bare(axis: Axes, colour: tuple | None = None) -> None:
         spine.set_visible(colour is not None)
         if colour is not None:
             spine.set(color=colour, linewidth=4)
-

@@ -19,5 +19,7 @@ def cache_folder(name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be made ({error.strerror}); set SEMSHARE_HOME to a writable folder") from None
+        raise UserError(
+            f"{folder}: cannot be made ({error.strerror}); set SEMSHARE_HOME to a writable folder"
+        ) from None
     return folder

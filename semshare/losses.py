@@ -15,9 +15,7 @@ LabelLoss = Literal["softplus_dot", "bce"]
 Similarity = Literal["binary", "count"]
 
 
-def label_prediction(
-    prediction: Tensor, labels: Tensor, kind: LabelLoss = "softplus_dot"
-) -> dict[str, Tensor]:
+def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "softplus_dot") -> dict[str, Tensor]:
     """One modality's label prediction loss; l_cls (paper.md section 2) is the mean over both modalities.
 
     ``softplus_dot`` is the released form, mean_i log(1 + exp(-<yhat_i, y_i>)): it has no negative term, and
@@ -40,9 +38,7 @@ def label_prediction(
     {'label': tensor(0.3133)}
     """
     if prediction.shape != labels.shape:
-        raise ValueError(
-            f"prediction: found shape {tuple(prediction.shape)}, expected {tuple(labels.shape)} as labels"
-        )
+        raise ValueError(f"prediction: found shape {tuple(prediction.shape)}, expected {tuple(labels.shape)} as labels")
     prediction, labels = prediction.float(), labels.float()
     if kind == "softplus_dot":
         return {"label": softplus(-(prediction * labels).sum(1)).mean()}
@@ -51,9 +47,7 @@ def label_prediction(
     raise ValueError(f"kind: found {kind!r}, expected 'softplus_dot' or 'bce'")
 
 
-def consistency(
-    image: Tensor, text: Tensor, labels: Tensor, similarity: Similarity = "binary"
-) -> dict[str, Tensor]:
+def consistency(image: Tensor, text: Tensor, labels: Tensor, similarity: Similarity = "binary") -> dict[str, Tensor]:
     """The consistency loss l_con ("Eq. 2"; DSCMR's second term): a likelihood of "these two share a label".
 
     With Theta = cos / 2 of each two of the B items, a term is the mean over all B x B pairs of

@@ -37,9 +37,7 @@ class Method(ABC):
     def network(self, experiment: Experiment, dataset: PairedDataset) -> nn.Module:
         """A fresh network, its weights drawn from torch's current random state."""
 
-    def read(
-        self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator
-    ) -> Outputs:
+    def read(self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator) -> Outputs:
         """What the network says of a training batch, one :class:`Output` a modality."""
         return {"image": network("image", batch.image), "text": network("text", batch.text)}
 
@@ -110,9 +108,7 @@ class Ours(Traditional):
     def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
         return {"lam": reference.chosen_lambda(text_kind)}
 
-    def read(
-        self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator
-    ) -> Outputs:
+    def read(self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator) -> Outputs:
         share = experiment.mask_share
         return {
             "image": network("image", batch.image, draw_hidden(batch.image, share, generator)),

@@ -128,9 +128,7 @@ def ndcg(
     return torch.where(ideal > 0, (found * weight).sum(1) / ideal.clamp(min=1e-300), 0.0)
 
 
-def random_ndcg(
-    query_labels: Tensor, gallery_labels: Tensor, k: int | None = 500, gain: Gain = "linear"
-) -> Tensor:
+def random_ndcg(query_labels: Tensor, gallery_labels: Tensor, k: int | None = 500, gain: Gain = "linear") -> Tensor:
     """The expected NDCG@k [Q] of a uniformly random ranking, in closed form (discount log2(rank + 1)).
 
     At every rank the expected gain is the gallery's mean gain, so the expected DCG is that mean times the
@@ -154,9 +152,7 @@ def mean_average_precision(similarity: Tensor, query_labels: Tensor, gallery_lab
     return (hits.cumsum(1) / places * hits).sum(1) / hits.sum(1)
 
 
-def average_cumulative_gain(
-    similarity: Tensor, query_labels: Tensor, gallery_labels: Tensor, k: int = 500
-) -> Tensor:
+def average_cumulative_gain(similarity: Tensor, query_labels: Tensor, gallery_labels: Tensor, k: int = 500) -> Tensor:
     """ACG@k [Q]: the mean number of labels that the first k items share with the query."""
     relevance = _relevance(similarity, query_labels, gallery_labels)
     return relevance.gather(1, rank(similarity, k)).double().mean(1)
@@ -242,9 +238,7 @@ def _relevance(similarity: Tensor, query_labels: Tensor, gallery_labels: Tensor)
     if tuple(similarity.shape) != expected:
         raise ValueError(f"similarity: found shape {tuple(similarity.shape)}, expected {expected}")
     if query_labels.shape[1] != gallery_labels.shape[1]:
-        raise ValueError(
-            f"gallery_labels: found {gallery_labels.shape[1]} labels, expected {query_labels.shape[1]}"
-        )
+        raise ValueError(f"gallery_labels: found {gallery_labels.shape[1]} labels, expected {query_labels.shape[1]}")
     return query_labels.float() @ gallery_labels.float().T
 
 
@@ -284,8 +278,6 @@ def _ideal_dcg(relevance: Tensor, weight: Tensor, gain: Gain) -> Tensor:
 
 def _same_shape(name: str, found: Tensor, other: str, expected: Tensor) -> None:
     if found.shape != expected.shape or found.dim() != 2:
-        raise ValueError(
-            f"{name}: found shape {tuple(found.shape)}, expected that of {other}, {tuple(expected.shape)}"
-        )
+        raise ValueError(f"{name}: found shape {tuple(found.shape)}, expected that of {other}, {tuple(expected.shape)}")
     if torch.isnan(found).any():
         raise ValueError(f"{name}: found NaN, expected numbers")

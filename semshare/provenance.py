@@ -46,7 +46,9 @@ def commit() -> str:
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", here, *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         changed = git("status", "--porcelain", "--untracked-files=no")
@@ -59,5 +61,3 @@ def show_in_prose(values: Mapping[str, object]) -> None:
     """Glue every value under its name, for ``{glue:text}`` in the page's prose."""
     for name, value in values.items():
         glue(name, value, display=False)
-
-

@@ -163,7 +163,7 @@ def gain_table(gains: Mapping[tuple[str, str], Interval]) -> pd.DataFrame:
 
 
 def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFrame:
-    """The lambda that dev would choose (highest mean of both modalities' F1 on dev, mean over seeds), and the paper's."""
+    """The lambda that dev would choose, by the mean of both modalities' F1 (mean over seeds), and the paper's."""
     rows = {}
     for dataset, by_lambda in runs.items():
         dev = {

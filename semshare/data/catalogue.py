@@ -16,8 +16,8 @@ from filelock import FileLock
 from semshare.data.coco import CocoSource
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
 from semshare.data.regions import EXTRACTORS, code_digest, extract_to_store
-from semshare.data.scenes import ScenesSource
 from semshare.data.scene_layout import View
+from semshare.data.scenes import ScenesSource
 from semshare.data.source import Item, Source
 from semshare.data.store import FeatureStore
 from semshare.data.words import Vocabulary, tokenise, train_word2vec

@@ -170,9 +170,7 @@ def check_items(name: str, items: Sequence[Item], label_names: Sequence[str]) ->
             raise UserError(f"{name}: no item in split {split!r}")
 
 
-def build_parts(
-    items: Sequence[Item], label_names: Sequence[str], vocabulary: Vocabulary
-) -> dict[Split, Part]:
+def build_parts(items: Sequence[Item], label_names: Sequence[str], vocabulary: Vocabulary) -> dict[Split, Part]:
     """Turn items into one :class:`Part` a split; rows keep the order of ``items``."""
     column = {label: index for index, label in enumerate(label_names)}
     parts: dict[Split, Part] = {}

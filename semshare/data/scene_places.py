@@ -112,8 +112,8 @@ PLACES = (
            "train 8, suitcase 4, bench 2, clock 3, backpack 2, handbag, " + PEOPLE, "", "structures|buildings",
            sky=0.3, buildings=0.6),
     _place("kitchen", "in", "kitchenette,pantry,cookhouse", 7, "counter",
-           "oven 4, refrigerator 4, microwave 4, bowl 3, bottle 2, cup 2, knife 3, spoon 3, carrot 2.5, broccoli floret "
-           "2.5, banana 2, apple 2, orange 2, potted plant, " + PEOPLE, "bouquet 0.06", "indoor|",
+           "oven 4, refrigerator 4, microwave 4, bowl 3, bottle 2, cup 2, knife 3, spoon 3, carrot 2.5, "
+           "broccoli floret 2.5, banana 2, apple 2, orange 2, potted plant, " + PEOPLE, "bouquet 0.06", "indoor|",
            window=0.5),
     _place("dining room", "in", "restaurant,cafe,canteen", 7, "table",
            "pizza 3, wine glass 3, bottle 2, cup 2, fork 2, plate setting 2, cake 3, donut 2.5, sandwich 2.5, hot dog "

@@ -33,9 +33,7 @@ _COCO = {
     "appliance": "microwave oven refrigerator",
     "indoor": "book clock vase scissors teddy_bear toothbrush",
 }
-SUPERCATEGORIES = {
-    name.replace("_", " "): group for group, names in _COCO.items() for name in names.split()
-}
+SUPERCATEGORIES = {name.replace("_", " "): group for group, names in _COCO.items() for name in names.split()}
 COCO_LABELS = tuple(SUPERCATEGORIES)
 
 

@@ -54,8 +54,8 @@ _GROUP_WORDS = {
 _GROUP_TAGS = {"outdoor": "urban", "sports": "sport", "kitchen": "kitchenware", "indoor": "home", "food": "food",
                "furniture": "furniture", "person": "people", "accessory": "accessory"}  # fmt: skip
 _CHATTER = (
-    "nikon canon explore 2007 2008 bravo abigfave macro london travel friends fun art photo colors interesting hdr bokeh "
-    "vacation family happy blue red green geotagged film 50mm weekend summer winter love light searchthebest"
+    "nikon canon explore 2007 2008 bravo abigfave macro london travel friends fun art photo colors interesting hdr "
+    "bokeh vacation family happy blue red green geotagged film 50mm weekend summer winter love light searchthebest"
 ).split()
 
 _COUNTS = {1: "", 2: "two", 3: "three"}

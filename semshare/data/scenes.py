@@ -35,8 +35,8 @@ _NAMES: dict[View, str] = {"flickr25k": "scenes-flickr25k", "nuswide": "scenes-n
 
 ATTRIBUTION = (
     "Drawn scenes (a stand-in, not photographs) composed from OpenMoji glyphs. All emojis designed by OpenMoji, the "
-    "open-source emoji and icon project, openmoji.org; license: CC BY-SA 4.0. The glyphs were scaled, rotated, mirrored "
-    "and put before drawn backgrounds; pictures that show them are shared under CC BY-SA 4.0 as well."
+    "open-source emoji and icon project, openmoji.org; license: CC BY-SA 4.0. The glyphs were scaled, rotated, "
+    "mirrored and put before drawn backgrounds; pictures that show them are shared under CC BY-SA 4.0 as well."
 )
 
 
@@ -97,9 +97,7 @@ class ScenesSource:
     def items(self) -> list[Item]:
         """Train, dev, test in the order of their numbers; costs no drawing (0.3 ms an item, once)."""
         if self._items is None:
-            self._items = [
-                self._item(split, number) for split in SPLITS for number in range(self._listed[split])
-            ]
+            self._items = [self._item(split, number) for split in SPLITS for number in range(self._listed[split])]
         return list(self._items)
 
     def pool_ids(self) -> list[str]:

@@ -80,9 +80,7 @@ class FeatureStore:
         for shard in self.shards:
             path = self.folder / shard["file"]
             if (found := _sha256(path)) != shard["sha256"]:
-                raise UserError(
-                    f"{path}: checksum differs, expected {shard['sha256'][:12]}, found {found[:12]}"
-                )
+                raise UserError(f"{path}: checksum differs, expected {shard['sha256'][:12]}, found {found[:12]}")
 
     def close(self) -> None:
         """Close the shards' files; reading again opens them again."""
@@ -140,9 +138,7 @@ def write_store(
     return FeatureStore(folder)
 
 
-def _check_batch(
-    folder: Path, ids: Sequence[str], rows: np.ndarray, shape: tuple[int, ...], seen: set[str]
-) -> None:
+def _check_batch(folder: Path, ids: Sequence[str], rows: np.ndarray, shape: tuple[int, ...], seen: set[str]) -> None:
     if rows.shape != (len(ids), *shape):
         raise UserError(f"{folder}: expected rows of shape {(len(ids), *shape)}, found {rows.shape}")
     if not np.isfinite(rows).all():

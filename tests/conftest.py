@@ -1,0 +1,42 @@
+"""What every test shares: a home of its own for caches and runs, the real data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before anything imports transformers: no test may reach for a model on the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def semshare_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """``SEMSHARE_HOME`` in the session's temporary folder; xdist's workers share one, so a pool is drawn once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "semshare-home"
+    folder.mkdir(exist_ok=True)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEMSHARE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The folder of real data; without ``SEMSHARE_DATA`` the test is skipped and says so."""
+    found = os.environ.get("SEMSHARE_DATA")
+    if not found:
+        pytest.skip("SEMSHARE_DATA is not set: no real data at hand")
+    return Path(found)
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of this test's own, for what must start from nothing."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("SEMSHARE_HOME", str(folder))
+    return folder

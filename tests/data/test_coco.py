@@ -1,0 +1,184 @@
+"""COCO's official layout: a tiny one made here, and 307 real photographs where they are at hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from semshare.data.coco import CocoSource
+from semshare.data.dataset import check_items
+from semshare.errors import UserError
+
+# Ids with gaps and out of order, as COCO's own have gaps.
+CATEGORIES = [
+    {"id": 90, "name": "toothbrush", "supercategory": "indoor"},
+    {"id": 1, "name": "person", "supercategory": "person"},
+    {"id": 18, "name": "dog", "supercategory": "animal"},
+]
+IMAGES = range(100, 120)
+NO_LABEL, NO_CAPTION = 118, 119
+
+
+def _layout(root: Path) -> Path:
+    """Twenty pictures in two splits; image n has category 1 or 18 or both, and six captions."""
+    (root / "annotations").mkdir(parents=True)
+    for split, ids in (("val2017", IMAGES[:12]), ("train2017", IMAGES[12:])):
+        (root / split).mkdir()
+        for id in ids:
+            Image.new("RGB", (8, 6), (id, 0, 0)).save(root / split / f"{id:012d}.png")
+        images = [{"id": id, "file_name": f"{id:012d}.png"} for id in ids]
+        labels = [{"image_id": id, "category_id": 1} for id in ids if id % 2 and id != NO_LABEL]
+        labels += [{"image_id": id, "category_id": 18} for id in ids if id % 3 != 1 and id != NO_LABEL]
+        labels += [{"image_id": id, "category_id": 90} for id in ids if id != NO_LABEL] * 2
+        captions = [{"image_id": id, "caption": f"Caption {n} of {id}."} for n in range(6) for id in ids]
+        captions = [one for one in captions if one["image_id"] != NO_CAPTION]
+        instances = {"images": images, "annotations": labels, "categories": CATEGORIES}
+        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(instances))
+        written = {"images": images, "annotations": captions}
+        (root / "annotations" / f"captions_{split}.json").write_text(json.dumps(written))
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return _layout(tmp_path / "coco")
+
+
+def _edit(path: Path, section: str, edit) -> None:
+    content = json.loads(path.read_text())
+    edit(content[section])
+    path.write_text(json.dumps(content))
+
+
+def test_labels_are_names_in_ascending_id(root: Path) -> None:
+    source = CocoSource(root)
+    assert source.label_names == ("person", "dog", "toothbrush")
+    assert source.supercategories == {"person": "person", "dog": "animal", "toothbrush": "indoor"}
+    items = {item.id: item for item in source.items()}
+    assert items["101"].labels == ("person", "dog", "toothbrush")
+    assert items["100"].labels == ("toothbrush",)
+
+
+def test_both_splits_are_read_and_what_lacks_a_label_or_caption_is_left_out(root: Path) -> None:
+    ids = {int(item.id) for item in CocoSource(root).items()}
+    assert ids == set(IMAGES) - {NO_LABEL, NO_CAPTION}
+    assert CocoSource(root).pool_ids() == [item.id for item in CocoSource(root).items()]
+
+
+def test_five_captions_are_kept_in_order(root: Path) -> None:
+    for item in CocoSource(root).items():
+        assert item.texts == tuple(f"Caption {n} of {item.id}." for n in range(5))
+
+
+def test_the_split_is_60_20_20_disjoint_and_seeded(root: Path) -> None:
+    def split(seed: int) -> dict[str, str]:
+        return {item.id: item.split for item in CocoSource(root, seed).items()}
+
+    names = list(split(0).values())
+    assert (names.count("train"), names.count("dev"), names.count("test")) == (10, 4, 4)
+    assert split(0) == split(0) and split(0) != split(1)
+    check_items("coco", CocoSource(root).items(), CocoSource(root).label_names)
+
+
+def test_pictures_are_opened_from_their_own_split(root: Path) -> None:
+    source = CocoSource(root)
+    for id in ("100", "115"):
+        picture = source.picture(id)
+        assert (
+            picture.mode == "RGB" and picture.size == (8, 6) and picture.getpixel((0, 0)) == (int(id), 0, 0)
+        )
+
+
+def test_the_pool_is_named_by_the_folder_and_not_by_the_split(root: Path, tmp_path: Path) -> None:
+    assert CocoSource(root).pool == CocoSource(root, 3).pool
+    assert CocoSource(_layout(tmp_path / "other")).pool != CocoSource(root).pool
+
+
+def test_a_part_of_coco_is_a_subset(root: Path) -> None:
+    assert CocoSource(root).status == "subset"
+
+
+@pytest.mark.parametrize("where", ["nowhere", "empty"])
+def test_a_missing_folder_is_named(tmp_path: Path, where: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=rf"{where}/annotations: no instances_\*.json here, expected COCO's"):
+        CocoSource(tmp_path / where)
+
+
+def test_a_missing_file_is_named(root: Path) -> None:
+    (root / "annotations" / "captions_val2017.json").unlink()
+    with pytest.raises(UserError, match=r"captions_val2017.json: missing"):
+        CocoSource(root)
+
+
+@pytest.mark.parametrize("name", ["captions_val2017.json", "instances_train2017.json"])
+@pytest.mark.parametrize("content", [b"", b'{"images": [', b"\xff\xfe\x00"])
+def test_invalid_json_is_named(root: Path, name: str, content: bytes) -> None:
+    (root / "annotations" / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name}: not valid JSON"):
+        CocoSource(root)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"images": 3, "annotations": [], "categories": []}'])
+def test_another_json_is_named(root: Path, content: str) -> None:
+    (root / "annotations" / "instances_val2017.json").write_text(content)
+    with pytest.raises(
+        UserError, match="instances_val2017.json: no list 'images', expected COCO's official layout"
+    ):
+        CocoSource(root)
+
+
+@pytest.mark.parametrize(
+    ("file", "section", "field"),
+    [
+        ("instances_val2017.json", "images", "file_name"),
+        ("instances_val2017.json", "annotations", "category_id"),
+        ("captions_val2017.json", "annotations", "caption"),
+        ("instances_val2017.json", "categories", "name"),
+        ("instances_val2017.json", "categories", "supercategory"),
+    ],
+)
+def test_a_missing_field_is_named_with_its_file(root: Path, file: str, section: str, field: str) -> None:
+    for split in ("val2017", "train2017"):
+        path = root / "annotations" / file.replace("val2017", split)
+        _edit(path, section, lambda records: records[0].pop(field))
+    with pytest.raises(UserError, match=f"_(val|train)2017.json: a record has no field '{field}'"):
+        CocoSource(root)
+
+
+def test_an_unknown_category_is_named(root: Path) -> None:
+    path = root / "annotations" / "instances_val2017.json"
+    _edit(path, "annotations", lambda records: records[0].update(category_id=77))
+    with pytest.raises(UserError, match="77"):
+        CocoSource(root)
+
+
+def test_a_missing_picture_is_named(root: Path) -> None:
+    (root / "val2017" / "000000000100.png").unlink()
+    with pytest.raises(UserError, match="000000000100.png: cannot read this picture"):
+        CocoSource(root).picture("100")
+
+
+def test_a_damaged_picture_is_named(root: Path) -> None:
+    (root / "val2017" / "000000000100.png").write_bytes(b"not a picture")
+    with pytest.raises(UserError, match="000000000100.png: cannot read this picture"):
+        CocoSource(root).picture("100")
+
+
+def test_the_real_photographs(realdata: Path) -> None:
+    source = CocoSource(realdata / "coco")
+    items = source.items()
+    assert len(items) == 307 and source.status == "subset"
+    assert len(source.label_names) == len(source.supercategories) == 80
+    assert source.label_names[0] == "person" and source.label_names[-1] == "toothbrush"
+    assert all(len(item.texts) == 5 and all(text.strip() for text in item.texts) for item in items)
+    assert all(item.labels for item in items)
+    names = [item.split for item in items]
+    assert (names.count("train"), names.count("dev"), names.count("test")) == (184, 61, 62)
+    check_items("coco", items, source.label_names)
+    for item in items[::60]:
+        picture = source.picture(item.id)
+        assert picture.mode == "RGB" and min(picture.size) > 50

@@ -1,0 +1,123 @@
+"""Experiment: frozen, hashable, JSON and back; each mistake gives one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from semshare.errors import UserError
+from semshare.experiment import SCALES, Experiment, default_precision
+
+
+def _make(**fields: object) -> Experiment:
+    return Experiment.make(**{"dataset": "scenes-flickr25k", "method": "ours", "scale": "smoke", **fields})
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"lam": 0.01, "root": "/data/coco"}, {"bert": "bert-base-uncased", "seed": 3}]
+)
+def test_json_round_trip(fields: dict) -> None:
+    experiment = _make(**fields)
+    back = Experiment.from_json(experiment.to_json())
+    assert back == experiment and back.to_json() == experiment.to_json()
+    assert "\n" not in experiment.to_json()
+
+
+def test_root_is_a_path_after_the_round_trip() -> None:
+    assert Experiment.from_json(_make(root="/data/coco").to_json()).root == Path("/data/coco")
+
+
+def test_equal_experiments_hash_equal_and_others_differ() -> None:
+    assert len({_make(), _make(), _make(seed=1)}) == 2
+
+
+def test_an_experiment_is_frozen() -> None:
+    experiment = _make()
+    with pytest.raises(ValidationError):
+        experiment.seed = 4
+    assert experiment.seed == 0
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_scale_fills_in_its_sizes(scale: str) -> None:
+    experiment = _make(scale=scale)
+    assert {name: getattr(experiment, name) for name in SCALES[scale]} == SCALES[scale]
+    assert _make(scale=scale, epochs=7).epochs == 7
+
+
+def test_the_full_scale_is_the_papers() -> None:
+    full = _make(scale="full")
+    assert (full.layers, full.heads, full.batch, full.learning_rate) == (6, 8, 64, 1e-4)
+    assert (full.dropout, full.epochs, full.mask_share) == (0.1, 45, 0.15)
+
+
+def test_change_replaces_and_validates_again() -> None:
+    experiment = _make(epochs=5)
+    assert experiment.change(seed=2) == _make(epochs=5, seed=2)
+    with pytest.raises(UserError, match="seed: "):
+        experiment.change(seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"epochs": "many"}, r"epochs: .*integer.*found 'many'"),
+        ({"epochs": 2.5}, r"epochs: .*integer.*found 2.5"),
+        ({"epochs": 0}, r"epochs: .*greater than 0, found 0"),
+        ({"seed": -1}, r"seed: .*greater than or equal to 0, found -1"),
+        ({"lam": -0.5}, r"lam: .*greater than or equal to 0, found -0.5"),
+        ({"lam": float("nan")}, r"lam: .*finite number, found nan"),
+        ({"eta": float("inf")}, r"eta: .*finite number, found inf"),
+        ({"dropout": 1.0}, r"dropout: .*less than 1, found 1.0"),
+        ({"mask_share": 1.5}, r"mask_share: .*less than 1, found 1.5"),
+        ({"label_loss": "hinge"}, r"label_loss: .*'softplus_dot' or 'bce', found 'hinge'"),
+        ({"similarity": "cosine"}, r"similarity: .*'binary' or 'count', found 'cosine'"),
+        ({"precision": "float16"}, r"precision: .*'float32' or 'bfloat16', found 'float16'"),
+        ({"keep": "all"}, r"keep: .*'best' or 'every-epoch', found 'all'"),
+        ({"lamda": 0.1}, r"lamda: no such field; an experiment has .*lam,"),
+        ({"width": 30, "heads": 4}, r"width: 30 is not a multiple of heads \(4\)"),
+        ({"scale": "huge"}, r"scale: unknown 'huge', expected one of smoke, laptop, full"),
+        ({"method": None}, r"method: .*string, found None"),
+    ],
+)
+def test_a_mistake_gives_one_clear_line(fields: dict, expected: str) -> None:
+    with pytest.raises(UserError, match=f"^{expected}") as caught:
+        _make(**fields)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_mistakes_give_two_lines() -> None:
+    with pytest.raises(UserError) as caught:
+        _make(epochs=0, seed=-1)
+    assert sorted(line.split(":")[0] for line in str(caught.value).splitlines()) == ["epochs", "seed"]
+
+
+def test_a_missing_field_is_named() -> None:
+    with pytest.raises(UserError, match="^method: field required"):
+        Experiment.make(dataset="scenes-flickr25k")
+
+
+@pytest.mark.parametrize("text", ["{", '{"dataset": "coco"}', "[]"])
+def test_bad_json_is_a_user_error(text: str) -> None:
+    with pytest.raises(UserError):
+        Experiment.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("device", "native", "expected"),
+    [
+        ("cuda", {}, "bfloat16"),
+        ("cpu", {}, "float32"),
+        ("cpu", {"avx512_bf16": False, "amx_bf16": False}, "float32"),
+        ("cpu", {"avx512_bf16": True}, "bfloat16"),
+        ("cpu", {"amx_bf16": True}, "bfloat16"),
+    ],
+)
+def test_default_precision_follows_the_device(
+    device: str, native: dict, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: native)
+    assert default_precision(torch.device(device)) == expected

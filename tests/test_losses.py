@@ -1,0 +1,202 @@
+"""Losses on points placed by hand, and against slow double loops."""
+
+from __future__ import annotations
+
+import doctest
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from semshare import losses
+from semshare.losses import consistency, context_prediction, dscmr, label_prediction
+
+
+def _random_batch(seed: int, size: int = 7, width: int = 5, labels: int = 4) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn(size, width, generator=generator)
+    text = torch.randn(size, width, generator=generator)
+    return image, text, (torch.rand(size, labels, generator=generator) < 0.5).float()
+
+
+def _cosine(a: list[float], b: list[float]) -> float:
+    dot = sum(x * y for x, y in zip(a, b, strict=True))
+    return dot / math.sqrt(sum(x * x for x in a)) / math.sqrt(sum(y * y for y in b))
+
+
+def _slow_consistency_term(left: Tensor, right: Tensor, labels: Tensor, similarity: str) -> float:
+    total, size = 0.0, len(left)
+    for i in range(size):
+        for j in range(size):
+            theta = _cosine(left[i].tolist(), right[j].tolist()) / 2
+            shared = sum(a * b for a, b in zip(labels[i].tolist(), labels[j].tolist(), strict=True))
+            if similarity == "binary":
+                shared = 1.0 if shared else 0.0
+            total += math.log(1 + math.exp(theta)) - shared * theta
+    return total / size**2
+
+
+def test_label_prediction_softplus_dot_by_hand() -> None:
+    # Inner products 0.6 + 0.8 = 1.4 and 0: log(1 + e^-1.4) = 0.220417, log 2 = 0.693147; mean 0.456782.
+    prediction = torch.tensor([[0.6, 0.8, 0.0], [1.0, 0.0, 0.0]])
+    labels = torch.tensor([[1, 1, 0], [0, 0, 1]])
+    assert label_prediction(prediction, labels)["label"].item() == pytest.approx(0.456782, abs=1e-6)
+
+
+def test_label_prediction_softplus_dot_has_no_negative_term() -> None:
+    # A high score on an absent label costs nothing in this form.
+    labels = torch.tensor([[1, 0]])
+    low, high = torch.tensor([[0.5, 0.0]]), torch.tensor([[0.5, 0.9]])
+    assert label_prediction(low, labels)["label"] == label_prediction(high, labels)["label"]
+
+
+def test_label_prediction_bce_by_hand() -> None:
+    # -(ln 0.8 + ln 0.9 + ln 0.5 + ln 0.75) / 4 = (0.223144 + 0.105361 + 0.693147 + 0.287682) / 4 = 0.327333.
+    prediction = torch.tensor([[0.8, 0.1], [0.5, 0.75]])
+    labels = torch.tensor([[1, 0], [0, 1]])
+    assert label_prediction(prediction, labels, "bce")["label"].item() == pytest.approx(0.327333, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_label_prediction_equals_a_loop(seed: int) -> None:
+    prediction, _, labels = _random_batch(seed, width=4)
+    rows = zip(prediction.tolist(), labels.tolist(), strict=True)
+    slow = [math.log(1 + math.exp(-sum(p * y for p, y in zip(*row, strict=True)))) for row in rows]
+    assert label_prediction(prediction, labels)["label"].item() == pytest.approx(
+        sum(slow) / len(slow), abs=1e-6
+    )
+
+
+def test_label_prediction_refuses_other_shapes_and_kinds() -> None:
+    with pytest.raises(ValueError, match=r"prediction: found shape \(2, 3\), expected \(2, 4\)"):
+        label_prediction(torch.zeros(2, 3), torch.zeros(2, 4))
+    with pytest.raises(ValueError, match="kind: found 'hinge', expected 'softplus_dot' or 'bce'"):
+        label_prediction(torch.zeros(2, 3), torch.zeros(2, 3), "hinge")  # type: ignore[arg-type]
+
+
+def test_consistency_by_hand() -> None:
+    # Cosines are 1 on the diagonal and 0 off it, so Theta is 0.5 and 0: log(1 + e^0.5) = 0.974077 and log 2.
+    # No label shared off the diagonal (where Theta is 0 anyway):
+    #   (2 (0.974077 - 0.5) + 2 * 0.693147) / 4 = 0.583612 in each of the three terms.
+    image, text = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    for term in consistency(image, text, torch.eye(2)).values():
+        assert term.item() == pytest.approx(0.583612, abs=1e-6)
+
+
+def test_consistency_binary_and_count_by_hand() -> None:
+    # Item 0 has both labels: counting, S_00 = 2 and its entry is 0.974077 - 1, so
+    #   (-0.025923 + 0.474077 + 2 * 0.693147) / 4 = 0.458612; binary stays at 0.583612.
+    points, labels = torch.eye(2), torch.tensor([[1, 1], [0, 1]])
+    assert consistency(points, points, labels, "count")["inter"].item() == pytest.approx(0.458612, abs=1e-6)
+    assert consistency(points, points, labels, "binary")["inter"].item() == pytest.approx(0.583612, abs=1e-6)
+
+
+@pytest.mark.parametrize("similarity", ["binary", "count"])
+@pytest.mark.parametrize("seed", range(3))
+def test_consistency_equals_a_double_loop(seed: int, similarity: losses.Similarity) -> None:
+    image, text, labels = _random_batch(seed)
+    found = consistency(image, text, labels, similarity)
+    pairs = {"inter": (image, text), "intra_image": (image, image), "intra_text": (text, text)}
+    assert list(found) == list(pairs)
+    for name, (left, right) in pairs.items():
+        slow = _slow_consistency_term(left, right, labels, similarity)
+        assert found[name].item() == pytest.approx(slow, abs=1e-6), name
+
+
+def test_consistency_does_not_depend_on_length() -> None:
+    image, text, labels = _random_batch(0)
+    short, long = consistency(image, text, labels), consistency(image * 7, text * 0.3, labels)
+    assert all(torch.isclose(short[name], long[name]) for name in short)
+
+
+@pytest.mark.parametrize(
+    ("image", "text", "labels"),
+    [((2, 3), (2, 4), (2, 5)), ((2, 3), (3, 3), (2, 5)), ((2, 3), (2, 3), (3, 5))],
+)
+def test_consistency_refuses_other_shapes(image: tuple, text: tuple, labels: tuple) -> None:
+    with pytest.raises(ValueError, match="text: found shape"):
+        consistency(torch.ones(image), torch.ones(text), torch.ones(labels))
+
+
+def test_consistency_refuses_an_unknown_similarity() -> None:
+    with pytest.raises(ValueError, match="similarity: found 'cosine', expected 'binary' or 'count'"):
+        consistency(*_random_batch(0), "cosine")  # type: ignore[arg-type]
+
+
+def test_context_prediction_by_hand() -> None:
+    # Regions: logits (0, 0), two classes: ln 2. Words: softmax of (ln 3, 0) is (0.75, 0.25);
+    # targets 0 and 1 give (-ln 0.75 - ln 0.25) / 2 = (0.287682 + 1.386294) / 2 = 0.836988.
+    words = torch.tensor([[math.log(3), 0.0], [math.log(3), 0.0]])
+    found = context_prediction(torch.zeros(1, 2), torch.tensor([1]), words, torch.tensor([0, 1]))
+    assert found["context_image"].item() == pytest.approx(0.693147, abs=1e-6)
+    assert found["context_text"].item() == pytest.approx(0.836988, abs=1e-6)
+
+
+def test_context_prediction_with_nothing_hidden_is_zero_and_can_go_backward() -> None:
+    empty = torch.zeros(0, 5, requires_grad=True)
+    none = torch.zeros(0, dtype=torch.long)
+    found = context_prediction(empty, none, torch.zeros(1, 2), torch.tensor([0]))
+    assert found["context_image"].item() == 0
+    assert found["context_text"].item() == pytest.approx(math.log(2))
+    found["context_image"].backward()
+    assert empty.grad is not None
+
+
+def test_dscmr_by_hand() -> None:
+    # Labels: |(1,0) - (1,0)| = 0 and |(3,4) - (0,0)| = 5, mean 2.5, for the images; 0 for the texts.
+    # Pairs: |(1,0) - (4,4)| = 5 and 0, mean 2.5.
+    labels = torch.tensor([[1, 0], [0, 0]])
+    image_prediction = torch.tensor([[1.0, 0.0], [3.0, 4.0]])
+    image, text = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[4.0, 4.0], [0.0, 1.0]])
+    found = dscmr(image_prediction, labels.float(), image, text, labels)
+    assert found["label"].item() == pytest.approx(2.5)
+    assert found["pair"].item() == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_dscmr_equals_a_loop(seed: int) -> None:
+    image, text, labels = _random_batch(seed)
+    first, second, _ = _random_batch(seed + 100, width=4)
+    found = dscmr(first, second, image, text, labels)
+    rows = range(len(labels))
+    label = sum(math.dist(first[i].tolist(), labels[i].tolist()) for i in rows) / len(rows)
+    label += sum(math.dist(second[i].tolist(), labels[i].tolist()) for i in rows) / len(rows)
+    pair = sum(math.dist(image[i].tolist(), text[i].tolist()) for i in rows) / len(rows)
+    sides = ((image, text), (image, image), (text, text))
+    slow = sum(_slow_consistency_term(left, right, labels, "count") for left, right in sides)
+    assert found["label"].item() == pytest.approx(label, abs=1e-5)
+    assert found["pair"].item() == pytest.approx(pair, abs=1e-5)
+    assert found["consistency"].item() == pytest.approx(slow, abs=1e-5)
+
+
+@pytest.mark.parametrize("where", ["random", "image equals text", "zero vectors"])
+def test_gradients_are_finite(where: str) -> None:
+    # A norm has no gradient at 0 and a cosine none at the zero vector: neither may give NaN.
+    image, text, labels = _random_batch(0)
+    if where == "image equals text":
+        text = image.clone()
+    elif where == "zero vectors":
+        image, text = torch.zeros_like(image), torch.zeros_like(text)
+    image, text = image.requires_grad_(), text.requires_grad_()
+    predictions = image[:, :4], text[:, :4]
+    terms = [
+        *label_prediction(image[:, :4], labels).values(),
+        *label_prediction(text[:, :4].sigmoid(), labels, "bce").values(),
+        *consistency(image, text, labels).values(),
+        *dscmr(*predictions, image, text, labels).values(),
+    ]
+    torch.stack(terms).sum().backward()
+    for leaf in (image, text):
+        assert leaf.grad is not None and torch.isfinite(leaf.grad).all()
+    assert image.grad.abs().sum() > 0
+
+
+def test_bce_stays_finite_at_wrong_certainty() -> None:
+    found = label_prediction(torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 0.0]]), "bce")["label"]
+    assert math.isfinite(found.item()) and found.item() > 10
+
+
+def test_doctests_of_losses() -> None:
+    result = doctest.testmod(losses)
+    assert result.attempted > 0 and result.failed == 0

@@ -1,0 +1,429 @@
+"""The networks against slow loops written here; what must and must not change an embedding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from transformers import BertConfig, BertModel
+
+from semshare.data.dataset import pad_words
+from semshare.data.segments import Segments, draw_hidden
+from semshare.errors import UserError
+from semshare.model import DSCMRNetwork, SemanticNetwork, SharedEncoder, load_bert
+
+FEATURES, CLASSES, WORDS, LABELS, WIDTH = 10, 11, 30, 6, 16
+ENCODER = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "dropout": 0.1}
+
+
+def _network(shared: bool = True, **encoder: object) -> SemanticNetwork:
+    """A network whose weights are large enough for every part to matter, in evaluation mode."""
+    torch.manual_seed(0)
+    vectors = np.random.default_rng(0).normal(size=(WORDS, 9)).astype(np.float32)
+    network = SemanticNetwork(
+        FEATURES, CLASSES, vectors, LABELS, {**ENCODER, **encoder}, shared, context=True
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+    return network.eval()
+
+
+def _regions(lengths: list[int], longest: int, seed: int = 0) -> Segments:
+    """Items of ``lengths`` regions padded to ``longest`` with rubbish, which must not matter."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)
+    return Segments(
+        features=torch.randn(len(lengths), longest, FEATURES, generator=generator),
+        positions=torch.rand(len(lengths), longest, 5, generator=generator),
+        mask=mask,
+        targets=torch.randint(0, CLASSES, mask.shape, generator=generator).masked_fill(~mask, -1),
+    )
+
+
+def _cut(segments: Segments, row: int, length: int) -> Segments:
+    """Item ``row`` alone, without its padding."""
+    parts = (segments.features, segments.positions, segments.mask, segments.targets)
+    return Segments(*(part[row : row + 1, :length] for part in parts))
+
+
+# The shared encoder
+
+
+def _layer_norm(vector: list[float], norm: torch.nn.LayerNorm) -> list[float]:
+    mean = sum(vector) / len(vector)
+    variance = sum((x - mean) ** 2 for x in vector) / len(vector)
+    scale, shift = norm.weight.tolist(), norm.bias.tolist()
+    return [
+        (x - mean) / math.sqrt(variance + norm.eps) * a + b
+        for x, a, b in zip(vector, scale, shift, strict=True)
+    ]
+
+
+def _linear(vector: list[float], layer: torch.nn.Linear) -> list[float]:
+    return (layer.weight.double() @ torch.tensor(vector, dtype=torch.float64) + layer.bias.double()).tolist()
+
+
+def _gelu(x: float) -> float:
+    return x * (1 + math.erf(x / math.sqrt(2))) / 2
+
+
+def _slow_encoder(
+    encoder: SharedEncoder, vectors: Tensor, places: list[int], heads: int
+) -> list[list[float]]:
+    """One item without padding: post-LN BERT, a head, a query and a key at a time."""
+    bert = encoder.bert
+    table = bert.embeddings.position_embeddings.weight.tolist()
+    states = [
+        _layer_norm([x + p for x, p in zip(vector, table[place], strict=True)], bert.embeddings.LayerNorm)
+        for vector, place in zip(vectors.tolist(), places, strict=True)
+    ]
+    size = len(states[0]) // heads
+    for layer in bert.encoder.layer:
+        attention = layer.attention
+        queries, keys, values = (
+            [_linear(state, getattr(attention.self, name)) for state in states]
+            for name in ("query", "key", "value")
+        )
+        attended = []
+        for query in queries:
+            mixed: list[float] = []
+            for head in range(heads):
+                part = slice(head * size, (head + 1) * size)
+                logits = [
+                    sum(q * k for q, k in zip(query[part], key[part], strict=True)) / math.sqrt(size)
+                    for key in keys
+                ]
+                weights = [math.exp(logit) for logit in logits]
+                total = sum(weights)
+                for at in range(part.start, part.stop):
+                    mixed.append(sum(w * value[at] for w, value in zip(weights, values, strict=True)) / total)
+            attended.append(mixed)
+        for row, mixed in enumerate(attended):
+            update = _linear(mixed, attention.output.dense)
+            added = [a + b for a, b in zip(update, states[row], strict=True)]
+            middle = _layer_norm(added, attention.output.LayerNorm)
+            inner = [_gelu(x) for x in _linear(middle, layer.intermediate.dense)]
+            outer = _linear(inner, layer.output.dense)
+            states[row] = _layer_norm(
+                [a + b for a, b in zip(outer, middle, strict=True)], layer.output.LayerNorm
+            )
+    return states
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("kind", ["regions", "words"])
+def test_shared_encoder_equals_a_slow_loop(kind: str, layers: int) -> None:
+    torch.manual_seed(1)
+    encoder = SharedEncoder(**{**ENCODER, "layers": layers}).eval()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter) * 0.3)
+    lengths, longest = [3, 5], 5
+    mask = torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)
+    places = torch.rand(2, longest, 5) if kind == "regions" else torch.arange(longest).expand(2, -1)
+    segments = Segments(torch.randn(2, longest, WIDTH), places, mask, torch.full((2, longest), -1))
+    with torch.inference_mode():
+        found = encoder(segments)
+        for row, length in enumerate(lengths):
+            # Regions all stand at place 0.
+            where = [0] * length if kind == "regions" else list(range(length))
+            slow = _slow_encoder(encoder, segments.features[row, :length], where, heads=4)
+            torch.testing.assert_close(found[row, :length], torch.tensor(slow), rtol=0, atol=2e-5)
+
+
+def test_token_type_vectors_are_zero_and_stay_out_of_training() -> None:
+    embeddings = SharedEncoder(**ENCODER).bert.embeddings
+    assert not embeddings.token_type_embeddings.weight.any()
+    assert not embeddings.token_type_embeddings.weight.requires_grad
+    assert embeddings.position_embeddings.weight.requires_grad
+
+
+# What must not change an embedding
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "one a modality"])
+def test_padding_never_changes_an_image(shared: bool) -> None:
+    network = _network(shared)
+    lengths = [4, 9, 1]
+    batch = _regions(lengths, longest=9)
+    with torch.inference_mode():
+        whole = network("image", batch)
+        for row, length in enumerate(lengths):
+            alone = network("image", _cut(batch, row, length))
+            for name in ("embedding", "scores", "probabilities", "common"):
+                torch.testing.assert_close(
+                    getattr(whole, name)[row], getattr(alone, name)[0], rtol=0, atol=1e-5
+                )
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "one a modality"])
+def test_padding_never_changes_a_text(shared: bool) -> None:
+    network = _network(shared)
+    texts = [[1, 7, 8, 2], [1, 9, 10, 11, 12, 13, 14, 2], [1, 2]]
+    with torch.inference_mode():
+        whole = network("text", pad_words(texts))
+        for row, text in enumerate(texts):
+            alone = network("text", pad_words([text]))
+            for name in ("embedding", "scores", "probabilities", "common"):
+                torch.testing.assert_close(
+                    getattr(whole, name)[row], getattr(alone, name)[0], rtol=0, atol=1e-5
+                )
+
+
+def _permuted(segments: Segments, order: Tensor, with_boxes: bool = True) -> Segments:
+    return Segments(
+        segments.features[:, order],
+        segments.positions[:, order] if with_boxes else segments.positions,
+        segments.mask[:, order],
+        segments.targets[:, order],
+    )
+
+
+def test_the_order_of_regions_does_not_matter_but_their_boxes_do() -> None:
+    network, batch = _network(), _regions([8, 8], 8)
+    order = torch.tensor([3, 0, 7, 5, 1, 6, 2, 4])
+    with torch.inference_mode():
+        embedding = network("image", batch).embedding
+        torch.testing.assert_close(
+            network("image", _permuted(batch, order)).embedding, embedding, rtol=0, atol=1e-5
+        )
+        moved = network("image", _permuted(batch, order, with_boxes=False)).embedding
+    assert (moved - embedding).abs().max() > 1e-3
+
+
+def test_the_order_of_words_matters() -> None:
+    network = _network()
+    with torch.inference_mode():
+        embedding = network("text", pad_words([[1, 7, 8, 9, 2], [1, 9, 8, 7, 2]])).embedding
+    assert (embedding[0] - embedding[1]).abs().max() > 1e-3
+
+
+def test_evaluation_does_not_depend_on_chance_and_training_does() -> None:
+    network, batch = _network(), _regions([8], 8)
+    with torch.inference_mode():
+        assert torch.equal(network("image", batch).embedding, network("image", batch).embedding)
+        network.train()
+        assert not torch.equal(network("image", batch).embedding, network("image", batch).embedding)
+
+
+# What the outputs are
+
+
+def test_scores_are_the_mean_of_unit_vectors_over_classes() -> None:
+    network, batch = _network(), _regions([5, 2], 5)
+    with torch.inference_mode():
+        output = network("image", batch)
+        states = network.encoders["both"](network.segments["image"](batch))
+        for row, length in enumerate([5, 2]):
+            tokens = torch.sigmoid(network.classifiers["both"](states[row, :length]))
+            unit = tokens / tokens.norm(dim=1, keepdim=True)
+            torch.testing.assert_close(output.scores[row], unit.mean(0))
+            torch.testing.assert_close(output.probabilities[row], tokens.mean(0))
+    assert torch.equal(output.embedding, output.scores)
+    assert output.common.shape == (2, WIDTH)
+    assert output.context is None and output.targets is None
+
+
+def test_a_shared_network_has_one_encoder_and_one_classifier() -> None:
+    shared, apart = _network(True), _network(False)
+    assert list(shared.encoders) == list(shared.classifiers) == ["both"]
+    assert sorted(apart.encoders) == sorted(apart.classifiers) == ["image", "text"]
+
+
+def test_modality_of_names_the_owner_of_every_weight() -> None:
+    apart = _network(False)
+    assert all(apart.modality_of(name) in ("image", "text") for name in apart.state_dict())
+    shared = _network(True)
+    for name in shared.state_dict():
+        expected = None if name.startswith(("encoders", "classifiers")) else name.split(".")[1]
+        assert shared.modality_of(name) == expected
+
+
+# Hidden segments
+
+
+def test_a_hidden_regions_own_feature_has_no_effect() -> None:
+    network, batch = _network(), _regions([6, 6], 6)
+    hidden = torch.zeros(2, 6, dtype=torch.bool)
+    hidden[0, 2] = hidden[1, 5] = True
+    changed = batch.features.clone()
+    changed[hidden] += 10
+    other = batch.with_features(changed)
+    with torch.inference_mode():
+        for name in ("embedding", "context", "common"):
+            first, second = (getattr(network("image", one, hidden), name) for one in (batch, other))
+            assert torch.equal(first, second), name
+        # Not hidden, the same change shows.
+        assert not torch.allclose(
+            network("image", batch).embedding, network("image", other).embedding, atol=1e-3
+        )
+
+
+def test_a_hidden_words_own_id_has_no_effect() -> None:
+    network = _network()
+    first, second = pad_words([[1, 7, 8, 9, 2]]), pad_words([[1, 7, 20, 9, 2]])
+    hidden = torch.tensor([[False, False, True, False, False]])
+    with torch.inference_mode():
+        assert torch.equal(
+            network("text", first, hidden).embedding, network("text", second, hidden).embedding
+        )
+        assert not torch.allclose(
+            network("text", first).embedding, network("text", second).embedding, atol=1e-3
+        )
+
+
+def test_hiding_changes_the_embedding() -> None:
+    network, batch = _network(), _regions([6], 6)
+    hidden = torch.tensor([[True, False, True, False, False, False]])
+    with torch.inference_mode():
+        assert not torch.allclose(
+            network("image", batch, hidden).embedding, network("image", batch).embedding
+        )
+
+
+@pytest.mark.parametrize("share", [0.15, 0.6])
+def test_there_are_as_many_context_logits_as_hidden_segments(share: float) -> None:
+    network = _network()
+    images = _regions([9, 4, 7, 9], 9)
+    texts = pad_words([[1, *range(5, 5 + length), 2] for length in (3, 9, 6, 2)])
+    with torch.inference_mode():
+        for modality, segments, size in (("image", images, CLASSES), ("text", texts, WORDS)):
+            hidden = draw_hidden(segments, share, torch.Generator().manual_seed(2))
+            output = network(modality, segments, hidden)
+            assert hidden.any()
+            assert output.context.shape == (int(hidden.sum()), size)
+            assert torch.equal(output.targets, segments.targets[hidden])
+            assert int(output.targets.min()) >= 0
+
+
+def test_a_batch_with_nothing_hidden_gives_no_logits() -> None:
+    network, batch = _network(), _regions([3], 3)
+    output = network("image", batch, torch.zeros(1, 3, dtype=torch.bool))
+    assert output.context.shape == (0, CLASSES) and output.targets.shape == (0,)
+
+
+def test_every_trained_weight_gets_a_gradient() -> None:
+    network = _network().train()
+    images, texts = _regions([9, 4], 9), pad_words([[1, *range(5, 14), 2], [1, 8, 2]])
+    loss = torch.zeros(())
+    for modality, segments in (("image", images), ("text", texts)):
+        hidden = draw_hidden(segments, 0.5, torch.Generator().manual_seed(2))
+        output = network(modality, segments, hidden)
+        loss = loss + output.embedding.square().sum() + output.context.square().sum()
+    loss.backward()
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    assert len(trained) > 40
+    assert [name for name, p in trained.items() if p.grad is None or not torch.isfinite(p.grad).all()] == []
+
+
+@pytest.mark.parametrize("kind", ["semantic", "dscmr"])
+def test_networks_own_their_word_vectors(kind: str) -> None:
+    # Neither training one network nor loading weights into it may change the vectors that the next begins with.
+    vectors = np.ones((WORDS, 9), dtype=np.float32)
+    if kind == "semantic":
+        network = SemanticNetwork(FEATURES, CLASSES, vectors, LABELS, ENCODER, shared=True, context=False)
+    else:
+        network = DSCMRNetwork(FEATURES, vectors, LABELS, hidden=20, width=12)
+    network.load_state_dict({name: weight + 1 for name, weight in network.state_dict().items()})
+    assert (vectors == 1).all()
+
+
+# Weights of a BERT checkpoint
+
+
+def _checkpoint(folder: Path, **changed: int) -> BertModel:
+    torch.manual_seed(5)
+    sizes = {
+        "vocab_size": 40, "hidden_size": WIDTH, "num_hidden_layers": 3, "num_attention_heads": 2,
+        "intermediate_size": 24, "max_position_embeddings": 160, "type_vocab_size": 2,
+    }  # fmt: skip
+    model = BertModel(BertConfig(**{**sizes, **changed}))
+    model.save_pretrained(folder)
+    return model
+
+
+def test_load_bert_copies_layers_positions_and_norm(tmp_path: Path) -> None:
+    theirs = _checkpoint(tmp_path)
+    mine = SharedEncoder(**ENCODER, bert=str(tmp_path)).bert
+    assert len(mine.encoder.layer) == 2
+    for number in range(2):
+        for name, weight in theirs.encoder.layer[number].state_dict().items():
+            assert torch.equal(mine.encoder.layer[number].state_dict()[name], weight), name
+    positions = theirs.embeddings.position_embeddings.weight
+    assert torch.equal(mine.embeddings.position_embeddings.weight, positions[:150])
+    assert torch.equal(mine.embeddings.LayerNorm.weight, theirs.embeddings.LayerNorm.weight)
+    assert not mine.embeddings.token_type_embeddings.weight.any()
+    fresh = SharedEncoder(**ENCODER).bert
+    assert not torch.equal(
+        fresh.encoder.layer[0].output.dense.weight, mine.encoder.layer[0].output.dense.weight
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hidden_size", 32),
+        ("intermediate_size", 48),
+        ("num_hidden_layers", 1),
+        ("max_position_embeddings", 100),
+    ],
+)
+def test_load_bert_names_the_field_that_does_not_fit(tmp_path: Path, field: str, value: int) -> None:
+    _checkpoint(tmp_path, **{field: value})
+    encoder = SharedEncoder(**ENCODER).bert
+    with pytest.raises(UserError, match=f"bert: .* has {field} {value}, expected"):
+        load_bert(encoder, str(tmp_path))
+
+
+def test_load_bert_without_a_checkpoint_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="bert: cannot read a BERT checkpoint from"):
+        SharedEncoder(**ENCODER, bert=str(tmp_path / "nowhere"))
+
+
+# DSCMR
+
+
+def _dscmr() -> DSCMRNetwork:
+    torch.manual_seed(0)
+    vectors = np.random.default_rng(0).normal(size=(WORDS, 9)).astype(np.float32)
+    return DSCMRNetwork(FEATURES, vectors, LABELS, hidden=20, width=12).eval()
+
+
+def test_dscmr_shapes() -> None:
+    network = _dscmr()
+    for modality, segments in (("image", _regions([4, 2], 4)), ("text", pad_words([[1, 7, 2], [1, 2]]))):
+        output = network(modality, segments)
+        assert output.embedding.shape == output.common.shape == (2, 12)
+        assert output.scores.shape == output.probabilities.shape == (2, LABELS)
+        assert torch.isfinite(output.embedding).all()
+
+
+def test_dscmr_reads_the_mean_of_regions_and_of_real_words() -> None:
+    network, batch = _dscmr(), _regions([4, 2], 4)
+    with torch.inference_mode():
+        means = torch.stack([batch.features[0].mean(0), batch.features[1, :2].mean(0)])
+        expected = network.common(torch.relu(network.branches["image"](means)))
+        torch.testing.assert_close(network("image", batch).embedding, expected)
+        words = network.vectors.weight[[7, 8]].mean(0, keepdim=True)
+        expected = network.common(torch.relu(network.branches["text"](words)))
+        # <start>, <end> and <unk> carry no vector of their own.
+        found = network("text", pad_words([[1, 7, 3, 8, 2]])).embedding
+        torch.testing.assert_close(found, expected)
+
+
+def test_dscmr_shares_all_but_the_first_layer() -> None:
+    network, batch = _dscmr(), _regions([3], 3)
+    replaced = replace(batch, features=batch.features * 2)
+    loss = network("image", replaced).scores.sum()
+    loss.backward()
+    assert network.common.weight.grad is not None and network.branches["image"].weight.grad is not None
+    assert network.branches["text"].weight.grad is None
+    assert not network.vectors.weight.requires_grad

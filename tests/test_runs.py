@@ -1,0 +1,328 @@
+"""The run store: found or made, once, resumed after damage; mistakes are named before any work."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import semshare
+from semshare import methods, runs, training
+from semshare.data import catalogue
+from semshare.errors import UserError
+from semshare.evaluation import Thresholds
+from semshare.experiment import Experiment
+from semshare.runs import Run
+
+# Short, and the same wherever the tests run: a CPU may compute in bfloat16 by default.
+FIXED = {"epochs": 2, "precision": "float32"}
+
+
+def _plan(method: str = "dscmr", dataset: str = "scenes-flickr25k", **fields: object) -> Experiment:
+    return runs.plan(dataset, method, "smoke", "cpu", **{**FIXED, **fields})
+
+
+def _get(experiment: Experiment) -> Run:
+    return runs.get(experiment, "cpu", quiet=True)
+
+
+def _timeless(history: list[dict]) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+@pytest.fixture(scope="module")
+def run(semshare_home: Path) -> Run:
+    """One finished run that keeps every epoch; cheap, and chosen by the mean of both F1."""
+    return _get(_plan(keep="every-epoch", epochs=3, learning_rate=2e-3))
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(*_: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(training, "fit", fit)
+
+
+# Planning
+
+
+def test_plan_takes_the_scale_then_the_method_then_what_is_given() -> None:
+    experiment = runs.plan("scenes-coco5k", "ours", "smoke", lam=None, eta=0.2)
+    assert (experiment.width, experiment.lam, experiment.eta) == (32, 0.01, 0.2)
+    assert runs.plan("scenes-flickr25k", "ours", "smoke").lam == 0.1
+    assert runs.plan("scenes-flickr25k", "ours", "smoke", lam=0).lam == 0
+    assert runs.plan("scenes-flickr25k", "dscmr", "smoke").batch == 100
+
+
+@pytest.fixture
+def no_work(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing may be opened, drawn, extracted or trained; gives the home, which must stay empty of results."""
+
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("work was begun")
+
+    for place, name in ((catalogue, "extract_to_store"), (catalogue, "train_word2vec"), (training, "fit")):
+        monkeypatch.setattr(place, name, work)
+    return own_home
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fields", "expected"),
+    [
+        (("flickr25k", "ours"), {}, "dataset: unknown 'flickr25k', expected one of .*scenes-flickr25k"),
+        (("scenes-coco5k", "our"), {}, "method: unknown 'our', expected one of .*ours"),
+        (("scenes-coco5k", "ours", "tiny"), {}, "scale: unknown 'tiny', expected one of smoke, laptop, full"),
+        (("scenes-coco5k", "ours"), {"lamda": 1}, "lamda: no such field; an experiment has .*lam"),
+        (("scenes-coco5k", "ours"), {"epochs": -3}, "epochs: .*greater than 0, found -3"),
+        (("scenes-coco5k", "ours", "smoke", "gpu"), {}, "device: 'gpu' cannot be used: .*cpu, cuda"),
+        (("scenes-coco5k", "ours", "smoke", "cuda:99"), {}, "device: 'cuda:99' cannot be used: "),
+    ],
+)
+def test_plan_names_a_mistake_and_lists_what_is_possible(
+    arguments: tuple, fields: dict, expected: str, no_work: Path
+) -> None:
+    with pytest.raises(UserError, match=f"^{expected}") as caught:
+        runs.plan(*arguments, **fields)
+    assert "\n" not in str(caught.value)
+    assert not no_work.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"dataset": "imagenet"}, "dataset: unknown 'imagenet', expected one of .*coco"),
+        ({"method": "theirs"}, "method: unknown 'theirs', expected one of .*independent"),
+        ({"regions": "squares"}, "regions: unknown 'squares', expected one of .*grid"),
+        ({"dataset": "coco"}, "root: missing; dataset 'coco' needs the folder"),
+        ({"dataset": "coco", "root": "/nowhere"}, r"/nowhere/annotations: no instances_\*.json here"),
+    ],
+)
+def test_get_names_a_mistake_before_any_work(fields: dict, expected: str, no_work: Path) -> None:
+    base = {"dataset": "scenes-flickr25k", "method": "ours", "scale": "smoke"}
+    with pytest.raises(UserError, match=f"^{expected}"):
+        _get(Experiment.make(**{**base, **fields}))
+    assert not [path for path in no_work.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+def test_get_names_a_device_that_is_not_there_before_any_work(no_work: Path) -> None:
+    experiment = Experiment.make(dataset="scenes-flickr25k", method="ours", scale="smoke")
+    with pytest.raises(UserError, match="^device: 'gpu' cannot be used"):
+        runs.get(experiment, "gpu")
+    assert not no_work.exists()
+
+
+# The key
+
+
+def _key(experiment: Experiment, checksum: str = "data") -> str:
+    return runs.run_key(experiment, SimpleNamespace(checksum=checksum))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"seed": 1}, {"lam": 0.5}, {"eta": 0.5}, {"mask_share": 0.2}, {"label_loss": "bce"}, {"similarity": "count"},
+        {"width": 64}, {"layers": 2}, {"heads": 2}, {"feed_forward": 8}, {"dropout": 0.0}, {"bert": "a"},
+        {"epochs": 9}, {"batch": 8}, {"learning_rate": 1.0}, {"precision": "bfloat16"}, {"keep": "every-epoch"},
+        {"method": "ours"}, {"dataset": "scenes-nuswide"}, {"scale": "laptop"}, {"split_seed": 1}, {"regions": "x"},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)  # fmt: skip
+def test_the_key_changes_with_every_field(fields: dict) -> None:
+    assert _key(_plan().change(**fields)) != _key(_plan())
+
+
+def test_every_field_but_root_is_tried_above() -> None:
+    marks = test_the_key_changes_with_every_field.pytestmark[0].args[1]
+    assert {name for fields in marks for name in fields} == set(Experiment.model_fields) - {"root"}
+
+
+def test_the_key_does_not_change_with_root_and_is_the_same_again() -> None:
+    assert _key(_plan()) == _key(_plan()) == _key(_plan().change(root="/data/coco"))
+    assert len(_key(_plan())) == 12
+
+
+def test_the_key_changes_with_data_libraries_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _key(_plan())
+    assert _key(_plan(), "other data") != before
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "_version", lambda library: "0")
+        assert _key(_plan()) != before
+    monkeypatch.setattr(runs, "_source_digest", lambda: "other code")
+    assert _key(_plan()) != before
+
+
+# Found or made
+
+
+def test_a_run_has_its_record_and_what_it_was_made_from(run: Run) -> None:
+    record = json.loads((run.folder / "run.json").read_text())
+    assert record == run.record and run.key == record["key"] and run.key in run.folder.name
+    assert Experiment.from_json(json.dumps(record["experiment"])) == run.experiment
+    assert len(run.history) == 3 and record["device"].startswith("cpu (")
+    assert set(record["versions"]) == {"python", "torch", "transformers", "gensim"}
+    assert record["threads"] == torch.get_num_threads() and record["data"] == run.dataset.checksum
+    assert not (run.folder / "training.pt").exists()
+
+
+def test_a_run_is_made_once_and_instant_afterwards(run: Run, no_training: None) -> None:
+    start = time.perf_counter()
+    again = _get(run.experiment)
+    assert time.perf_counter() - start < 2
+    assert again.record == run.record and again.folder == run.folder
+    assert runs.get_all([run.experiment] * 2, "cpu", quiet=True)[1].record == run.record
+
+
+def test_numbers_are_shares_and_better_than_chance_where_that_is_possible(run: Run) -> None:
+    numbers = run.test.numbers()
+    assert all(0 < value < 1 for value in numbers.values())
+    assert numbers["t2i"] == numbers["t2i_rank"], "tags know one discount"
+    assert all(0 < value < 1 for value in run.mean_average_precision().values())
+
+
+def test_the_evaluation_is_read_from_its_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run.test
+
+    def read_split(*_: object) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(runs.evaluation, "read_split", read_split)
+    again = _get(run.experiment).test
+    assert all(torch.equal(value, getattr(again, name)) for name, value in vars(first).items())
+
+
+def test_thresholds_are_tuned_on_dev_with_the_kept_weights(run: Run) -> None:
+    assert run.thresholds == Thresholds.tune(run.reading("dev"), run.dataset.parts["dev"])
+
+
+def test_the_kept_network_is_in_evaluation_mode_and_says_what_was_read(run: Run) -> None:
+    network = run.network()
+    assert not network.training
+    with torch.inference_mode():
+        found = network("image", run.dataset.images("test", [0, 1])).embedding
+    torch.testing.assert_close(found, run.reading("test").image[:2], rtol=1e-4, atol=1e-5)
+
+
+def test_there_is_one_evaluation_an_epoch(run: Run) -> None:
+    assert len(run.epochs) == 3
+    scores = [tuple(epoch.numbers().values()) for epoch in run.epochs]
+    assert len(set(scores)) == 3, "each epoch by its own weights"
+    best = int(training.best_epoch(run.history)["epoch"])
+    # The kept weights are the best epoch's, and so are its thresholds.
+    for name, value in run.test.numbers().items():
+        assert run.epochs[best - 1].numbers()[name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_epochs_of_a_run_that_kept_the_best_alone_is_a_user_error(run: Run) -> None:
+    kept_best = replace(run, experiment=run.experiment.change(keep="best"), folder=run.folder / "elsewhere")
+    with pytest.raises(UserError, match="keep"):
+        kept_best.epochs  # noqa: B018 - reading it is the test
+
+
+@pytest.mark.parametrize(
+    ("damage", "rate"),  # a rate of its own gives each case a folder of its own
+    [("no record", 3e-3), ("empty folder", 4e-3), ("half a state", 5e-3), ("files of another run", 6e-3)],
+)
+def test_a_damaged_folder_is_trained_again(damage: str, rate: float, run: Run) -> None:
+    experiment = _plan(epochs=1, learning_rate=rate)
+    first = _get(experiment)
+    (first.folder / "run.json").unlink()
+    if damage == "empty folder":
+        shutil.rmtree(first.folder)
+        first.folder.mkdir()
+    elif damage == "half a state":
+        (first.folder / "training.pt").write_bytes(b"PK\x03\x04 and no more")
+    elif damage == "files of another run":
+        shutil.copy(run.folder / training.BEST, first.folder / training.BEST)
+        (first.folder / "run.part").write_text("{")
+    again = _get(experiment)
+    assert _timeless(again.history) == _timeless(first.history)
+    assert again.thresholds == first.thresholds
+    assert json.loads((first.folder / "run.json").read_text()) == again.record
+
+
+# The methods through the store
+
+
+def test_traditional_without_consistency_equals_independent_epoch_by_epoch() -> None:
+    # Nothing is shared, so the summed loss trains each network alone (paper.md section 3).
+    independent, traditional = _get(_plan("independent")), _get(_plan("traditional", eta=0))
+    assert independent.folder != traditional.folder
+    assert _timeless(independent.history) == _timeless(traditional.history)
+    # With the consistency loss they part.
+    with_consistency = _get(_plan("traditional", epochs=1))
+    assert with_consistency.experiment.eta == 0.1
+    assert with_consistency.history[0]["label_image"] != independent.history[0]["label_image"]
+
+
+@pytest.fixture
+def forty_test_images(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """COCO1K cut to 40 images: the smoke pool is smaller than 1,000."""
+    entry = replace(catalogue.CATALOGUE["scenes-coco1k"], test_size=40)
+    monkeypatch.setitem(catalogue.CATALOGUE, "scenes-coco1k", entry)
+    catalogue.load.cache_clear()
+    yield 40
+    catalogue.load.cache_clear()
+
+
+def test_coco1k_shares_the_run_of_coco5k(forty_test_images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _get(_plan("dscmr", "scenes-coco5k", epochs=1))
+    monkeypatch.setattr(training, "fit", None)  # so that training once more would fail
+    part = _get(_plan("dscmr", "scenes-coco1k", epochs=1))
+    assert part.folder == whole.folder and part.record == whole.record
+    assert len(whole.test.i2t) == 96 and len(whole.test.t2i) == 480
+    assert len(part.test.i2t) == forty_test_images and len(part.test.t2i) == 5 * forty_test_images
+    # The same items, the same scores; the smaller gallery gives other rankings, kept under another name.
+    assert torch.equal(part.reading("test").image, whole.reading("test").image[:40])
+    assert torch.equal(part.test.image_counts, whole.test.image_counts[:40])
+    assert not torch.equal(part.test.i2t, whole.test.i2t[:40])
+    assert part.test.numbers()["t2i"] > part.test.numbers()["t2i_rank"], "the released discount lifts scores"
+
+
+# Two processes
+
+_ASK = """
+import json, sys
+from semshare import runs
+run = runs.get(runs.plan("scenes-flickr25k", "dscmr", "smoke", "cpu", **json.loads(sys.argv[1])), "cpu")
+print(json.dumps(run.record))
+"""
+
+
+def test_two_processes_that_ask_for_one_run_train_it_once(run: Run) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(semshare.__file__).parent.parent),
+        "OMP_NUM_THREADS": "1",
+    }
+    fields = json.dumps({**FIXED, "learning_rate": 7e-4})
+    command = [sys.executable, "-c", _ASK, fields]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment}
+    asked = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    answers = [process.communicate(timeout=240) for process in asked]
+    assert [process.returncode for process in asked] == [0, 0], answers
+    records = [json.loads(out) for out, _ in answers]
+    assert records[0] == records[1] and len(records[0]["history"]) == 2
+    epochs = [sum(": epoch " in line for line in errors.splitlines()) for _, errors in answers]
+    assert sorted(epochs) == [0, 2], "one of the two trained, the other waited"
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_every_method_can_be_planned_and_its_network_built(method: str, run: Run) -> None:
+    experiment = _plan(method)
+    network = methods.get(method).network(experiment, run.dataset)
+    build: Callable[..., object] = network.__call__
+    with torch.inference_mode():
+        output = build("text", run.dataset.texts("test", [0, 1]))
+    assert output.scores.shape == (2, 24) and output.embedding.shape[0] == 2

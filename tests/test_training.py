@@ -1,0 +1,270 @@
+"""The training loop: deterministic, resumable to the bit, and the epoch chosen on dev."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from semshare import methods, runs, training
+from semshare.data import catalogue
+from semshare.data.dataset import PairedDataset
+from semshare.experiment import Experiment
+from semshare.model import SemanticNetwork
+from semshare.progress import Progress
+
+CPU = torch.device("cpu")
+EPOCHS = 2
+
+
+@pytest.fixture(scope="module")
+def dataset(semshare_home: Path) -> PairedDataset:
+    return catalogue.load("scenes-flickr25k", "smoke")
+
+
+def _plan(method: str, **fields: object) -> Experiment:
+    fixed = {"epochs": EPOCHS, "precision": "float32", "keep": "every-epoch"}
+    return runs.plan("scenes-flickr25k", method, "smoke", "cpu", **{**fixed, **fields})
+
+
+def _fit(
+    experiment: Experiment, dataset: PairedDataset, folder: Path, progress: Progress | None = None
+) -> list[dict]:
+    folder.mkdir(exist_ok=True)
+    quiet = progress or Progress("a test", quiet=True)
+    return training.fit(experiment, methods.get(experiment.method), dataset, folder, CPU, quiet)
+
+
+def _timeless(history: list[dict]) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def _same_weights(first: Path, second: Path) -> bool:
+    one, other = load_file(first), load_file(second)
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+Trained = tuple[list[dict], Path]
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: PairedDataset, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """An uninterrupted training of a method, done once."""
+    done: dict[str, Trained] = {}
+
+    def get(method: str) -> Trained:
+        if method not in done:
+            folder = tmp_path_factory.mktemp(method)
+            done[method] = _fit(_plan(method), dataset, folder), folder
+        return done[method]
+
+    return get
+
+
+@pytest.mark.parametrize("method", ["ours", "independent"])
+def test_history_has_a_row_an_epoch_with_losses_measures_and_thresholds(method: str, trained) -> None:
+    history, _ = trained(method)
+    assert [row["epoch"] for row in history] == [1, 2]
+    terms = {"label_image", "label_text"} | ({"context_image", "context_text"} if method == "ours" else set())
+    wanted = terms | {
+        "loss",
+        "image_f1",
+        "text_f1",
+        "i2t",
+        "t2i",
+        "image_threshold",
+        "text_threshold",
+        "seconds",
+    }
+    for row in history:
+        assert wanted <= set(row) and np.isfinite(list(row.values())).all()
+        assert row["loss"] == pytest.approx(sum(row[name] for name in terms), rel=1e-5)
+        assert all(0 <= row[name] <= 1 for name in ("image_f1", "text_f1", "i2t", "t2i"))
+
+
+def test_training_lowers_the_loss_and_learns_something(trained) -> None:
+    history, _ = trained("ours")
+    assert history[-1]["loss"] < history[0]["loss"]
+    # Accepting every label of every item scores about 2 * 3.8 / (24 + 3.8) = 0.27.
+    assert max(row["text_f1"] for row in history) > 0.32
+
+
+def test_training_is_deterministic(dataset: PairedDataset, trained, tmp_path: Path) -> None:
+    history, folder = trained("ours")
+    torch.rand(17)  # what the caller drew before must not matter
+    again = _fit(_plan("ours"), dataset, tmp_path / "again")
+    assert _timeless(again) == _timeless(history)
+    assert _same_weights(tmp_path / "again" / training.BEST, folder / training.BEST)
+
+
+def test_training_leaves_the_datasets_word_vectors_alone(dataset: PairedDataset, tmp_path: Path) -> None:
+    # A network that shares their memory would hand what it learnt to every later run of the process.
+    before = dataset.vectors.copy()
+    _fit(_plan("independent", epochs=1), dataset, tmp_path)
+    np.testing.assert_array_equal(dataset.vectors, before)
+
+
+def test_another_seed_trains_another_network(dataset: PairedDataset, trained, tmp_path: Path) -> None:
+    other = _fit(_plan("independent", seed=1, epochs=1), dataset, tmp_path)
+    assert other[0]["loss"] != trained("independent")[0][0]["loss"]
+
+
+def test_training_leaves_the_callers_random_state_alone(dataset: PairedDataset, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    _fit(_plan("dscmr", epochs=1), dataset, tmp_path)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+# Resuming
+
+
+class Interrupted(Exception):
+    """Stands for a killed process."""
+
+
+class _StopAfter(Progress):
+    """Raises when the first epoch's row comes."""
+
+    @contextmanager
+    def epochs(self, total: int, done: int) -> Iterator[Callable[[dict[str, float]], None]]:
+        def advance(row: dict[str, float]) -> None:
+            raise Interrupted
+
+        yield advance
+
+
+def _raise_on_second_call(patch: pytest.MonkeyPatch, name: str) -> None:
+    whole, calls = getattr(training, name), []
+
+    def limited(*arguments: object, **options: object) -> object:
+        calls.append(name)
+        if len(calls) == 2:
+            raise Interrupted
+        return whole(*arguments, **options)
+
+    patch.setattr(training, name, limited)
+
+
+@pytest.mark.parametrize(
+    ("method", "where"),
+    [
+        ("ours", "after the first epoch"),
+        ("ours", "_train_epoch"),
+        ("independent", "read_split"),
+        ("independent", "_save_state"),  # the best weights are written by then, the state is not
+    ],
+)
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
+    method: str, where: str, dataset: PairedDataset, trained, tmp_path: Path
+) -> None:
+    history, folder = trained(method)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        progress = _StopAfter("stops") if where.startswith("after") else None
+        if progress is None:
+            _raise_on_second_call(patch, where)
+        _fit(_plan(method), dataset, tmp_path, progress)
+    epochs: list[int] = []
+
+    class Watched(Progress):
+        @contextmanager
+        def epochs(self, total: int, done: int) -> Iterator[Callable[[dict[str, float]], None]]:
+            yield lambda row: epochs.append(row["epoch"])
+
+    resumed = _fit(_plan(method), dataset, tmp_path, Watched("resumed"))
+    assert epochs == [2], "the first epoch is not trained again"
+    assert _timeless(resumed) == _timeless(history)
+    for name in (training.BEST, *(f"epoch-{epoch:03d}.safetensors" for epoch in (1, 2))):
+        assert _same_weights(tmp_path / name, folder / name), name
+    assert not (tmp_path / "training.pt").exists(), "the state goes when training is over"
+
+
+# The epoch that is kept
+
+
+def _row(epoch: int, image: float, text: float) -> dict[str, float]:
+    return {"epoch": epoch, "image_f1": image, "text_f1": text}
+
+
+def test_best_epoch_is_the_highest_mean_and_the_first_among_equals() -> None:
+    history = [_row(1, 0.5, 0.25), _row(2, 0.25, 0.75), _row(3, 0.75, 0.25), _row(4, 0.25, 0.5)]
+    assert training.best_epoch(history)["epoch"] == 2
+    assert training.best_epoch(history, "image")["epoch"] == 3
+    assert training.best_epoch(history, "text")["epoch"] == 2
+    assert training.dev_score(history[0]) == 0.375 and training.dev_score(history[0], "text") == 0.25
+
+
+def _filled(network: SemanticNetwork, value: int) -> SemanticNetwork:
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(value)
+    return network
+
+
+def _kept(selection: str, folder: Path) -> dict[str, Tensor]:
+    """What is kept of three epochs whose weights are all 1, 2 or 3: image is best at 1, text at 2, mean at 2."""
+    encoder = {"width": 4, "layers": 1, "heads": 2, "feed_forward": 4, "dropout": 0.0}
+    vectors = np.zeros((6, 3), dtype=np.float32)
+    network = SemanticNetwork(3, 2, vectors, 2, encoder, shared=False, context=False)
+    rows = [_row(1, 0.6, 0.1), _row(2, 0.4, 0.5), _row(3, 0.5, 0.3)]
+    for epoch in (1, 2, 3):
+        training._keep_best(folder, _filled(network, epoch), selection, rows[:epoch])
+    weights = load_file(folder / training.BEST)
+    assert weights.keys() == network.state_dict().keys()
+    return {name: weight for name, weight in weights.items() if name in dict(network.named_parameters())}
+
+
+def test_selection_by_mean_keeps_one_epoch(tmp_path: Path) -> None:
+    assert all((weight == 2).all() for weight in _kept("mean", tmp_path).values())
+
+
+def test_selection_by_each_keeps_each_modalitys_own_epoch(tmp_path: Path) -> None:
+    kept = _kept("each", tmp_path)
+    for name, weight in kept.items():
+        assert (weight == (1 if name.split(".")[1] == "image" else 2)).all(), name
+
+
+@pytest.mark.parametrize("method", ["ours", "independent"])
+def test_the_kept_weights_are_the_best_epochs_on_dev(method: str, trained) -> None:
+    history, folder = trained(method)
+    kept = load_file(folder / training.BEST)
+    own = methods.get(method).selection == "each"
+    epochs = {
+        modality: load_file(
+            training.epoch_checkpoint(
+                folder, int(training.best_epoch(history, modality if own else None)["epoch"])
+            )
+        )
+        for modality in ("image", "text")
+    }
+    for name, weight in kept.items():
+        modality = name.split(".")[1] if own else "image"
+        assert torch.equal(weight, epochs[modality][name]), name
+
+
+def test_only_the_best_weights_are_kept_by_default(dataset: PairedDataset, tmp_path: Path) -> None:
+    _fit(_plan("dscmr", keep="best", epochs=2), dataset, tmp_path)
+    assert (tmp_path / training.BEST).exists() and not list(tmp_path.glob("epoch-*"))
+    assert not list(tmp_path.glob("*.part"))
+
+
+# What goes wrong
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(dataset: PairedDataset, tmp_path: Path) -> None:
+    class Diverging(methods.DSCMR):
+        def terms(self, outputs, labels, experiment):
+            return {
+                name: term * float("nan") for name, term in super().terms(outputs, labels, experiment).items()
+            }
+
+    experiment = _plan("dscmr", epochs=1)
+    with pytest.raises(FloatingPointError, match="epoch 1: a loss is not finite"):
+        training.fit(experiment, Diverging(), dataset, tmp_path, CPU, Progress("diverges", quiet=True))
+    assert not (tmp_path / training.BEST).exists()
