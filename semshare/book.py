@@ -204,8 +204,8 @@ def _status(sections: Sequence[Path]) -> str:
         made = (one["scale"], _minutes(one["seconds"]), one["made"], f"`{one['commit']}`", one["device"], one["python"])
         rows.append(f"| [{section.stem}]({section.name}) | {' | '.join(made)} |")
     return (
-        "# Status\n\nHow each section of this book was executed. A wall time includes the training of every run that the "
-        "section was the first to ask for; a run that was already in the run store costs nothing.\n\n"
+        "# Status\n\nHow each section of this book was executed. A wall time includes the training of every run "
+        "that the section was the first to ask for; a run that was already in the run store costs nothing.\n\n"
         + "\n".join(rows) + "\n"
     )  # fmt: skip
 

@@ -34,7 +34,7 @@ def findings() -> Iterator[Finding]:
 
 
 def _python() -> str:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - pip can be told to install it all the same
         raise UserError(f"found {sys.version.split()[0]}, expected 3.11 or later")
     return sys.version.split()[0]
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from IPython.display import HTML
 from myst_nb import glue
 
@@ -60,4 +61,5 @@ def commit() -> str:
 def show_in_prose(values: Mapping[str, object]) -> None:
     """Glue every value under its name, for ``{glue:text}`` in the page's prose."""
     for name, value in values.items():
-        glue(name, value, display=False)
+        # A numpy number prints as np.float64(...), which no format in prose can read.
+        glue(name, value.item() if isinstance(value, np.generic) else value, display=False)

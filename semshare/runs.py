@@ -72,7 +72,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """What the run was found by: the first 12 digits of its sha256."""
+        """The 12 digits that the run is found by."""
         return self.record["key"]
 
     @property
@@ -82,7 +82,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """Per epoch: the loss terms, the dev measures, the dev-tuned thresholds, seconds."""
+        """One row an epoch with the loss terms, the dev measures, the dev-tuned thresholds and the seconds it took."""
         return self.record["history"]
 
     @property
@@ -199,7 +199,7 @@ def _make(
     quiet: bool,
 ) -> None:
     """Train, tune the thresholds on dev, and write the record last: a folder without one is no run."""
-    progress = Progress(f"{experiment.method} on {experiment.dataset}", quiet)
+    progress = Progress(_title(experiment), quiet)
     history = training.fit(experiment, method, dataset, folder, device, progress)
     record = {
         "key": key,
@@ -216,6 +216,12 @@ def _make(
     dev = Run(experiment, folder, record)._read(dataset, "dev", folder / training.BEST)
     record["thresholds"] = vars(Thresholds.tune(dev, dataset.parts["dev"]))
     _write_json(folder / _RECORD, record)
+
+
+def _title(experiment: Experiment) -> str:
+    """The run's name on the terminal."""
+    weights = f"lambda {experiment.lam:g}, eta {experiment.eta:g}"
+    return f"{experiment.method} on {experiment.dataset} ({weights}, seed {experiment.seed})"
 
 
 def describe_device(device: torch.device) -> str:

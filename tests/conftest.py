@@ -19,7 +19,7 @@ def semshare_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "semshare-home"
     folder.mkdir(exist_ok=True)
-    torch.set_num_threads(min(2, torch.get_num_threads()))
+    torch.set_num_threads(1)  # the networks here are tiny: threads would spend their time waiting for each other
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMSHARE_HOME", str(folder))
         yield folder

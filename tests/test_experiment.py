@@ -16,9 +16,7 @@ def _make(**fields: object) -> Experiment:
     return Experiment.make(**{"dataset": "scenes-flickr25k", "method": "ours", "scale": "smoke", **fields})
 
 
-@pytest.mark.parametrize(
-    "fields", [{}, {"lam": 0.01, "root": "/data/coco"}, {"bert": "bert-base-uncased", "seed": 3}]
-)
+@pytest.mark.parametrize("fields", [{}, {"lam": 0.01, "root": "/data/coco"}, {"bert": "bert-base-uncased", "seed": 3}])
 def test_json_round_trip(fields: dict) -> None:
     experiment = _make(**fields)
     back = Experiment.from_json(experiment.to_json())
@@ -96,7 +94,7 @@ def test_two_mistakes_give_two_lines() -> None:
 
 
 def test_a_missing_field_is_named() -> None:
-    with pytest.raises(UserError, match="^method: field required"):
+    with pytest.raises(UserError, match=r"^method: field required"):
         Experiment.make(dataset="scenes-flickr25k")
 
 

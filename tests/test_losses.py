@@ -63,9 +63,7 @@ def test_label_prediction_equals_a_loop(seed: int) -> None:
     prediction, _, labels = _random_batch(seed, width=4)
     rows = zip(prediction.tolist(), labels.tolist(), strict=True)
     slow = [math.log(1 + math.exp(-sum(p * y for p, y in zip(*row, strict=True)))) for row in rows]
-    assert label_prediction(prediction, labels)["label"].item() == pytest.approx(
-        sum(slow) / len(slow), abs=1e-6
-    )
+    assert label_prediction(prediction, labels)["label"].item() == pytest.approx(sum(slow) / len(slow), abs=1e-6)
 
 
 def test_label_prediction_refuses_other_shapes_and_kinds() -> None:

@@ -30,9 +30,7 @@ def _experiment(method: str, **fields: object) -> Experiment:
 def _dataset() -> SimpleNamespace:
     """What a method reads of a dataset to size its network."""
     vectors = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
-    return SimpleNamespace(
-        feature_size=7, region_classes=9, vectors=vectors, label_names=("a", "b", "c", "d")
-    )
+    return SimpleNamespace(feature_size=7, region_classes=9, vectors=vectors, label_names=("a", "b", "c", "d"))
 
 
 def _batch(size: int = 8) -> Batch:
@@ -71,7 +69,7 @@ def test_the_five_methods_of_the_paper_are_there() -> None:
 
 
 def test_an_unknown_method_is_named_and_the_known_ones_listed() -> None:
-    with pytest.raises(UserError, match="method: unknown 'our', expected one of .*ours"):
+    with pytest.raises(UserError, match=r"method: unknown 'our', expected one of .*ours"):
         methods.get("our")
 
 
@@ -185,9 +183,7 @@ def test_ours_reads_one_masked_pass_at_any_lambda(lam: float) -> None:
     first, same, other = (
         method.read(network, batch, experiment, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
     )
-    assert (
-        0 < len(first["image"].targets) < 40 and len(first["text"].context) == len(first["text"].targets) > 0
-    )
+    assert 0 < len(first["image"].targets) < 40 and len(first["text"].context) == len(first["text"].targets) > 0
     assert torch.equal(first["image"].embedding, same["image"].embedding)
     assert not torch.equal(first["image"].embedding, other["image"].embedding)
 

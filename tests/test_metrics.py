@@ -244,10 +244,7 @@ def test_random_ndcg_is_the_mean_over_permutations(k: int | None, gain: metrics.
     generator = torch.Generator().manual_seed(0)
     draws = 4000
     values = torch.stack(
-        [
-            ndcg(torch.rand(3, 23, generator=generator), query_labels, gallery_labels, k, gain)
-            for _ in range(draws)
-        ]
+        [ndcg(torch.rand(3, 23, generator=generator), query_labels, gallery_labels, k, gain) for _ in range(draws)]
     )
     # Four standard errors, about 0.01: the other gain or another k is further away than that.
     bound = 4 * values.std(0) / math.sqrt(draws)
@@ -339,16 +336,12 @@ def test_retrieval_ndcg_in_chunks_equals_the_full_matrix(chunk: int, discount: m
     query, gallery, query_labels, gallery_labels = _embeddings()
     captions = torch.arange(40) % 5 if discount == "coco-released" else None
     full = ndcg(_cosines(query, gallery), query_labels, gallery_labels, 20, "linear", discount, captions)
-    found = retrieval_ndcg(
-        query, gallery, query_labels, gallery_labels, 20, "linear", discount, captions, chunk=chunk
-    )
+    found = retrieval_ndcg(query, gallery, query_labels, gallery_labels, 20, "linear", discount, captions, chunk=chunk)
     torch.testing.assert_close(found, full, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-@pytest.mark.parametrize(
-    ("measure", "options"), [(mean_average_precision, {}), (average_cumulative_gain, {"k": 10})]
-)
+@pytest.mark.parametrize(("measure", "options"), [(mean_average_precision, {}), (average_cumulative_gain, {"k": 10})])
 def test_over_blocks_equals_the_full_matrix(measure, options: dict, chunk: int) -> None:
     query, gallery, query_labels, gallery_labels = _embeddings()
     full = measure(_cosines(query, gallery), query_labels, gallery_labels, **options)
@@ -437,9 +430,7 @@ def test_unknown_gains_and_discounts_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("discount", "captions"), [("coco-released", False), ("rank", True)])
-def test_a_caption_index_goes_with_the_released_discount_alone(
-    discount: metrics.Discount, captions: bool
-) -> None:
+def test_a_caption_index_goes_with_the_released_discount_alone(discount: metrics.Discount, captions: bool) -> None:
     problem = _problem(0)
     with pytest.raises(ValueError, match="caption_index: goes with discount='coco-released'"):
         ndcg(*problem, discount=discount, caption_index=torch.zeros(9) if captions else None)

@@ -25,9 +25,7 @@ def _network(shared: bool = True, **encoder: object) -> SemanticNetwork:
     """A network whose weights are large enough for every part to matter, in evaluation mode."""
     torch.manual_seed(0)
     vectors = np.random.default_rng(0).normal(size=(WORDS, 9)).astype(np.float32)
-    network = SemanticNetwork(
-        FEATURES, CLASSES, vectors, LABELS, {**ENCODER, **encoder}, shared, context=True
-    )
+    network = SemanticNetwork(FEATURES, CLASSES, vectors, LABELS, {**ENCODER, **encoder}, shared, context=True)
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.requires_grad:
@@ -60,10 +58,7 @@ def _layer_norm(vector: list[float], norm: torch.nn.LayerNorm) -> list[float]:
     mean = sum(vector) / len(vector)
     variance = sum((x - mean) ** 2 for x in vector) / len(vector)
     scale, shift = norm.weight.tolist(), norm.bias.tolist()
-    return [
-        (x - mean) / math.sqrt(variance + norm.eps) * a + b
-        for x, a, b in zip(vector, scale, shift, strict=True)
-    ]
+    return [(x - mean) / math.sqrt(variance + norm.eps) * a + b for x, a, b in zip(vector, scale, shift, strict=True)]
 
 
 def _linear(vector: list[float], layer: torch.nn.Linear) -> list[float]:
@@ -74,9 +69,7 @@ def _gelu(x: float) -> float:
     return x * (1 + math.erf(x / math.sqrt(2))) / 2
 
 
-def _slow_encoder(
-    encoder: SharedEncoder, vectors: Tensor, places: list[int], heads: int
-) -> list[list[float]]:
+def _slow_encoder(encoder: SharedEncoder, vectors: Tensor, places: list[int], heads: int) -> list[list[float]]:
     """One item without padding: post-LN BERT, a head, a query and a key at a time."""
     bert = encoder.bert
     table = bert.embeddings.position_embeddings.weight.tolist()
@@ -88,8 +81,7 @@ def _slow_encoder(
     for layer in bert.encoder.layer:
         attention = layer.attention
         queries, keys, values = (
-            [_linear(state, getattr(attention.self, name)) for state in states]
-            for name in ("query", "key", "value")
+            [_linear(state, getattr(attention.self, name)) for state in states] for name in ("query", "key", "value")
         )
         attended = []
         for query in queries:
@@ -97,8 +89,7 @@ def _slow_encoder(
             for head in range(heads):
                 part = slice(head * size, (head + 1) * size)
                 logits = [
-                    sum(q * k for q, k in zip(query[part], key[part], strict=True)) / math.sqrt(size)
-                    for key in keys
+                    sum(q * k for q, k in zip(query[part], key[part], strict=True)) / math.sqrt(size) for key in keys
                 ]
                 weights = [math.exp(logit) for logit in logits]
                 total = sum(weights)
@@ -111,9 +102,7 @@ def _slow_encoder(
             middle = _layer_norm(added, attention.output.LayerNorm)
             inner = [_gelu(x) for x in _linear(middle, layer.intermediate.dense)]
             outer = _linear(inner, layer.output.dense)
-            states[row] = _layer_norm(
-                [a + b for a, b in zip(outer, middle, strict=True)], layer.output.LayerNorm
-            )
+            states[row] = _layer_norm([a + b for a, b in zip(outer, middle, strict=True)], layer.output.LayerNorm)
     return states
 
 
@@ -159,9 +148,7 @@ def test_padding_never_changes_an_image(shared: bool) -> None:
         for row, length in enumerate(lengths):
             alone = network("image", _cut(batch, row, length))
             for name in ("embedding", "scores", "probabilities", "common"):
-                torch.testing.assert_close(
-                    getattr(whole, name)[row], getattr(alone, name)[0], rtol=0, atol=1e-5
-                )
+                torch.testing.assert_close(getattr(whole, name)[row], getattr(alone, name)[0], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "one a modality"])
@@ -173,9 +160,7 @@ def test_padding_never_changes_a_text(shared: bool) -> None:
         for row, text in enumerate(texts):
             alone = network("text", pad_words([text]))
             for name in ("embedding", "scores", "probabilities", "common"):
-                torch.testing.assert_close(
-                    getattr(whole, name)[row], getattr(alone, name)[0], rtol=0, atol=1e-5
-                )
+                torch.testing.assert_close(getattr(whole, name)[row], getattr(alone, name)[0], rtol=0, atol=1e-5)
 
 
 def _permuted(segments: Segments, order: Tensor, with_boxes: bool = True) -> Segments:
@@ -192,9 +177,7 @@ def test_the_order_of_regions_does_not_matter_but_their_boxes_do() -> None:
     order = torch.tensor([3, 0, 7, 5, 1, 6, 2, 4])
     with torch.inference_mode():
         embedding = network("image", batch).embedding
-        torch.testing.assert_close(
-            network("image", _permuted(batch, order)).embedding, embedding, rtol=0, atol=1e-5
-        )
+        torch.testing.assert_close(network("image", _permuted(batch, order)).embedding, embedding, rtol=0, atol=1e-5)
         moved = network("image", _permuted(batch, order, with_boxes=False)).embedding
     assert (moved - embedding).abs().max() > 1e-3
 
@@ -262,9 +245,7 @@ def test_a_hidden_regions_own_feature_has_no_effect() -> None:
             first, second = (getattr(network("image", one, hidden), name) for one in (batch, other))
             assert torch.equal(first, second), name
         # Not hidden, the same change shows.
-        assert not torch.allclose(
-            network("image", batch).embedding, network("image", other).embedding, atol=1e-3
-        )
+        assert not torch.allclose(network("image", batch).embedding, network("image", other).embedding, atol=1e-3)
 
 
 def test_a_hidden_words_own_id_has_no_effect() -> None:
@@ -272,21 +253,15 @@ def test_a_hidden_words_own_id_has_no_effect() -> None:
     first, second = pad_words([[1, 7, 8, 9, 2]]), pad_words([[1, 7, 20, 9, 2]])
     hidden = torch.tensor([[False, False, True, False, False]])
     with torch.inference_mode():
-        assert torch.equal(
-            network("text", first, hidden).embedding, network("text", second, hidden).embedding
-        )
-        assert not torch.allclose(
-            network("text", first).embedding, network("text", second).embedding, atol=1e-3
-        )
+        assert torch.equal(network("text", first, hidden).embedding, network("text", second, hidden).embedding)
+        assert not torch.allclose(network("text", first).embedding, network("text", second).embedding, atol=1e-3)
 
 
 def test_hiding_changes_the_embedding() -> None:
     network, batch = _network(), _regions([6], 6)
     hidden = torch.tensor([[True, False, True, False, False, False]])
     with torch.inference_mode():
-        assert not torch.allclose(
-            network("image", batch, hidden).embedding, network("image", batch).embedding
-        )
+        assert not torch.allclose(network("image", batch, hidden).embedding, network("image", batch).embedding)
 
 
 @pytest.mark.parametrize("share", [0.15, 0.6])
@@ -362,9 +337,7 @@ def test_load_bert_copies_layers_positions_and_norm(tmp_path: Path) -> None:
     assert torch.equal(mine.embeddings.LayerNorm.weight, theirs.embeddings.LayerNorm.weight)
     assert not mine.embeddings.token_type_embeddings.weight.any()
     fresh = SharedEncoder(**ENCODER).bert
-    assert not torch.equal(
-        fresh.encoder.layer[0].output.dense.weight, mine.encoder.layer[0].output.dense.weight
-    )
+    assert not torch.equal(fresh.encoder.layer[0].output.dense.weight, mine.encoder.layer[0].output.dense.weight)
 
 
 @pytest.mark.parametrize(

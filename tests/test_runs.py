@@ -117,7 +117,7 @@ def test_get_names_a_mistake_before_any_work(fields: dict, expected: str, no_wor
 
 def test_get_names_a_device_that_is_not_there_before_any_work(no_work: Path) -> None:
     experiment = Experiment.make(dataset="scenes-flickr25k", method="ours", scale="smoke")
-    with pytest.raises(UserError, match="^device: 'gpu' cannot be used"):
+    with pytest.raises(UserError, match=r"^device: 'gpu' cannot be used"):
         runs.get(experiment, "gpu")
     assert not no_work.exists()
 
@@ -133,7 +133,7 @@ def _key(experiment: Experiment, checksum: str = "data") -> str:
     "fields",
     [
         {"seed": 1}, {"lam": 0.5}, {"eta": 0.5}, {"mask_share": 0.2}, {"label_loss": "bce"}, {"similarity": "count"},
-        {"width": 64}, {"layers": 2}, {"heads": 2}, {"feed_forward": 8}, {"dropout": 0.0}, {"bert": "a"},
+        {"width": 32}, {"layers": 2}, {"heads": 2}, {"feed_forward": 8}, {"dropout": 0.0}, {"bert": "a"},
         {"epochs": 9}, {"batch": 8}, {"learning_rate": 1.0}, {"precision": "bfloat16"}, {"keep": "every-epoch"},
         {"method": "ours"}, {"dataset": "scenes-nuswide"}, {"scale": "laptop"}, {"split_seed": 1}, {"regions": "x"},
     ],

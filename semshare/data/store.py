@@ -58,7 +58,7 @@ class FeatureStore:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def read(self, ids: Sequence[str]) -> np.ndarray:
-        """The rows of ``ids`` in that order, float16 [len(ids), *shape].
+        """The rows of ``ids`` in that order, float16 ``[len(ids), *shape]``.
 
         Raises:
             UserError: an id the store does not hold, or a shard that ends early.
@@ -100,7 +100,7 @@ class FeatureStore:
 def write_store(
     folder: Path | str, batches: Iterable[tuple[Sequence[str], np.ndarray]], meta: dict, shard_rows: int = 4096
 ) -> FeatureStore:
-    """Write ``batches`` of (ids, rows [b, *shape]) as a store; the index comes last, so half a store is none.
+    """Write ``batches`` of ``(ids, rows [b, *shape])`` as a store; the index comes last, so half a store is none.
 
     Raises:
         UserError: no rows at all, a non-finite feature, rows of unequal shape, or an id given twice.

@@ -87,9 +87,7 @@ def test_pictures_are_opened_from_their_own_split(root: Path) -> None:
     source = CocoSource(root)
     for id in ("100", "115"):
         picture = source.picture(id)
-        assert (
-            picture.mode == "RGB" and picture.size == (8, 6) and picture.getpixel((0, 0)) == (int(id), 0, 0)
-        )
+        assert picture.mode == "RGB" and picture.size == (8, 6) and picture.getpixel((0, 0)) == (int(id), 0, 0)
 
 
 def test_the_pool_is_named_by_the_folder_and_not_by_the_split(root: Path, tmp_path: Path) -> None:
@@ -125,9 +123,7 @@ def test_invalid_json_is_named(root: Path, name: str, content: bytes) -> None:
 @pytest.mark.parametrize("content", ["[]", "{}", '{"images": 3, "annotations": [], "categories": []}'])
 def test_another_json_is_named(root: Path, content: str) -> None:
     (root / "annotations" / "instances_val2017.json").write_text(content)
-    with pytest.raises(
-        UserError, match="instances_val2017.json: no list 'images', expected COCO's official layout"
-    ):
+    with pytest.raises(UserError, match=r"instances_val2017.json: no list 'images', expected COCO's official layout"):
         CocoSource(root)
 
 
@@ -158,13 +154,13 @@ def test_an_unknown_category_is_named(root: Path) -> None:
 
 def test_a_missing_picture_is_named(root: Path) -> None:
     (root / "val2017" / "000000000100.png").unlink()
-    with pytest.raises(UserError, match="000000000100.png: cannot read this picture"):
+    with pytest.raises(UserError, match=r"000000000100.png: cannot read this picture"):
         CocoSource(root).picture("100")
 
 
 def test_a_damaged_picture_is_named(root: Path) -> None:
     (root / "val2017" / "000000000100.png").write_bytes(b"not a picture")
-    with pytest.raises(UserError, match="000000000100.png: cannot read this picture"):
+    with pytest.raises(UserError, match=r"000000000100.png: cannot read this picture"):
         CocoSource(root).picture("100")
 
 

@@ -25,9 +25,7 @@ def _items() -> list[Item]:
     for number in range(30):
         labels = tuple(name for bit, name in enumerate(LABELS) if number >> bit & 1)
         texts = tuple(f"word{number} caption{index}" for index in range(1 + number % 3))
-        items.append(
-            Item(f"image-{number}", texts, labels, ("train", "train", "train", "dev", "test")[number % 5])
-        )
+        items.append(Item(f"image-{number}", texts, labels, ("train", "train", "train", "dev", "test")[number % 5]))
     return items
 
 
@@ -39,9 +37,7 @@ def dataset(tmp_path: Path) -> PairedDataset:
     rows[..., FEATURES : FEATURES + 5] = (0.25, 0.5, 0.75, 1, 0.25)
     rows[..., -2], rows[..., -1] = 9, 1
     rows[:, -1, -1] = 0  # the last region is padding
-    store = write_store(
-        tmp_path, [([item.id for item in items], rows)], {"features": FEATURES, "classes": 10}
-    )
+    store = write_store(tmp_path, [([item.id for item in items], rows)], {"features": FEATURES, "classes": 10})
     vocabulary = Vocabulary.build([tokenise(text) for item in items for text in item.texts])
     return PairedDataset(
         name="tiny",
@@ -69,9 +65,7 @@ def test_parts_keep_order_labels_and_owners(dataset: PairedDataset) -> None:
         assert part.image_ids == tuple(item.id for item in items)
         assert part.texts == tuple(text for item in items for text in item.texts)
         for row, item in enumerate(items):
-            assert [name for name, on in zip(LABELS, part.labels[row], strict=True) if on] == list(
-                item.labels
-            )
+            assert [name for name, on in zip(LABELS, part.labels[row], strict=True) if on] == list(item.labels)
         for row, text in enumerate(part.texts):
             owner, index = int(part.owner[row]), int(part.caption_index[row])
             assert items[owner].texts[index] == text
@@ -91,9 +85,7 @@ def test_images_reads_the_columns_of_the_store(dataset: PairedDataset) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 4, 100])
-def test_an_epoch_sees_each_image_once_with_a_text_and_labels_of_its_own(
-    dataset: PairedDataset, size: int
-) -> None:
+def test_an_epoch_sees_each_image_once_with_a_text_and_labels_of_its_own(dataset: PairedDataset, size: int) -> None:
     part, seen = dataset.parts["train"], []
     words = dataset.vocabulary.words
     for batch in dataset.batches("train", size, torch.Generator().manual_seed(0)):

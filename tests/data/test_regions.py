@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semshare.data.regions import BOX, CLASS, SCORE, EXTRACTORS, GridRegions, extract_to_store
+from semshare.data.regions import BOX, CLASS, EXTRACTORS, SCORE, GridRegions, extract_to_store
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_shapes(extractor: GridRegions) -> None:
     assert regions.boxes.shape == (2, 36, 5)
     assert regions.classes.shape == regions.scores.shape == (2, 36)
     assert torch.isfinite(regions.features).all() and regions.features.std() > 0
-    assert 0 <= int(regions.classes.min()) and int(regions.classes.max()) < extractor.class_count
+    assert int(regions.classes.min()) >= 0 and int(regions.classes.max()) < extractor.class_count
 
 
 def test_class_and_score_are_the_classifiers_of_the_cell_alone(extractor: GridRegions) -> None:
@@ -112,9 +112,7 @@ def test_extraction_sees_pixels_only(extractor: GridRegions, tmp_path: Path) -> 
 
 
 def test_the_stores_meta_says_how_it_was_made(extractor: GridRegions, tmp_path: Path) -> None:
-    store = extract_to_store(
-        extractor, ["a", "b", "c"], lambda id: _picture(ord(id)), tmp_path, lambda w, n: w, 2
-    )
+    store = extract_to_store(extractor, ["a", "b", "c"], lambda id: _picture(ord(id)), tmp_path, lambda w, n: w, 2)
     assert store.meta == {"extractor": "grid", "features": 1280, "classes": 1000}
     assert len(store) == 3 and store.shape == (36, 1287)
 

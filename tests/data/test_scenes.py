@@ -67,9 +67,7 @@ def test_flickr_labels_are_the_real_ones_in_their_order(realdata: Path) -> None:
 
 
 def test_supercategories_are_cocos(realdata: Path) -> None:
-    real = json.loads((realdata / "coco" / "annotations" / "instances_val2017.json").read_text())[
-        "categories"
-    ]
+    real = json.loads((realdata / "coco" / "annotations" / "instances_val2017.json").read_text())["categories"]
     expected = {one["name"]: one["supercategory"] for one in real}
     ours = ScenesSource("coco", SMALL, Path("unused")).supercategories
     assert set(ours) == set(LABELS["coco"])
@@ -168,9 +166,7 @@ def test_a_train_is_no_likelier_in_the_train_split(tmp_path: Path) -> None:
 def test_items_are_the_same_from_any_source_of_the_seed(tmp_path: Path, view: View) -> None:
     first, same = (ScenesSource(view, SMALL, tmp_path / name).items() for name in "ab")
     assert first == same
-    assert [item.texts for item in ScenesSource(view, SMALL, tmp_path, seed=1).items()] != [
-        x.texts for x in first
-    ]
+    assert [item.texts for item in ScenesSource(view, SMALL, tmp_path, seed=1).items()] != [x.texts for x in first]
 
 
 def test_two_pools_in_different_folders_are_byte_equal(small: ScenesSource, tmp_path: Path) -> None:
@@ -277,7 +273,7 @@ def test_a_changed_byte_is_named_by_its_file(pool: Path) -> None:
 
 def test_a_missing_file_is_named(pool: Path) -> None:
     (pool / "pictures-0000.jpegs").unlink()
-    with pytest.raises(UserError, match="pictures-0000.jpegs: checksum differs, .* found no file"):
+    with pytest.raises(UserError, match=r"pictures-0000.jpegs: checksum differs, .* found no file"):
         _open(pool)
 
 

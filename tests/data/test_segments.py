@@ -54,9 +54,7 @@ def test_a_share_of_zero_hides_nothing() -> None:
 
 def test_the_seed_decides_what_is_hidden() -> None:
     segments = _regions()
-    first, same, other = (
-        draw_hidden(segments, 0.15, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)
-    )
+    first, same, other = (draw_hidden(segments, 0.15, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
@@ -72,7 +70,5 @@ def test_mean_leaves_padding_out() -> None:
 
 def test_mean_of_no_segment_is_zero() -> None:
     segments = _regions(2)
-    empty = Segments(
-        torch.ones(2, 36, 3), segments.positions, torch.zeros(2, 36, dtype=torch.bool), segments.targets
-    )
+    empty = Segments(torch.ones(2, 36, 3), segments.positions, torch.zeros(2, 36, dtype=torch.bool), segments.targets)
     assert empty.mean().abs().sum() == 0

@@ -61,14 +61,14 @@ def test_a_truncated_shard_is_refused_when_opened(tmp_path: Path) -> None:
     _store(tmp_path)
     path = tmp_path / "shard-00001.f16"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UserError, match="shard-00001.f16: damaged shard, expected 96 bytes, found 95"):
+    with pytest.raises(UserError, match=r"shard-00001.f16: damaged shard, expected 96 bytes, found 95"):
         FeatureStore(tmp_path)
 
 
 def test_a_missing_shard_is_refused_when_opened(tmp_path: Path) -> None:
     _store(tmp_path)
     (tmp_path / "shard-00002.f16").unlink()
-    with pytest.raises(UserError, match="shard-00002.f16: damaged shard"):
+    with pytest.raises(UserError, match=r"shard-00002.f16: damaged shard"):
         FeatureStore(tmp_path)
 
 
@@ -76,7 +76,7 @@ def test_a_shard_truncated_after_opening_is_named(tmp_path: Path) -> None:
     store, ids, _ = _store(tmp_path)
     path = tmp_path / "shard-00000.f16"
     path.write_bytes(path.read_bytes()[:30])
-    with pytest.raises(UserError, match="shard-00000.f16: shard ends early"):
+    with pytest.raises(UserError, match=r"shard-00000.f16: shard ends early"):
         store.read(ids)
 
 
@@ -86,7 +86,7 @@ def test_a_changed_byte_is_found_by_verify(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[17] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match="shard-00001.f16: checksum differs"):
+    with pytest.raises(UserError, match=r"shard-00001.f16: checksum differs"):
         store.verify()
 
 
