@@ -221,6 +221,7 @@ def _html(root: Path, out: Path) -> Path:
     log = root / "_build" / "jupyter-book.log"
     log.write_text(done.stdout + done.stderr)
     if done.returncode:
+        shutil.rmtree(work)  # Sphinx would not repeat the warnings of pages it has already read
         found = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line]
         lines = "\n".join(found[:10]) or "\n".join((done.stdout + done.stderr).splitlines()[-10:])
         raise UserError(f"book: jupyter-book failed; the previous book stays as it was\n{lines}\nAll of it: {log}")

@@ -16,7 +16,7 @@ Similarity = Literal["binary", "count"]
 
 
 def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "softplus_dot") -> dict[str, Tensor]:
-    """One modality's label prediction loss; l_cls (paper.md section 2) is the mean over both modalities.
+    """One modality's label prediction loss; l_cls, as released, is the mean over both modalities.
 
     ``softplus_dot`` is the released form, mean_i log(1 + exp(-<yhat_i, y_i>)): it has no negative term, and
     absent labels are pushed down only by the unit norm of each token's scores. ``bce`` is the ordinary

@@ -97,7 +97,7 @@ def ndcg(
     discount: Discount = "rank",
     caption_index: Tensor | None = None,
 ) -> Tensor:
-    """NDCG@k of each query (paper.md section 4; Järvelin & Kekäläinen 2002).
+    """NDCG@k of each query (as the released evaluation computes it; Järvelin & Kekäläinen 2002).
 
     Relevance is the number of shared labels. The ideal ranking is over the whole gallery, so a query with
     fewer relevant items than k is normalised by what it could reach. Nothing relevant: 0, and counted.

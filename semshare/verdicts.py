@@ -1,4 +1,4 @@
-"""The paper's claims tested on runs: a number, its interval, a verdict (paper.md section 6).
+"""The paper's claims tested on runs: a number, its interval, a verdict.
 
 Every interval is a paired bootstrap over the test split's images (a text goes with its image) and over seeds.
 """

@@ -259,7 +259,7 @@ def test_random_ndcg_of_nothing_relevant_is_zero() -> None:
 
 
 def test_random_ndcg_on_real_flickr25k_labels(realdata: Path) -> None:
-    # paper.md section 4: measured 38.3 on 2,000 queries and 2,000 texts.
+    # Measured elsewhere: 38.3 on 2,000 queries and 2,000 texts.
     labels = np.loadtxt(realdata / "flickr25k" / "all_labels.txt", dtype=np.float32)
     assert labels.shape == (20_015, 24)
     assert labels.sum(1).mean() == pytest.approx(3.78, abs=0.005)

@@ -256,7 +256,7 @@ def test_a_damaged_folder_is_trained_again(damage: str, rate: float, run: Run) -
 
 
 def test_traditional_without_consistency_equals_independent_epoch_by_epoch() -> None:
-    # Nothing is shared, so the summed loss trains each network alone (paper.md section 3).
+    # Nothing is shared, so the summed loss trains each network alone.
     independent, traditional = _get(_plan("independent")), _get(_plan("traditional", eta=0))
     assert independent.folder != traditional.folder
     assert _timeless(independent.history) == _timeless(traditional.history)

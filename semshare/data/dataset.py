@@ -45,7 +45,7 @@ class Part:
         return self.labels[self.owner]
 
     def distinct_texts(self) -> Tensor:
-        """Rows of the distinct (words, labels) pairs, first occurrences in order (paper.md section 4)."""
+        """Rows of the distinct (words, labels) pairs, first occurrences in order: a tag gallery."""
         seen: set[tuple] = set()
         rows = []
         labels = self.text_labels.bool().numpy()

@@ -1,0 +1,89 @@
+"""The command line: a user's mistake is one clear message, results come as JSON, the check tells the truth."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from semshare import check, cli
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the command line in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["semshare", *arguments])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--dataset", "scenes-flickr"), ["dataset", "'scenes-flickr'", "scenes-flickr25k"]),
+        (("--dataset", "scenes-flickr25k", "--method", "our"), ["method", "'our'", "ours+con"]),
+        (("--dataset", "coco"), ["root", "annotations/"]),
+        (("--dataset", "scenes-flickr25k", "--lambda", "-1"), ["lam", "-1"]),
+        (("--dataset", "scenes-flickr25k", "--device", "gpu"), ["device", "'gpu'"]),
+    ],
+)
+def test_a_mistake_is_one_message_without_traceback(
+    arguments: tuple[str, ...],
+    named: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "train", "--scale", "smoke", *arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ") and "Traceback" not in shown.err
+    assert all(word in shown.err for word in named), shown.err
+
+
+def test_train_prints_json_alone_on_standard_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "train", "--dataset", "scenes-flickr25k", "--scale", "smoke", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["status"] == "stand-in" and result["experiment"]["lam"] == 0.1
+    assert 0 < result["test"]["image_f1"] < 1
+    low, value, high = (result["gain"]["i2t"][name] for name in ("low", "value", "high"))
+    assert low <= value <= high
+
+
+def test_several_splits_of_real_photographs_report_their_mean(
+    realdata: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = str(realdata / "coco")
+    arguments = ("train", "--dataset", "coco", "--root", root, "--scale", "smoke", "--splits", "2", "--json")
+    assert run(monkeypatch, *arguments) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [one["split_seed"] for one in result["runs"]] == [0, 1]
+    each = [one["test"]["image_f1"] for one in result["runs"]]
+    assert each[0] != each[1]
+    assert result["test"]["image_f1"] == pytest.approx(sum(each) / 2)
+    assert result["status"] == "real"
+
+
+def test_check_passes_here_one_line_each(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "check") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8 and all(line.startswith("[ok] ") for line in lines)
+
+
+def test_check_fails_with_the_reason_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("SEMSHARE_HOME", str(blocked / "home"))
+    monkeypatch.setattr(check, "_NEEDED_GB", 10**9)
+    assert run(monkeypatch, "check") == 1
+    lines = capsys.readouterr().out.splitlines()
+    failed = [line for line in lines if line.startswith("[fail] ")]
+    assert len(lines) == 8 and len(failed) == 2
+    assert "SEMSHARE_HOME" in failed[0] and "write access" in failed[1]

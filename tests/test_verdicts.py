@@ -1,0 +1,146 @@
+"""Intervals against a slow bootstrap written out, verdicts at their borders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from semshare import verdicts
+from semshare.evaluation import Evaluation
+from semshare.failures import Failures
+from semshare.verdicts import Interval, Scored
+
+
+def make(seed: int, images: int = 40, texts_each: int = 2, lift: float = 0.0) -> Scored:
+    """An evaluation of random per-item values; ``lift`` raises every NDCG."""
+    generator = torch.Generator().manual_seed(seed)
+    owner = torch.arange(images).repeat_interleave(texts_each)
+    draw = lambda size: torch.rand(size, generator=generator, dtype=torch.float64) / 2 + lift  # noqa: E731
+    counts = lambda size: torch.randint(0, 4, (size, 3), generator=generator)  # noqa: E731
+    t2i = draw(len(owner))
+    evaluation = Evaluation(
+        image_counts=counts(images),
+        text_counts=counts(len(owner)),
+        i2t=draw(images),
+        t2i=t2i,
+        t2i_rank=t2i - 0.1,
+        i2t_random=draw(images) * 0 + 0.1,
+        t2i_random=draw(len(owner)) * 0 + 0.1,
+    )
+    return Scored(evaluation, owner)
+
+
+@pytest.mark.parametrize("measure", verdicts.MEASURES)
+def test_the_estimate_is_the_difference_of_the_headline_numbers(measure: verdicts.Measure) -> None:
+    one, other = make(0), make(1)
+    expected = one.evaluation.numbers()[measure] - other.evaluation.numbers()[measure]
+    assert verdicts.difference([one], [other], measure).value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("measure", ["text_f1", "t2i"])
+def test_interval_equals_a_slow_bootstrap_over_images(measure: verdicts.Measure) -> None:
+    one, other = make(0), make(1)
+    generator = np.random.default_rng(5)
+    values = []
+    for _ in range(1500):
+        drawn = torch.from_numpy(generator.integers(0, 40, 40))
+        # A text goes with its image: both texts of a drawn image count.
+        texts = torch.stack([2 * drawn, 2 * drawn + 1], 1).flatten()
+        sides = []
+        for side in (one, other):
+            if measure == "t2i":
+                sides.append(float(side.evaluation.t2i[texts].mean()))
+            else:
+                hit, false, missed = side.evaluation.text_counts[texts].sum(0).tolist()
+                sides.append(2 * hit / (2 * hit + false + missed))
+        values.append(sides[0] - sides[1])
+    found = verdicts.difference([one], [other], measure)
+    low, high = np.quantile(values, [0.025, 0.975])
+    width = high - low
+    assert found.low == pytest.approx(low, abs=0.12 * width)
+    assert found.high == pytest.approx(high, abs=0.12 * width)
+
+
+def test_a_run_compared_with_itself_differs_by_exactly_nothing() -> None:
+    found = verdicts.difference([make(0)], [make(0)], "image_f1")
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    base = [make(0), make(0)]
+    agreeing = verdicts.difference([make(0, lift=0.2)] * 2, base, "i2t")
+    disagreeing = verdicts.difference([make(0, lift=0.0), make(0, lift=0.4)], base, "i2t")
+    assert agreeing.value == pytest.approx(disagreeing.value)
+    assert disagreeing.high - disagreeing.low > 0.3 > agreeing.high - agreeing.low + 0.2
+
+
+def test_unequal_numbers_of_seeds_are_refused() -> None:
+    with pytest.raises(ValueError, match="found 1 and 2 seeds"):
+        verdicts.difference([make(0)], [make(0), make(1)], "i2t")
+
+
+def test_gain_over_random_uses_the_ordinary_discount() -> None:
+    one = make(0)
+    expected = float(one.evaluation.t2i_rank.mean() - one.evaluation.t2i_random.mean())
+    assert verdicts.gain_over_random([one], "t2i").value == pytest.approx(expected)
+
+
+def test_rank_correlation_is_one_where_f1_and_ndcg_rise_together() -> None:
+    epochs = []
+    for step in range(1, 5):
+        plain = make(0).evaluation
+        hits = torch.tensor([[step, 1, 1]]).repeat(40, 1)
+        epochs.append(
+            Scored(
+                Evaluation(
+                    **(vars(plain) | {"image_counts": hits, "text_counts": hits.repeat(2, 1), "i2t": plain.i2t + step})
+                ),
+                make(0).owner,
+            )
+        )
+    assert verdicts.rank_correlation([epochs]).value == pytest.approx(1)
+    assert verdicts.rank_correlation([epochs]).low == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.004, 0.1, "reproduced"),
+        (-0.1, -0.006, "not reproduced"),
+        (-0.006, 0.1, "inconclusive"),
+        (-0.005, 0.1, "inconclusive"),
+    ],
+)
+def test_at_least_forgives_the_margin(low: float, high: float, verdict: str) -> None:
+    assert verdicts.judge(Interval(0.0, low, high), -verdicts.MARGIN) == verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.01, 0.015, "reproduced"), (0.03, 0.05, "not reproduced"), (-0.05, -0.03, "not reproduced"),
+     (0.01, 0.03, "inconclusive")],
+)  # fmt: skip
+def test_flat_is_within_the_band_on_both_sides(low: float, high: float, verdict: str) -> None:
+    assert verdicts.judge_flat(Interval(0.0, low, high)) == verdict
+
+
+def test_excess_share_compares_with_each_querys_own_chance() -> None:
+    wrong = torch.tensor([[True, True], [True, False], [False, False]])
+    semantic = torch.tensor([[True, False], [True, False], [False, False]])
+    chance = torch.tensor([0.5, 0.0, float("nan")])  # nothing is wrong for the third query
+    failures = Failures(
+        "i2t", torch.zeros(3, 2, dtype=torch.long), wrong,
+        {"semantic": semantic, "superclass": semantic, "other": ~semantic & wrong},
+        {"semantic": chance, "superclass": chance, "other": 1 - chance},
+    )  # fmt: skip
+    # 2 of 3 wrong items are semantic; by chance (2 x 0.5 + 1 x 0) / 3 would be.
+    assert verdicts.excess_share(failures, "semantic").value == pytest.approx(2 / 3 - 1 / 3)
+
+
+def test_summary_counts() -> None:
+    some = [
+        verdicts.Verdict("c", "d", "m", Interval(0, 0, 0), verdict)
+        for verdict in ("reproduced", "inconclusive", "reproduced")
+    ]
+    assert verdicts.summary(some) == "of 3 tests, 2 reproduced, 0 not reproduced, 1 inconclusive"
