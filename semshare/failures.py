@@ -1,8 +1,9 @@
 """Retrieval failures: which retrieved items are wrong, and of which kind (supplementary, section 4).
 
-An item is wrong when it shares no label with the query. The supplementary names two kinds, told apart here by computation: *semantic*, the
-classifier scores one of the query's labels highly on the wrong item; *super-class*, one of the item's labels has
-a super-category in common with one of the query's. An item can be both; *other* is neither.
+An item is wrong when it shares no label with the query. The supplementary names two kinds, which are told apart
+here by computation: *semantic*, the classifier scores one of the query's labels highly on the wrong item;
+*super-class*, one of the item's labels has a super-category in common with one of the query's. An item can be
+both; *other* is neither.
 """
 
 from __future__ import annotations

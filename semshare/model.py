@@ -43,7 +43,7 @@ class Output:
 
 
 class RegionEncoder(nn.Module):
-    """Regions to segments: a linear map of the feature plus one of the box (supplementary, section 2; the box as released)."""
+    """Regions to segments: a linear map of the feature plus one of the box (the box as released)."""
 
     def __init__(self, feature_size: int, width: int) -> None:
         super().__init__()

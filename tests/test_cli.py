@@ -66,7 +66,7 @@ def test_several_splits_of_real_photographs_report_their_mean(
     each = [one["test"]["image_f1"] for one in result["runs"]]
     assert each[0] != each[1]
     assert result["test"]["image_f1"] == pytest.approx(sum(each) / 2)
-    assert result["status"] == "real"
+    assert result["status"] == "subset"
 
 
 def test_check_passes_here_one_line_each(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
