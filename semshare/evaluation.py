@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ class Stored:
 
     def save(self, path: Path) -> None:
         """Write to ``path`` in one move."""
-        part = path.with_suffix(".part")
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         save_file({name: tensor.clone() for name, tensor in vars(self).items()}, part)  # clones: two may be one tensor
         part.replace(path)
 

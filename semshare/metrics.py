@@ -79,8 +79,8 @@ def rank(similarity: Tensor, k: int | None = None) -> Tensor:
     if torch.isnan(similarity).any():
         raise ValueError("similarity: found NaN, expected numbers")
     size = similarity.shape[1]
-    if k is None or k >= size:
-        return similarity.sort(dim=1, descending=True, stable=True).indices
+    if k is None or k >= size or similarity.dtype == torch.float64:  # the packing below holds float32 only
+        return similarity.sort(dim=1, descending=True, stable=True).indices[:, :k]
     # topk alone breaks ties as it likes: rank by (similarity, earlier index first) packed in one integer.
     bits = (similarity.float() + 0.0).view(torch.int32).long()  # + 0.0 turns -0.0 into 0.0
     ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)

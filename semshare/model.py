@@ -64,7 +64,7 @@ class WordEncoder(nn.Module):
 
     def __init__(self, vectors: np.ndarray, width: int) -> None:
         super().__init__()
-        self.vectors = nn.Embedding.from_pretrained(torch.from_numpy(vectors), freeze=False, padding_idx=0)
+        self.vectors = nn.Embedding.from_pretrained(torch.tensor(vectors), freeze=False, padding_idx=0)
         self.gru = nn.GRU(vectors.shape[1], width, batch_first=True, bidirectional=True)
 
     def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
@@ -206,7 +206,7 @@ class DSCMRNetwork(nn.Module):
     def __init__(self, feature_size: int, vectors: np.ndarray, labels: int, hidden: int, width: int) -> None:
         """``hidden`` is each branch's ReLU width (the paper's 2048), ``width`` the embedding's (1024)."""
         super().__init__()
-        self.vectors = nn.Embedding.from_pretrained(torch.from_numpy(vectors), freeze=True, padding_idx=0)
+        self.vectors = nn.Embedding.from_pretrained(torch.tensor(vectors), freeze=True, padding_idx=0)
         self.branches = nn.ModuleDict(
             {"image": nn.Linear(feature_size, hidden), "text": nn.Linear(vectors.shape[1], hidden)}
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -106,6 +107,8 @@ class Run:
 
         Needs an experiment with ``keep = "every-epoch"``.
         """
+        if self.experiment.keep != "every-epoch":
+            raise UserError(f"keep: found {self.experiment.keep!r}, expected 'every-epoch'")
         evaluations = []
         for row in self.history:
             weights = training.epoch_checkpoint(self.folder, int(row["epoch"]))
@@ -142,7 +145,10 @@ class Run:
         return network.eval()
 
     def _read(self, dataset: PairedDataset, split: Split, weights: Path) -> Reading:
-        device = find_device(self.record["device"].split(" ")[0])
+        try:
+            device = find_device(self.record["device"].split(" ")[0])
+        except UserError:  # trained on a device that this machine lacks
+            device = find_device()
         network = self.network(weights).to(device)
         return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
 
@@ -259,6 +265,6 @@ def _version(library: str) -> str:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_text(json.dumps(content))
     part.replace(path)

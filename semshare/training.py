@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -160,7 +161,10 @@ def _resume(
     path = folder / _STATE
     if not path.exists():
         return []
-    state = torch.load(path, map_location=device, weights_only=True)
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        return []  # cut short by a crash: begin again
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     return state["history"]

@@ -49,8 +49,13 @@ class CocoSource:
                 labels[_field(path, one, "image_id")].add(_field(path, one, "category_id"))
             for one in written["annotations"]:
                 captions[_field(path, one, "image_id")].append(_field(path, one, "caption"))
-        self.label_names = tuple(categories[id]["name"] for id in sorted(categories))
-        self.supercategories = {c["name"]: c["supercategory"] for c in categories.values()}
+        self.label_names = tuple(_field(path, categories[id], "name") for id in sorted(categories))
+        self.supercategories = {c["name"]: _field(path, c, "supercategory") for c in categories.values()}
+        for id, used in labels.items():
+            if unknown := used - categories.keys():
+                raise UserError(
+                    f"{self.root}: image {id} has category_id {min(unknown)}, which no instances file lists"
+                )
         names = "\n".join(f"{id} {path.resolve()}" for id, path in sorted(self._files.items()))
         self.pool = f"coco-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
         ids = [id for id in sorted(self._files) if captions[id] and labels[id]]

@@ -31,9 +31,14 @@ class FeatureStore:
             index = json.loads((self.folder / _INDEX).read_text())
         except FileNotFoundError:
             raise UserError(f"{self.folder}: no feature store here ({_INDEX} is missing)") from None
-        self.shape: tuple[int, ...] = tuple(index["shape"])
-        self.meta: dict = index["meta"]
-        self.shards: list[dict] = index["shards"]
+        except ValueError as error:
+            raise UserError(f"{self.folder / _INDEX}: damaged index: {error}") from None
+        try:
+            self.shape: tuple[int, ...] = tuple(index["shape"])
+            self.meta: dict = index["meta"]
+            self.shards: list[dict] = index["shards"]
+        except (KeyError, TypeError):
+            raise UserError(f"{self.folder / _INDEX}: damaged index: shape, meta or shards is missing") from None
         self._row_bytes = int(np.prod(self.shape)) * 2
         self._place: dict[str, tuple[int, int]] = {}
         for number, shard in enumerate(self.shards):
@@ -64,7 +69,7 @@ class FeatureStore:
             UserError: an id the store does not hold, or a shard that ends early.
         """
         rows = np.empty((len(ids), *self.shape), dtype=np.float16)
-        view = memoryview(rows).cast("B")
+        view = memoryview(rows.reshape(-1).view(np.uint8))
         for at, id in enumerate(ids):
             try:
                 shard, row = self._place[id]
@@ -117,7 +122,6 @@ def write_store(
             half = np.ascontiguousarray(rows, dtype=np.float16)
             shape = shape or half.shape[1:]
             _check_batch(folder, ids, half, shape, seen)
-            seen.update(ids)
             if file is None or len(shards[-1]["ids"]) >= shard_rows:
                 if file is not None:
                     file.close()
@@ -147,6 +151,7 @@ def _check_batch(folder: Path, ids: Sequence[str], rows: np.ndarray, shape: tupl
     for id in ids:
         if id in seen:
             raise UserError(f"{folder}: item {id!r} given twice")
+        seen.add(id)
 
 
 def _sha256(path: Path) -> str:
