@@ -40,7 +40,7 @@ _QUANTITIES = {
 def pictures(dataset: PairedDataset, split: Split = "train", count: int = 8) -> Figure:
     """The first ``count`` items of a split: picture, labels, first text."""
     part = dataset.parts[split]
-    figure, axes = _subplots(-(-count // 4), 4, figsize=(12, 4.4 * -(-count // 4)), layout="constrained")
+    figure, axes = _subplots(-(-count // 4), 4, figsize=(10, 4 * -(-count // 4)), layout="constrained")
     for row, axis in enumerate(axes.flat[:count]):
         axis.imshow(dataset.source.picture(part.image_ids[row]))
         text = part.texts[int((part.owner == row).nonzero()[0])]
@@ -53,7 +53,7 @@ def label_counts(dataset: PairedDataset) -> Figure:
     """How many training pairs carry each label, and how many labels and words an item has."""
     part = dataset.parts["train"]
     counts = pd.Series(part.labels.sum(0).numpy(), index=dataset.label_names).sort_values(ascending=False)
-    figure, axes = _subplots(1, 3, figsize=(12, 3.6), width_ratios=(2, 1, 1), layout="constrained")
+    figure, axes = _subplots(1, 3, figsize=(10, 3.4), width_ratios=(2, 1, 1), layout="constrained")
     axes[0].bar(range(len(counts)), counts.to_numpy(), color=_COLOURS[0])
     ticks = range(len(counts)) if len(counts) <= 30 else []
     axes[0].set_xticks(ticks, [counts.index[tick] for tick in ticks], rotation=90)
@@ -69,7 +69,7 @@ def region_rule(dataset: PairedDataset, split: Split = "test", count: int = 4) -
     """The 36 regions of the first pictures; those the rule calls eligible are drawn in full."""
     part, segments = dataset.parts[split], dataset.images(split, range(count))
     scores = torch.from_numpy(dataset.store.read(part.image_ids[:count])[..., -1].astype(np.float32))
-    figure, axes = _subplots(1, count, figsize=(3 * count, 3.4), layout="constrained")
+    figure, axes = _subplots(1, count, figsize=(2.5 * count, 2.9), layout="constrained")
     for row, axis in enumerate(axes):
         picture = dataset.source.picture(part.image_ids[row])
         axis.imshow(picture, alpha=0.8)
@@ -92,7 +92,7 @@ def region_rule(dataset: PairedDataset, split: Split = "test", count: int = 4) -
 
 def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
     """Fig. 1: the four quantities on test, epoch by epoch, with (solid) and without (dotted) consistency."""
-    figure, axes = _subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure, axes = _subplots(1, 2, figsize=(10, 4), layout="constrained")
     for runs, style, name in ((with_, "-", "consistency+"), (without, ":", "consistency−")):
         for quantity, (title, colour) in _QUANTITIES.items():
             values = np.array([[epoch.numbers()[quantity] for epoch in run.epochs] for run in runs])

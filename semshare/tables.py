@@ -107,19 +107,19 @@ def parameter_table(network: nn.Module) -> pd.DataFrame:
 def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:
     """Table 1: Micro-F1 by (method, dataset), the mean over seeds, the paper's value beside it.
 
-    Rows are methods; columns are (dataset, modality, "here" or "paper"), "paper" for the four datasets that
-    stand in for the paper's.
+    Rows are (dataset, method); columns are (modality, "here" or "paper"), "paper" empty where the dataset
+    stands in for none of the paper's.
     """
-    table: dict[tuple[str, str, str], dict[str, float]] = {}
-    for (method, dataset), some in runs.items():
-        paper = _paper_f1(method, dataset)
-        for place, modality in enumerate(MODALITIES):
-            here = np.mean([run.test.numbers()[f"{modality}_f1"] for run in some])
-            title = methods.get(method).title
-            table.setdefault((dataset, modality, "here"), {})[title] = float(here)
-            if paper is not None:
-                table.setdefault((dataset, modality, "paper"), {})[title] = paper[place]
-    return pd.DataFrame(table)
+    rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    for dataset in dict.fromkeys(dataset for _, dataset in runs):
+        for method in (method for method, other in runs if other == dataset):
+            paper = _paper_f1(method, dataset)
+            row = rows.setdefault((dataset, methods.get(method).title), {})
+            for place, modality in enumerate(MODALITIES):
+                here = [run.test.numbers()[f"{modality}_f1"] for run in runs[method, dataset]]
+                row[modality, "here"] = float(np.mean(here))
+                row[modality, "paper"] = np.nan if paper is None else paper[place]
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:
@@ -216,7 +216,13 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
         }
         for one in verdicts
     ]
-    return pd.DataFrame(rows).style.hide(axis="index").format(escape="html")
+    return words(pd.DataFrame(rows)).hide(axis="index")
+
+
+def words(table: pd.DataFrame) -> Styler:
+    """A table of texts: escaped, and flush left as prose is."""
+    left = [{"selector": "th, td", "props": [("text-align", "left")]}]
+    return table.style.format(escape="html").set_table_styles(left)
 
 
 def _paper_f1(method: str, dataset: str) -> tuple[float, float] | None:
