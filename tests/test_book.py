@@ -118,7 +118,7 @@ def test_a_failing_cell_is_named_and_the_previous_book_stays(checkout: Path, bui
     notebook.cells.append(nbformat.v4.new_code_cell("1 / 0"))
     nbformat.write(notebook, path)
     try:
-        with pytest.raises(UserError, match=rf"00_data.ipynb: cell {len(notebook.cells) + 1} failed with ZeroDivision"):
+        with pytest.raises(UserError, match=rf"00_data.ipynb: cell {len(notebook.cells)} failed with ZeroDivision"):
             book.build("smoke", only=["00"], root=checkout)
     finally:
         path.write_text(sound)
