@@ -40,11 +40,11 @@ _QUANTITIES = {
 def pictures(dataset: PairedDataset, split: Split = "train", count: int = 8) -> Figure:
     """The first ``count`` items of a split: picture, labels, first text."""
     part = dataset.parts[split]
-    figure, axes = _subplots(-(-count // 4), 4, figsize=(10, 4 * -(-count // 4)), layout="constrained")
+    figure, axes = _subplots(-(-count // 4), 4, figsize=(9, 3.7 * -(-count // 4)), layout="constrained")
     for row, axis in enumerate(axes.flat[:count]):
         axis.imshow(dataset.source.picture(part.image_ids[row]))
         text = part.texts[int((part.owner == row).nonzero()[0])]
-        _write_under(axis, f"{_labels(part.labels[row], dataset)}\n“{text}”", width=34)
+        _write_under(axis, f"{_labels(part.labels[row], dataset)}\n“{text}”", width=32)
         _bare(axis)
     return figure
 
@@ -108,27 +108,45 @@ def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
 
 def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
     """Fig. 2: each query with what was retrieved for it, labels, the truth, check marks and crosses."""
+    draw = _sentences_for_images if failures.direction == "i2t" else _images_for_sentences
+    return draw(run, failures, queries)
+
+
+def _sentences_for_images(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
+    """One row a query: its picture, and beside it the truth and the retrieved sentences."""
     dataset, part = run.dataset, run.dataset.parts["test"]
-    if failures.direction == "i2t":
-        figure, axes = _subplots(1, len(queries), figsize=(4.2 * len(queries), 8.4), layout="constrained")
-        for query, axis in zip(queries, np.atleast_1d(axes), strict=True):
-            axis.imshow(dataset.source.picture(part.image_ids[query]))
-            lines = [f"Ground truth: {_labels(part.labels[query], dataset)}"]
-            for place, (row, wrong) in enumerate(_retrieved(failures, query), start=1):
-                lines.append(f"{place} {_mark(wrong)} {part.texts[row]}")
-                lines.append(f"      Labels: {_labels(part.text_labels[row], dataset)}")
-            _write_under(axis, "\n".join(lines), width=52, align="left")
-            _bare(axis)
-        return figure
+    figure, axes = _subplots(
+        len(queries), 2, figsize=(9, 2.9 * len(queries)), width_ratios=(1, 2.2), squeeze=False, layout="constrained"
+    )
+    for query, (picture, beside) in zip(queries, axes, strict=True):
+        picture.imshow(dataset.source.picture(part.image_ids[query]))
+        lines = [(f"Ground truth: {_labels(part.labels[query], dataset)}", "black")]
+        for place, (row, wrong) in enumerate(_retrieved(failures, query), start=1):
+            colour = _WRONG if wrong else _RIGHT
+            lines += [(line, colour) for line in textwrap.wrap(f"{place} {_mark(wrong)} {part.texts[row]}", 76)]
+            lines += [(f"      {_labels(part.text_labels[row], dataset)}", "dimgrey")]
+        for height, (line, colour) in enumerate(lines):
+            y = 0.98 - height / max(len(lines), 16)
+            beside.text(0, y, line, color=colour, fontsize=8.5, va="top", parse_math=False)
+        beside.axis("off")
+        _bare(picture)
+    return figure
+
+
+def _images_for_sentences(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
+    """One row a query sentence: the retrieved pictures, best first, framed by whether they are right."""
+    dataset, part = run.dataset, run.dataset.parts["test"]
     shown = failures.retrieved.shape[1]
-    figure, grid = _subplots(len(queries), shown, figsize=(3.6 * shown, 4.2 * len(queries)), layout="constrained")
-    for query, axes in zip(queries, np.atleast_2d(grid), strict=True):
+    figure, grid = _subplots(
+        len(queries), shown, figsize=(3 * shown, 3.7 * len(queries)), squeeze=False, layout="constrained"
+    )
+    for query, axes in zip(queries, grid, strict=True):
         truth = _labels(part.text_labels[query], dataset)
-        title = f"“{part.texts[query]}”   Ground truth: {truth}"
-        axes[0].set_title("\n".join(textwrap.wrap(title, 95)), loc="left", fontsize=9, parse_math=False)
+        title = [*textwrap.wrap(f"“{part.texts[query]}”", 95), f"Ground truth: {truth}"]
+        axes[0].set_title("\n".join(title), loc="left", fontsize=9, parse_math=False)
         for axis, (row, wrong) in zip(axes, _retrieved(failures, query), strict=True):
             axis.imshow(dataset.source.picture(part.image_ids[row]))
-            _write_under(axis, f"{_mark(wrong)} {_labels(part.labels[row], dataset)}", width=40)
+            _write_under(axis, f"{_mark(wrong)} {_labels(part.labels[row], dataset)}")
             _bare(axis, _WRONG if wrong else _RIGHT)
     return figure
 
@@ -184,7 +202,7 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
 
 def _subplots(*arguments: Any, **options: Any) -> tuple[Figure, Any]:
     """``plt.subplots`` out of pyplot's own list, so that a notebook shows the figure once: as the cell's value."""
-    figure, axes = plt.subplots(*arguments, **options)
+    figure, axes = plt.subplots(*arguments, dpi=130, **options)
     plt.close(figure)
     return figure, axes
 
@@ -217,9 +235,9 @@ def _mark(wrong: bool) -> str:
     return "✗" if wrong else "✓"
 
 
-def _write_under(axis: Axes, text: str, width: int = 40, align: str = "center") -> None:
+def _write_under(axis: Axes, text: str, width: int = 40) -> None:
     lines = [wrapped for line in text.split("\n") for wrapped in textwrap.wrap(line, width) or [""]]
-    axis.set_xlabel("\n".join(lines), fontsize=8, parse_math=False, loc=align)
+    axis.set_xlabel("\n".join(lines), fontsize=8, parse_math=False)
 
 
 def _bare(axis: Axes, colour: tuple | None = None) -> None:
