@@ -1,7 +1,7 @@
 """The book: notebooks through papermill into ``book/sections``, then jupyter-book into HTML.
 
-Incremental: a notebook runs again only when its text, its parameters or the library changed. Nothing of the
-previous book is touched before the new one is complete.
+Incremental: a notebook runs again only when its text, its parameters or the library changed. The previous HTML
+stays until the new one is complete; ``book/sections`` holds each notebook as it last ran without an error.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import logging
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,10 +23,11 @@ import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from semshare.checkout import commit
 from semshare.errors import UserError
 from semshare.progress import MARK
-from semshare.provenance import WALL_TIME, commit
-from semshare.runs import describe_device, find_device
+from semshare.provenance import WALL_TIME
+from semshare.runs import describe_device, find_device, library_versions
 
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
@@ -36,6 +38,7 @@ def build(
     only: Sequence[str] = (),
     fresh: bool = False,
     out: Path | None = None,
+    device: str = "auto",
     root: Path | None = None,
 ) -> Path:
     """Execute the notebooks that need it and build the HTML book.
@@ -45,21 +48,26 @@ def build(
         only: numbers of the notebooks to execute (``"03"``); the others stay as they are.
         fresh: execute also what is up to date. Finished runs stay in the run store and are found again.
         out: the folder that receives the HTML; ``_build/html`` by default.
+        device: the parameter every notebook gets; ``auto`` takes CUDA when present.
         root: the checkout; found from the working folder by default.
 
     Returns:
         The book's first page.
 
     Raises:
-        UserError: no checkout here, an unknown notebook, a cell that failed, or a page that does not build.
+        UserError: no checkout here, an unknown notebook, a folder ``out`` that holds something other than a
+            book, a cell that failed, or a page that does not build.
     """
     root = root or find_root()
+    find_device(device)
+    parameters = {"scale": scale, "device": device}
+    out = _checked_out(out or root / "_build" / "html")
     notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chosen = _choose(notebooks, only)
     sections = root / "book" / "sections"
     sections.mkdir(exist_ok=True)
     for place, notebook in enumerate(chosen, start=1):
-        _execute(notebook, sections, scale, fresh, f"[{place}/{len(chosen)}] {notebook.stem}", root)
+        _execute(notebook, sections, parameters, fresh, f"[{place}/{len(chosen)}] {notebook.stem}", root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
@@ -67,7 +75,7 @@ def build(
         else:
             placeholder.write_text(_PLACEHOLDER.format(name=notebook.stem))
     (sections / "status.md").write_text(_status([sections / notebook.name for notebook in notebooks]))
-    return _html(root, out or root / "_build" / "html")
+    return _html(root, out)
 
 
 def find_root() -> Path:
@@ -78,6 +86,14 @@ def find_root() -> Path:
     raise UserError(f"book: no _config.yml and notebooks/ in {Path.cwd()} or above; run it in a semshare checkout")
 
 
+def _checked_out(out: Path) -> Path:
+    """``out`` in full, if a book may replace what stands there."""
+    out = out.resolve()
+    if out.exists() and not (out / ".buildinfo").is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"out: {out} exists and holds no book; choose an empty or a new folder")
+    return out
+
+
 def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     for number in only:
         if not any(notebook.stem.split("_")[0] == number for notebook in notebooks):
@@ -86,19 +102,21 @@ def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     return [notebook for notebook in notebooks if not only or notebook.stem.split("_")[0] in only]
 
 
-def _execute(notebook: Path, sections: Path, scale: str, fresh: bool, title: str, root: Path) -> None:
-    target, digest = sections / notebook.name, _digest(notebook, scale)
+def _execute(
+    notebook: Path, sections: Path, parameters: Mapping[str, str], fresh: bool, title: str, root: Path
+) -> None:
+    target, digest = sections / notebook.name, _digest(notebook, parameters)
     if not fresh and target.exists() and _record(target).get("digest") == digest:
         print(f"{title}: up to date", flush=True)
         return
-    print(f"{title}: running at scale {scale}", flush=True)
+    print(f"{title}: running at scale {parameters['scale']}", flush=True)
     start, made_at = time.perf_counter(), commit()
     working = root / "_build" / "executed" / notebook.name
     working.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _progress_on_terminal():
             executed = papermill.execute_notebook(
-                str(notebook), str(working), {"scale": scale}, kernel_name="python3", cwd=str(notebook.parent),
+                str(notebook), str(working), dict(parameters), kernel_name="python3", cwd=str(notebook.parent),
                 progress_bar=False, log_output=True, request_save_on_cell_execute=False,
             )  # fmt: skip
     except PapermillExecutionError as error:
@@ -107,15 +125,19 @@ def _execute(notebook: Path, sections: Path, scale: str, fresh: bool, title: str
             f"{error.source.rstrip()}\n\n{_plain(error.traceback)}\n"
             f"What ran is in {working}; the previous book stays as it was."
         ) from None
+    except Exception as error:  # the kernel died or never came up: papermill has no one name for that
+        raise UserError(
+            f"{notebook.name}: {type(error).__name__}: {error}; the previous book stays as it was"
+        ) from error
     seconds = time.perf_counter() - start
     _scrub(executed, seconds)
     executed.metadata[_RECORD] = {
         "digest": digest,
-        "scale": scale,
+        "scale": parameters["scale"],
         "seconds": round(seconds, 1),
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": made_at,
-        "device": describe_device(find_device()),
+        "device": describe_device(find_device(parameters["device"])),
         "python": sys.version.split()[0],
     }
     part = target.with_suffix(".part")
@@ -125,9 +147,10 @@ def _execute(notebook: Path, sections: Path, scale: str, fresh: bool, title: str
     print(f"{title}: done in {_minutes(seconds)}", flush=True)
 
 
-def _digest(notebook: Path, scale: str) -> str:
-    """What an executed notebook depends on: its text, its parameters and the library's source."""
-    digest = hashlib.sha256(notebook.read_bytes() + scale.encode())
+def _digest(notebook: Path, parameters: Mapping[str, str]) -> str:
+    """What an executed notebook depends on: its text, its parameters, the library's source, what trains."""
+    depends = [parameters, sys.version, library_versions()]
+    digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         if path.name not in ("book.py", "cli.py"):
             digest.update(path.read_bytes())
@@ -225,15 +248,12 @@ def _html(root: Path, out: Path) -> Path:
         found = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line]
         lines = "\n".join(found[:10]) or "\n".join((done.stdout + done.stderr).splitlines()[-10:])
         raise UserError(f"book: jupyter-book failed; the previous book stays as it was\n{lines}\nAll of it: {log}")
-    fresh, old = out.with_name(out.name + ".new"), out.with_name(out.name + ".old")
-    for folder in (fresh, old):
-        shutil.rmtree(folder, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(work / "_build" / "html", fresh)
-    if out.exists():
-        out.rename(old)
-    fresh.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".book-") as folder:
+        shutil.copytree(work / "_build" / "html", Path(folder) / "new")
+        if out.exists():
+            out.rename(Path(folder) / "old")
+        (Path(folder) / "new").rename(out)
     return out / "index.html"
 
 

@@ -57,7 +57,7 @@ def check() -> None:
 @app.command()
 def train(
     dataset: Annotated[str, typer.Option(help="A name of the catalogue, e.g. scenes-flickr25k or coco.")],
-    method: Annotated[str, typer.Option(help="independent, traditional, dscmr, ours+con or ours.")] = "ours",
+    method: Annotated[str, typer.Option(help="A method; an unknown one lists them all.")] = "ours",
     scale: Scale = ScaleName.laptop,
     root: Annotated[Path | None, typer.Option(help="The folder of a dataset that is not generated (coco).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, shuffling, masking and Word2Vec.")] = 0,
@@ -91,6 +91,7 @@ def book(
     only: Annotated[list[str] | None, typer.Option(help="Execute only this notebook, by number (repeatable).")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute also notebooks that are up to date.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
+    device: Device = "auto",
 ) -> None:
     """Execute the notebooks with papermill and build the HTML book."""
     try:
@@ -100,7 +101,7 @@ def book(
             f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
         ) from None
 
-    print(f"The book is at {build(scale.value, only or (), fresh, out)}")
+    print(f"The book is at {build(scale.value, only or (), fresh, out, device)}")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class Experiment(BaseModel):
 def default_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
     """bfloat16 where the device computes in it natively (CUDA; CPUs with AMX or AVX512-BF16), else float32.
 
-    A CPU without those instructions emulates bfloat16 and loses two orders of magnitude of speed.
+    A CPU without those instructions only emulates bfloat16, slowly.
     """
     if device.type == "cuda":
         return "bfloat16"

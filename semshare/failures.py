@@ -32,6 +32,7 @@ class Failures:
 
     Attributes:
         direction: ``i2t`` (image queries, sentences retrieved) or ``t2i``.
+        owner: [Q] the image a query is, or belongs to.
         retrieved: [Q, K] rows of the gallery.
         wrong: [Q, K] bool.
         kinds: for each of ``KINDS`` a [Q, K] bool, True only where the item is wrong.
@@ -40,6 +41,7 @@ class Failures:
     """
 
     direction: Direction
+    owner: Tensor
     retrieved: Tensor
     wrong: Tensor
     kinds: Mapping[str, Tensor]
@@ -96,6 +98,7 @@ def find(run: Run, direction: Direction) -> Failures:
             chance[kind].append(where.sum(1) / wrong.sum(1))
     return Failures(
         direction,
+        torch.arange(len(query)) if direction == "i2t" else part.owner,
         torch.cat(found["retrieved"]),
         torch.cat(found["wrong"]),
         {kind: torch.cat(values) for kind, values in kinds.items()},

@@ -108,6 +108,11 @@ def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
 
 def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
     """Fig. 2: each query with what was retrieved for it, labels, the truth, check marks and crosses."""
+    if not queries:
+        figure, axis = _subplots(figsize=(6, 0.6))
+        axis.text(0.5, 0.5, "no query has both a failure and something right beside it", ha="center", va="center")
+        axis.axis("off")
+        return figure
     draw = _sentences_for_images if failures.direction == "i2t" else _images_for_sentences
     return draw(run, failures, queries)
 

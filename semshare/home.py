@@ -10,7 +10,7 @@ from semshare.errors import UserError
 
 def home() -> Path:
     """The folder of caches and runs."""
-    return Path(os.environ.get("SEMSHARE_HOME") or Path.home() / ".cache" / "semshare")
+    return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser()
 
 
 def cache_folder(name: str) -> Path:

@@ -128,18 +128,23 @@ def ndcg(
     return torch.where(ideal > 0, (found * weight).sum(1) / ideal.clamp(min=1e-300), 0.0)
 
 
-def random_ndcg(query_labels: Tensor, gallery_labels: Tensor, k: int | None = 500, gain: Gain = "linear") -> Tensor:
+def random_ndcg(
+    query_labels: Tensor, gallery_labels: Tensor, k: int | None = 500, gain: Gain = "linear", chunk: int = 256
+) -> Tensor:
     """The expected NDCG@k [Q] of a uniformly random ranking, in closed form (discount log2(rank + 1)).
 
     At every rank the expected gain is the gallery's mean gain, so the expected DCG is that mean times the
-    sum of the discounts.
+    sum of the discounts. ``chunk`` queries are held at once.
     """
-    relevance = query_labels.float() @ gallery_labels.float().T
-    depth = relevance.shape[1] if k is None else min(k, relevance.shape[1])
-    weight = _discounts(depth, "rank", None, relevance)
-    ideal = _ideal_dcg(relevance, weight, gain)
-    expected = _gain(relevance, gain).mean(1) * weight.sum()
-    return torch.where(ideal > 0, expected / ideal.clamp(min=1e-300), 0.0)
+    values = []
+    for labels in query_labels.split(chunk):
+        relevance = labels.float() @ gallery_labels.float().T
+        depth = relevance.shape[1] if k is None else min(k, relevance.shape[1])
+        weight = _discounts(depth, "rank", None, relevance)
+        ideal = _ideal_dcg(relevance, weight, gain)
+        expected = _gain(relevance, gain).mean(1) * weight.sum()
+        values.append(torch.where(ideal > 0, expected / ideal.clamp(min=1e-300), 0.0))
+    return torch.cat(values)
 
 
 def mean_average_precision(similarity: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> Tensor:

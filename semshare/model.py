@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,6 +118,23 @@ class SharedEncoder(nn.Module):
         ).last_hidden_state
 
 
+def read_bert(source: str) -> BertModel:
+    """The BERT checkpoint ``source`` (a name or a folder); raises :class:`UserError` when it cannot be read."""
+    try:
+        return BertModel.from_pretrained(source, add_pooling_layer=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"bert: cannot read a BERT checkpoint from {source!r}: {error}") from None
+
+
+def bert_digest(source: str) -> str:
+    """sha256 of the checkpoint's sizes and weights: its name may come to mean another one."""
+    checkpoint = read_bert(source)
+    digest = hashlib.sha256(checkpoint.config.to_json_string().encode())
+    for name, tensor in sorted(checkpoint.state_dict().items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def load_bert(encoder: BertModel, source: str) -> None:
     """Copy the first layers and the positions of the BERT checkpoint ``source`` (a name or a folder).
 
@@ -124,10 +142,7 @@ def load_bert(encoder: BertModel, source: str) -> None:
         UserError: the checkpoint cannot be read, or its width, feed-forward size, depth or number of
             positions does not fit ``encoder``.
     """
-    try:
-        checkpoint = BertModel.from_pretrained(source, add_pooling_layer=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"bert: cannot read a BERT checkpoint from {source!r}: {error}") from None
+    checkpoint = read_bert(source)
     found, wanted = checkpoint.config, encoder.config
     for name in ("hidden_size", "intermediate_size"):
         if getattr(found, name) != getattr(wanted, name):

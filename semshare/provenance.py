@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import html
-import subprocess
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from IPython.display import HTML
 from myst_nb import glue
 
+from semshare.checkout import commit
 from semshare.data.dataset import PairedDataset
-from semshare.runs import describe_device, find_device
+from semshare.runs import Run, describe_device, find_device
 
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
 
@@ -24,16 +23,21 @@ _STATUS = {
 }
 
 
-def banner(datasets: Sequence[PairedDataset], scale: str, seeds: Sequence[int] = (), device: str = "auto") -> HTML:
-    """What a page was made from: datasets and their status, scale, seeds, device, commit, wall time."""
+def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = ()) -> HTML:
+    """What a page was made from: datasets and their status, scale, seeds, devices, commits, wall time.
+
+    Seeds, devices and the commits that trained are read off the ``runs`` behind the page; a page without
+    runs names this machine.
+    """
     listed = "".join(
         f"<li><code>{html.escape(one.name)}</code>: {html.escape(_STATUS[one.status])}</li>" for one in datasets
     )
     facts = {
         "Scale": scale,
-        "Seeds": ", ".join(map(str, seeds)) or "none: nothing was trained",
-        "Device": describe_device(find_device(device)),
-        "Commit": commit(),
+        "Seeds": _distinct(run.experiment.seed for run in runs) or "none: nothing was trained",
+        "Device": _distinct(run.record["device"] for run in runs) or describe_device(find_device()),
+        "Trained at commit": _distinct(run.record["commit"] for run in runs) or "nothing was trained",
+        "Page at commit": commit(),
     }
     rows = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     return HTML(
@@ -42,20 +46,8 @@ def banner(datasets: Sequence[PairedDataset], scale: str, seeds: Sequence[int] =
     )
 
 
-def commit() -> str:
-    """The checkout's commit, with a note when files differ from it; ``unknown`` outside a checkout."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", here, *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "--short=12", "HEAD") + (" with local changes" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+def _distinct(values: Iterable[object]) -> str:
+    return ", ".join(sorted({str(value) for value in values}))
 
 
 def show_in_prose(values: Mapping[str, object]) -> None:

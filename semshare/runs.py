@@ -18,7 +18,8 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from semshare import evaluation, methods, training
+from semshare import evaluation, methods, model, training
+from semshare.checkout import commit
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.source import Split
@@ -39,7 +40,8 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
     Precision is the device's own (:func:`semshare.experiment.default_precision`) unless given.
 
     Raises:
-        UserError: an unknown dataset, method, scale or field, or a value out of range.
+        UserError: an unknown dataset, method, scale or field, a value out of range, or a field that the
+            method does not read.
     """
     catalogue.entry(dataset)
     chosen = methods.get(method)
@@ -47,6 +49,8 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
         raise UserError(f"scale: unknown {scale!r}, expected one of {', '.join(SCALES)}")
     text_kind = catalogue.entry(dataset).text_kind
     given = {name: value for name, value in fields.items() if value is not None}
+    if ignored := sorted(given.keys() & chosen.unread):
+        raise UserError(f"{ignored[0]}: method {method!r} does not read it")
     settings = {"precision": default_precision(find_device(device))} | chosen.settings(text_kind, scale)
     return Experiment.make(dataset=dataset, method=method, scale=scale, **(settings | given))
 
@@ -140,7 +144,8 @@ class Run:
     def network(self, weights: Path | None = None) -> torch.nn.Module:
         """The network with the kept ``weights`` (the best by default), on the CPU, in evaluation mode."""
         trained = _dataset(self.experiment.change(dataset=catalogue.trained_as(self.experiment.dataset)))
-        network = methods.get(self.experiment.method).network(self.experiment, trained)
+        # The kept weights replace what a BERT checkpoint began with, which may be gone by now.
+        network = methods.get(self.experiment.method).network(self.experiment.change(bert=None), trained)
         network.load_state_dict(load_file(weights or self.folder / training.BEST))
         return network.eval()
 
@@ -172,6 +177,8 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     place = find_device(device)
     method = methods.get(experiment.method)
     trained = experiment.change(dataset=catalogue.trained_as(experiment.dataset))
+    if experiment.bert is not None:
+        model.read_bert(experiment.bert)  # a wrong name is told before any work
     dataset = _dataset(trained)
     key = run_key(trained, dataset)
     folder = cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
@@ -191,7 +198,9 @@ def get_all(experiments: Sequence[Experiment], device: str = "auto", quiet: bool
 def run_key(experiment: Experiment, dataset: PairedDataset) -> str:
     """12 digits over the experiment, the data, the code that trains and the libraries' versions."""
     fields = experiment.model_dump(mode="json", exclude={"root"})
-    parts = [fields, dataset.checksum, _source_digest(), {name: _version(name) for name in _LIBRARIES}]
+    parts = [fields, dataset.checksum, _source_digest(), library_versions()]
+    if experiment.bert is not None:
+        parts.append(model.bert_digest(experiment.bert))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -214,14 +223,16 @@ def _make(
         "thresholds": {"image": 0.0, "text": 0.0},
         "seconds": sum(row["seconds"] for row in history),
         "device": describe_device(device),
+        "commit": commit(),
         "threads": torch.get_num_threads(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES},
+        "versions": {"python": platform.python_version()} | library_versions(),
         "data": dataset.checksum,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     dev = Run(experiment, folder, record)._read(dataset, "dev", folder / training.BEST)
     record["thresholds"] = vars(Thresholds.tune(dev, dataset.parts["dev"]))
     _write_json(folder / _RECORD, record)
+    training.forget_state(folder)
 
 
 def _title(experiment: Experiment) -> str:
@@ -260,8 +271,9 @@ def _source_digest() -> str:
     return digest.hexdigest()
 
 
-def _version(library: str) -> str:
-    return importlib.metadata.version(library)
+def library_versions() -> dict[str, str]:
+    """The versions of the libraries that decide a result."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -102,6 +102,13 @@ def parameter_table(network: nn.Module) -> pd.DataFrame:
             part = ".".join(name.split(".")[:2])
             counts[part] = counts.get(part, 0) + parameter.numel()
     return pd.DataFrame({"parameters": counts | {"sum": sum(counts.values())}})
+
+
+def still_improving(runs: Iterable[Run]) -> str:
+    """How many of the distinct ``runs`` were best on dev in their last epoch, in words."""
+    distinct = list({run.key: run for run in runs}.values())
+    late = sum(training.best_epoch(run.history)["epoch"] == run.experiment.epochs for run in distinct)
+    return f"{late} of {len(distinct)}"
 
 
 def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:

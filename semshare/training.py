@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import time
 from collections import defaultdict
@@ -15,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from semshare.data.dataset import PairedDataset
+from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
 from semshare.experiment import Experiment
 from semshare.methods import Method
@@ -23,7 +23,6 @@ from semshare.progress import Progress
 
 BEST = "best.safetensors"
 _STATE = "training.pt"
-_HISTORY = "history.json"
 
 
 def epoch_checkpoint(folder: Path, epoch: int) -> Path:
@@ -76,8 +75,12 @@ def fit(
                 _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
             _save_state(folder, network, optimiser, history)
             advance(history[-1])
-    (folder / _STATE).unlink(missing_ok=True)
     return history
+
+
+def forget_state(folder: Path) -> None:
+    """Remove what resuming needs: to be called when the run is on record."""
+    (folder / _STATE).unlink(missing_ok=True)
 
 
 def _train_epoch(
@@ -109,7 +112,8 @@ def _train_epoch(
                 sums[name] += term.detach()
     means = {name: float(total) / steps for name, total in sums.items()}
     if not all(abs(value) < float("inf") for value in means.values()):
-        raise FloatingPointError(f"epoch {epoch}: a loss is not finite: {means}")
+        found = ", ".join(f"{name} {value:g}" for name, value in means.items())
+        raise UserError(f"epoch {epoch}: a loss is not finite ({found}); try a smaller learning rate")
     return means
 
 
@@ -151,7 +155,6 @@ def _save_state(
     part = folder / (_STATE + ".part")
     torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, part)
     part.replace(folder / _STATE)
-    (folder / _HISTORY).write_text(json.dumps(history))
 
 
 def _resume(

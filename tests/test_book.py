@@ -57,7 +57,7 @@ def test_every_section_says_what_it_was_made_from(built: Path, name: str) -> Non
     banner = page(built, name).select_one(".banner")
     assert banner is not None
     shown = banner.get_text(" ")
-    for expected in ("drawn stand-in, not the real dataset", "Scale smoke", "Device cpu", "Commit", "Seeds"):
+    for expected in ("drawn stand-in, not the real dataset", "Scale smoke", "Device cpu", "Page at commit", "Seeds"):
         assert expected in " ".join(shown.split()), shown
     wall_time = banner.select_one("dd:last-of-type")
     assert wall_time is not None and wall_time.get_text().strip().endswith(("s", "min"))
@@ -150,3 +150,14 @@ def test_papermill_runs_a_notebook_from_a_plain_checkout(tmp_path: Path, built: 
     notebook = nbformat.read(out, 4)
     assert notebook.metadata.papermill.exception is None
     assert "scenes-nuswide" in out.read_text()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_book_never_replaces_what_is_no_book(checkout: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "precious"
+    kept = out / "letter.txt" if kind == "folder" else out
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("keep me")
+    with pytest.raises(UserError, match="precious exists and holds no book"):
+        book.build("smoke", only=["00"], out=out, root=checkout)
+    assert kept.read_text() == "keep me"

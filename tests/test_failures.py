@@ -22,7 +22,7 @@ def run() -> SimpleNamespace:
     image_scores = torch.tensor([[0.9, 0, 0], [0.1, 0.9, 0], [0, 0, 0.9], [0, 0, 0.9]])
     # The classifier also takes text 2 for a cat; text 3 looks like nothing in particular.
     text_scores = torch.tensor([[0.9, 0, 0], [0, 0.9, 0], [0.6, 0, 0.9], [0, 0, 0.2]])
-    part = SimpleNamespace(labels=labels, text_labels=labels)
+    part = SimpleNamespace(labels=labels, text_labels=labels, owner=torch.arange(4))
     dataset = SimpleNamespace(parts={"test": part}, label_names=LABELS, supercategories=SUPER)
     reading = Reading(embedding, embedding, image_scores, text_scores)
     return SimpleNamespace(dataset=dataset, thresholds=Thresholds(0.5, 0.5), reading=lambda split: reading)

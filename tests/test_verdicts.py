@@ -99,8 +99,10 @@ def test_rank_correlation_is_one_where_f1_and_ndcg_rise_together() -> None:
                 make(0).owner,
             )
         )
-    assert verdicts.rank_correlation([epochs]).value == pytest.approx(1)
-    assert verdicts.rank_correlation([epochs]).low == pytest.approx(1)
+    assert verdicts.rank_correlation([[epochs]]).value == pytest.approx(1)
+    assert verdicts.rank_correlation([[epochs]]).low == pytest.approx(1)
+    # A seed's value is the mean of its runs: one that rises and one that falls cancel out.
+    assert verdicts.rank_correlation([[epochs, [epochs[0], *reversed(epochs[1:])]]]).value < 0.5
 
 
 @pytest.mark.parametrize(
@@ -118,11 +120,15 @@ def test_at_least_forgives_the_margin(low: float, high: float, verdict: str) -> 
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(-0.01, 0.015, "reproduced"), (0.03, 0.05, "not reproduced"), (-0.05, -0.03, "not reproduced"),
-     (0.01, 0.03, "inconclusive")],
-)  # fmt: skip
-def test_flat_is_within_the_band_on_both_sides(low: float, high: float, verdict: str) -> None:
-    assert verdicts.judge_flat(Interval(0.0, low, high)) == verdict
+    [(0.001, 0.02, "reproduced"), (0.03, 0.05, "not reproduced"), (0.01, 0.03, "inconclusive")],
+)
+def test_below_mirrors_above(low: float, high: float, verdict: str) -> None:
+    assert verdicts.judge_below(Interval(0.0, low, high), 0.025) == verdict
+
+
+def test_spread_sees_a_dip_in_the_middle() -> None:
+    settings = [[make(0, lift=0.2)], [make(0, lift=0.1)], [make(0, lift=0.2)]]
+    assert verdicts.spread(settings, "i2t").value == pytest.approx(0.1)
 
 
 def test_excess_share_compares_with_each_querys_own_chance() -> None:
@@ -130,12 +136,15 @@ def test_excess_share_compares_with_each_querys_own_chance() -> None:
     semantic = torch.tensor([[True, False], [True, False], [False, False]])
     chance = torch.tensor([0.5, 0.0, float("nan")])  # nothing is wrong for the third query
     failures = Failures(
-        "i2t", torch.zeros(3, 2, dtype=torch.long), wrong,
+        "t2i", torch.tensor([0, 0, 1]), torch.zeros(3, 2, dtype=torch.long), wrong,
         {"semantic": semantic, "superclass": semantic, "other": ~semantic & wrong},
         {"semantic": chance, "superclass": chance, "other": 1 - chance},
     )  # fmt: skip
     # 2 of 3 wrong items are semantic; by chance (2 x 0.5 + 1 x 0) / 3 would be.
-    assert verdicts.excess_share(failures, "semantic").value == pytest.approx(2 / 3 - 1 / 3)
+    found = verdicts.excess_share([failures], "semantic")
+    assert found.value == pytest.approx(2 / 3 - 1 / 3)
+    # Both failing queries are captions of one image: resampled together, they always give the same share.
+    assert (found.low, found.high) == (pytest.approx(0), pytest.approx(1 / 3))
 
 
 def test_summary_counts() -> None:
