@@ -17,7 +17,15 @@ Scale = Literal["smoke", "laptop", "full"]
 # it never changes the method. "full" is the supplementary's section 2 throughout.
 SCALES: dict[str, dict[str, Any]] = {
     "smoke": {"width": 32, "layers": 1, "heads": 4, "feed_forward": 64, "epochs": 2, "learning_rate": 2e-3},
-    "laptop": {"width": 128, "layers": 2, "heads": 8, "feed_forward": 256, "epochs": 10, "learning_rate": 5e-4},
+    "laptop": {
+        "width": 128,
+        "layers": 2,
+        "heads": 8,
+        "feed_forward": 256,
+        "epochs": 10,
+        "least_steps": 240,
+        "learning_rate": 5e-4,
+    },
     "full": {"width": 768, "layers": 6, "heads": 8, "feed_forward": 3072, "epochs": 45, "learning_rate": 1e-4},
 }
 
@@ -26,7 +34,8 @@ class Experiment(BaseModel):
     """Everything that decides a run's result, device and thread count aside.
 
     ``lam`` is the weight of context prediction and ``eta`` that of the consistency loss (the paper's
-    lambda and eta). ``keep`` says which checkpoints stay: the best on dev, or every epoch's (Fig. 1).
+    lambda and eta). A dataset so small that ``epochs`` take fewer than ``least_steps`` steps is read more often,
+    until they are reached. ``keep`` says which checkpoints stay: the best on dev, or every epoch's (Fig. 1).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -53,6 +62,7 @@ class Experiment(BaseModel):
     bert: str | None = None
 
     epochs: Annotated[int, Field(gt=0)]
+    least_steps: Annotated[int, Field(ge=0)] = 0
     batch: Annotated[int, Field(gt=0)] = 64
     learning_rate: Annotated[float, Field(gt=0)]
     precision: Literal["float32", "bfloat16"] = "float32"

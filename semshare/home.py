@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from semshare.errors import UserError
 def home() -> Path:
     """The folder of caches and runs."""
     return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser()
+
+
+def code_digest(*modules: str) -> str:
+    """Eight hex digits of the source files ``modules``: part of the name of whatever they make and keep."""
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(Path(module).read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def cache_folder(name: str) -> Path:

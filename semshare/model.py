@@ -123,7 +123,7 @@ def read_bert(source: str) -> BertModel:
     try:
         return BertModel.from_pretrained(source, add_pooling_layer=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"bert: cannot read a BERT checkpoint from {source!r}: {error}") from None
+        raise UserError(f"bert: cannot read a BERT checkpoint from {source!r}: {str(error).splitlines()[0]}") from None
 
 
 def bert_digest(source: str) -> str:

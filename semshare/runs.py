@@ -41,7 +41,7 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
 
     Raises:
         UserError: an unknown dataset, method, scale or field, a value out of range, or a field that the
-            method does not read.
+            method or the dataset does not read.
     """
     catalogue.entry(dataset)
     chosen = methods.get(method)
@@ -49,6 +49,10 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
         raise UserError(f"scale: unknown {scale!r}, expected one of {', '.join(SCALES)}")
     text_kind = catalogue.entry(dataset).text_kind
     given = {name: value for name, value in fields.items() if value is not None}
+    read = catalogue.entry(dataset).reads
+    for name in ("root", "split_seed"):
+        if given.get(name) and name not in read:
+            raise UserError(f"{name}: dataset {dataset!r} does not read it")
     if ignored := sorted(given.keys() & chosen.unread):
         raise UserError(f"{ignored[0]}: method {method!r} does not read it")
     settings = {"precision": default_precision(find_device(device))} | chosen.settings(text_kind, scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import time
 from collections import defaultdict
@@ -56,8 +57,10 @@ def fit(
         fused=True,
     )
     history = _resume(folder, network, optimiser, device)
-    with progress.epochs(experiment.epochs, done=len(history)) as advance:
-        for epoch in range(len(history) + 1, experiment.epochs + 1):
+    steps = math.ceil(len(dataset.parts["train"].image_ids) / experiment.batch)
+    epochs = max(experiment.epochs, math.ceil(experiment.least_steps / steps))
+    with progress.epochs(epochs, done=len(history)) as advance:
+        for epoch in range(len(history) + 1, epochs + 1):
             start = time.perf_counter()
             losses = _train_epoch(experiment, method, dataset, network, optimiser, device, epoch)
             dev = read_split(network, dataset, "dev", device, experiment.precision)

@@ -86,23 +86,29 @@ def test_gain_over_random_uses_the_ordinary_discount() -> None:
     assert verdicts.gain_over_random([one], "t2i").value == pytest.approx(expected)
 
 
-def test_rank_correlation_is_one_where_f1_and_ndcg_rise_together() -> None:
+def rising(direction: int) -> list[Scored]:
+    """Four epochs whose F1 rises and whose NDCG goes in ``direction``."""
+    plain = make(0)
     epochs = []
     for step in range(1, 5):
-        plain = make(0).evaluation
         hits = torch.tensor([[step, 1, 1]]).repeat(40, 1)
-        epochs.append(
-            Scored(
-                Evaluation(
-                    **(vars(plain) | {"image_counts": hits, "text_counts": hits.repeat(2, 1), "i2t": plain.i2t + step})
-                ),
-                make(0).owner,
-            )
-        )
-    assert verdicts.rank_correlation([[epochs]]).value == pytest.approx(1)
-    assert verdicts.rank_correlation([[epochs]]).low == pytest.approx(1)
-    # A seed's value is the mean of its runs: one that rises and one that falls cancel out.
-    assert verdicts.rank_correlation([[epochs, [epochs[0], *reversed(epochs[1:])]]]).value < 0.5
+        fields = {
+            "image_counts": hits,
+            "text_counts": hits.repeat(2, 1),
+            "i2t": plain.evaluation.i2t + direction * step,
+        }
+        epochs.append(Scored(Evaluation(**(vars(plain.evaluation) | fields)), plain.owner))
+    return epochs
+
+
+def test_rank_correlation_is_one_where_f1_and_ndcg_rise_together() -> None:
+    found = verdicts.rank_correlation([[rising(1)]])
+    assert (found.value, found.low) == (pytest.approx(1), pytest.approx(1))
+
+
+def test_rank_correlation_of_a_seed_is_the_mean_of_its_runs() -> None:
+    found = verdicts.rank_correlation([[rising(1), rising(-1)]])
+    assert (found.value, found.low, found.high) == (pytest.approx(0),) * 3
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,25 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from filelock import FileLock
 
+from semshare.data import regions as region_code
+from semshare.data import words as word_code
 from semshare.data.coco import CocoSource
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
-from semshare.data.regions import EXTRACTORS, code_digest, extract_to_store
+from semshare.data.regions import EXTRACTORS, extract_to_store
 from semshare.data.scene_layout import View
 from semshare.data.scenes import ScenesSource
 from semshare.data.source import Item, Source
 from semshare.data.store import FeatureStore
 from semshare.data.words import Vocabulary, tokenise, train_word2vec
 from semshare.errors import UserError
-from semshare.home import cache_folder
+from semshare.home import cache_folder, code_digest
 from semshare.progress import Progress
 
 
@@ -30,12 +33,13 @@ from semshare.progress import Progress
 class Entry:
     """How a dataset is opened.
 
-    ``open`` takes scale, root and split seed. A dataset with ``trained_as`` shares that one's training and
-    tests on the first ``test_size`` images of its test split (COCO1K within COCO5K).
+    ``open`` takes scale, root and split seed; ``reads`` names which of the last two mean something. A dataset
+    with ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test split (COCO1K within COCO5K).
     """
 
     open: Callable[[str, Path | None, int], Source]
     text_kind: Literal["tags", "captions"]
+    reads: frozenset[str] = frozenset()
     trained_as: str | None = None
     test_size: int | None = None
 
@@ -55,7 +59,7 @@ CATALOGUE: dict[str, Entry] = {
     "scenes-nuswide": Entry(_scenes("nuswide"), "tags"),
     "scenes-coco1k": Entry(_scenes("coco"), "captions", trained_as="scenes-coco5k", test_size=1000),
     "scenes-coco5k": Entry(_scenes("coco"), "captions"),
-    "coco": Entry(_coco, "captions"),
+    "coco": Entry(_coco, "captions", frozenset({"root", "split_seed"})),
 }
 
 
@@ -126,11 +130,12 @@ def _region_store(source: Source, items: list[Item], regions: str) -> FeatureSto
     """The store of the source's pool, extracted now where an item is missing from it."""
     if regions not in EXTRACTORS:
         raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(EXTRACTORS)}")
-    folder = cache_folder("regions") / f"{source.pool}-{regions}-{code_digest()}"
+    folder = cache_folder("regions") / f"{source.pool}-{regions}-{code_digest(region_code.__file__)}"
     ids = sorted(item.id for item in items)
     with FileLock(f"{folder}.lock"):
         try:
             store = FeatureStore(folder)
+            store.verify()
             if all(id in store for id in ids):
                 return store
         except UserError:
@@ -140,8 +145,9 @@ def _region_store(source: Source, items: list[Item], regions: str) -> FeatureSto
 
 
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
-    """Word2Vec vectors, cached by the texts and the seed."""
-    digest = hashlib.sha256(json.dumps([texts, vocabulary.words, seed]).encode()).hexdigest()[:16]
+    """Word2Vec vectors, cached by all that they are made from."""
+    parts = [texts, vocabulary.words, seed, code_digest(word_code.__file__), version("gensim")]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     path = cache_folder("words") / f"{digest}.npy"
     with FileLock(f"{path}.lock"):
         if not path.exists():

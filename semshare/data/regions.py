@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -99,11 +98,6 @@ class GridRegions(RegionExtractor):
             classes=classes,
             scores=scores,
         )
-
-
-def code_digest() -> str:
-    """Eight hex digits that change with this module, so that stored regions never outlive their extractor."""
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 
 
 EXTRACTORS: dict[str, type[RegionExtractor]] = {GridRegions.name: GridRegions}
