@@ -34,7 +34,8 @@ class Entry:
     """How a dataset is opened.
 
     ``open`` takes scale, root and split seed; ``reads`` names which of the last two mean something. A dataset
-    with ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test split (COCO1K within COCO5K).
+    with ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test
+    split (COCO1K within COCO5K).
     """
 
     open: Callable[[str, Path | None, int], Source]
