@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock
 
-from semshare.data.coco import CocoSource
+from semshare.data.coco import CocoSource, KarpathySource
+from semshare.data.custom import CustomSource
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
+from semshare.data.mirflickr import FlickrTextSource, MirflickrSource
+from semshare.data.nuswide import Concepts, NusWideSource
 from semshare.data.regions import EXTRACTORS, code_digest, extract_to_store
 from semshare.data.scene_layout import View
 from semshare.data.scenes import ScenesSource
@@ -31,31 +34,74 @@ class Entry:
     """How a dataset is opened.
 
     ``open`` takes scale, root and split seed. A dataset with ``trained_as`` shares that one's training and
-    tests on the first ``test_size`` images of its test split (COCO1K within COCO5K).
+    tests on the first ``test_size`` images of its test split (COCO1K within COCO5K). Where no root is given,
+    a dataset that is not generated is looked for in the ``folders`` of the data cache, the first of them first.
     """
 
     open: Callable[[str, Path | None, int], Source]
     text_kind: Literal["tags", "captions"]
     trained_as: str | None = None
     test_size: int | None = None
+    folders: tuple[str, ...] = ()
 
 
 def _scenes(view: View) -> Callable[[str, Path | None, int], Source]:
     return lambda scale, root, split_seed: ScenesSource.at(view, scale, cache_folder("scenes"))
 
 
-def _coco(scale: str, root: Path | None, split_seed: int) -> Source:
-    if root is None:
-        raise UserError("root: missing; dataset 'coco' needs the folder that holds COCO's annotations/")
-    return CocoSource(root, split_seed)
+def _nuswide(concepts: Concepts) -> Callable[[Path, int], Source]:
+    return lambda root, split_seed: NusWideSource(root, concepts, split_seed)
 
+
+def _on_disk(
+    name: str,
+    read: Callable[[Path, int], Source],
+    text_kind: Literal["tags", "captions"],
+    holds: str,
+    folders: tuple[str, ...],
+    **shared: Any,
+) -> Entry:
+    """The entry of a dataset that lies in a folder which ``holds`` what the message says where there is none."""
+
+    def find(root: Path | None) -> Path:
+        if root is not None:
+            return root
+        places = [cache_folder("data") / folder for folder in folders]
+        for place in places:
+            if place.is_dir() and any(place.iterdir()):
+                return place
+        raise UserError(
+            f"root: missing; dataset {name!r} needs {holds}: run semshare data prepare {folders[-1]}, or give --root "
+            f"(nothing at {places[0]})"
+        )
+
+    return Entry(lambda scale, root, split_seed: read(find(root), split_seed), text_kind, folders=folders, **shared)
+
+
+def _karpathy(root: Path, split_seed: int) -> Source:
+    return KarpathySource(root)  # its split is fixed, whatever the seed
+
+
+_FLICKR = ("flickr25k-simulated", "flickr25k")
+_FOLDER = "the folder that holds"
+_NUS = f"{_FOLDER} ImageList/, Groundtruth/ and NUS_WID_Tags/"
+_TAGS_ONLY = f"{_FOLDER} all_tags.txt and the files beside it, or mirflickr/meta/tags"
+_COCO_2014 = f"{_FOLDER} COCO 2014's annotations/ and dataset_coco.json"
+_ROWS = "the JSONL or CSV file of your collection"
 
 CATALOGUE: dict[str, Entry] = {
     "scenes-flickr25k": Entry(_scenes("flickr25k"), "tags"),
     "scenes-nuswide": Entry(_scenes("nuswide"), "tags"),
     "scenes-coco1k": Entry(_scenes("coco"), "captions", trained_as="scenes-coco5k", test_size=1000),
     "scenes-coco5k": Entry(_scenes("coco"), "captions"),
-    "coco": Entry(_coco, "captions"),
+    "flickr25k": _on_disk("flickr25k", MirflickrSource, "tags", f"{_FOLDER} mirflickr/", ("flickr25k",)),
+    "flickr25k-simulated": _on_disk("flickr25k-simulated", FlickrTextSource, "tags", _TAGS_ONLY, _FLICKR),
+    "nuswide": _on_disk("nuswide", _nuswide("tc10"), "tags", _NUS, ("nuswide",)),
+    "nuswide-tc21": _on_disk("nuswide", _nuswide("tc21"), "tags", _NUS, ("nuswide",)),
+    "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
+    "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
+    "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
+    "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
 }
 
 

@@ -121,15 +121,18 @@ class _Rows:
         labels = self._words(line, "labels", record.get("labels"), one_is_enough=False)
         split = self._split(line, record.get("split"))
         id = record.get("id")
-        if id in (None, ""):
-            id = str(record.get("image"))
-        elif not (isinstance(id, str | int) and not isinstance(id, bool)) or not _is_text(str(id)):
-            self.fault(line, f"id: found {str(id)[:60]!r}, expected a text or a whole number")
+        own = id not in (None, "")
+        if own and (not isinstance(id, str | int) or isinstance(id, bool) or not _is_text(str(id))):
+            self.fault(line, f"id: {_found(id)}, expected a text or a whole number")
             return
-        id = str(id)
-        self._once(line, "id", id)
+        if image is not None and not self._once(line, "image", os.path.normpath(image)):
+            return
+        if not own and image is None:
+            return
+        id = str(id if own else record["image"])
+        if not self._once(line, "id", id):
+            return
         if image is not None:
-            self._once(line, "image", os.path.normpath(image))
             self.files[id] = image
         self.items.append(Item(id, tuple(texts), tuple(dict.fromkeys(labels)), split))
 
@@ -189,10 +192,12 @@ class _Rows:
             return "train"
         return value
 
-    def _once(self, line: int, name: str, value: str) -> None:
+    def _once(self, line: int, name: str, value: str) -> bool:
+        """Whether no earlier line had this id or image."""
         first = self._lines.setdefault((name, value), line)
         if first != line:
             self.fault(line, f"{name}: {value[:120]!r} is the {name} of line {first} already")
+        return first == line
 
 
 def _file(root: Path) -> Path:
