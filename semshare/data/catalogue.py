@@ -97,7 +97,7 @@ CATALOGUE: dict[str, Entry] = {
     "flickr25k": _on_disk("flickr25k", MirflickrSource, "tags", f"{_FOLDER} mirflickr/", ("flickr25k",)),
     "flickr25k-simulated": _on_disk("flickr25k-simulated", FlickrTextSource, "tags", _TAGS_ONLY, _FLICKR),
     "nuswide": _on_disk("nuswide", _nuswide("tc10"), "tags", _NUS, ("nuswide",)),
-    "nuswide-tc21": _on_disk("nuswide", _nuswide("tc21"), "tags", _NUS, ("nuswide",)),
+    "nuswide-tc21": _on_disk("nuswide-tc21", _nuswide("tc21"), "tags", _NUS, ("nuswide",)),
     "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
     "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
     "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),

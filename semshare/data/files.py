@@ -13,18 +13,23 @@ from semshare.errors import UserError
 SHOWN = 20  # mistakes listed one by one; the rest are counted
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a file; raises :class:`UserError` where there is none or it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 text file without their ends; a last empty line does not count.
 
     Raises:
         UserError: no such file, one that cannot be read, or one that is not UTF-8 (with the line).
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    content = read_bytes(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

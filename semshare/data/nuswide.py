@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from semshare.data import splits
-from semshare.data.files import count_notes, digest, is_inside, open_picture, read_lines, shorten
+from semshare.data.files import count_notes, digest, is_inside, open_picture, read_bytes, read_lines, shorten
 from semshare.data.source import Item
 from semshare.errors import UserError
 
@@ -139,11 +139,14 @@ def _image_names(path: Path) -> list[str]:
 def _listed(folder: Path) -> set[str]:
     """The files of a folder's folders, as ``actor/0001_2124494179.jpg``."""
     found = set()
-    with os.scandir(folder) as inside:
-        for one in inside:
-            if one.is_dir():
-                with os.scandir(one.path) as files:
-                    found.update(f"{one.name}/{file.name}" for file in files)
+    try:
+        with os.scandir(folder) as inside:
+            for one in inside:
+                if one.is_dir():
+                    with os.scandir(one.path) as files:
+                        found.update(f"{one.name}/{file.name}" for file in files)
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be listed: {error.strerror}") from None
     return found
 
 
@@ -171,7 +174,7 @@ def _concepts(root: Path, rows: int, count: int) -> tuple[tuple[str, ...], np.nd
 
 def _column(path: Path, rows: int) -> tuple[np.ndarray, dict[int, str]]:
     """One concept's values, False where bad, and the bad ones by row."""
-    content = path.read_bytes().replace(b"\r", b"").rstrip(b"\n")
+    content = read_bytes(path).replace(b"\r", b"").rstrip(b"\n")
     if len(content) == 2 * rows - 1 and not content[1::2].strip(b"\n") and not content[::2].translate(None, b"01"):
         return np.frombuffer(content[::2], np.uint8) == ord("1"), {}
     lines = content.split(b"\n")
