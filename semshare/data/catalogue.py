@@ -172,6 +172,8 @@ def _region_store(source: Source, items: list[Item], regions: str) -> FeatureSto
     """The store of the source's pool, extracted now where an item is missing from it."""
     if regions not in EXTRACTORS:
         raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(EXTRACTORS)}")
+    if getattr(source, "without_pictures", False) and regions != "simulated":
+        source.picture(source.pool_ids()[0])  # says so, before a folder is made
     folder = cache_folder("regions") / f"{source.pool}-{regions}-{code_digest()}"
     ids = sorted(item.id for item in items)
     with FileLock(f"{folder}.lock"):

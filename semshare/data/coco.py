@@ -198,8 +198,9 @@ def _listed(folder: Path) -> set[str]:
 
 
 def _slim(record: dict[str, Any]) -> dict[str, Any]:
-    """An annotation without its outline, which is nine tenths of an instances file and of no use here."""
+    """An annotation without its outline and box: nine tenths of an instances file, and of no use here."""
     record.pop("segmentation", None)
+    record.pop("bbox", None)
     return record
 
 

@@ -111,6 +111,7 @@ class FlickrTextSource(_Flickr):
 
     name = "flickr25k-simulated"
     status: Literal["simulated"] = "simulated"
+    without_pictures = True
 
     def __init__(self, root: Path, split_seed: int = 0) -> None:
         """Read the texts and labels of ``root``; raises :class:`UserError` as :class:`MirflickrSource` does."""

@@ -234,3 +234,36 @@ def test_the_real_tags_and_labels(realdata: Path) -> None:
     assert (round(tags, 2), round(labels, 2)) == (4.64, 3.78)
     check_items("flickr25k", items, source.label_names)
     assert [note for note in FlickrTextSource(realdata / "flickr25k", 1).notes] == []  # no manifest of seed 1
+
+
+def test_the_official_layout_of_the_real_data_is_the_clean_set(realdata: Path, tmp_path: Path) -> None:
+    texts = FlickrTextSource(realdata / "flickr25k")
+    base, annotations = tmp_path / "mirflickr", tmp_path / "annotations"
+    for folder in (base / "meta" / "tags", base / "doc", annotations):
+        folder.mkdir(parents=True)
+    shutil.copy(realdata / "flickr25k" / "TagList_1386.txt", base / "doc" / "common_tags.txt")
+    tags = (base / "doc" / "common_tags.txt").read_text(encoding="utf-8").split()
+    (base / "doc" / "common_tags.txt").write_text("".join(f"{tag} 20\n" for tag in tags), encoding="utf-8")
+    ids: dict[str, list[str]] = {label: [] for label in LABELS}
+    for item in texts.items():
+        (base / f"im{item.id}.jpg").touch()
+        path = base / "meta" / "tags" / f"tags{item.id}.txt"
+        path.write_text("uncommon\n" + item.texts[0].replace(" ", "\n") + "\n", encoding="utf-8")
+        for label in item.labels:
+            ids[label].append(item.id)
+    for label, numbers in ids.items():
+        (annotations / f"{label}.txt").write_text("\n".join(numbers))
+    source = MirflickrSource(tmp_path)
+    assert source.items() == texts.items() and source.status == "real"
+    assert [note.split(": ")[1] for note in source.notes] == [
+        "20,015 pictures, expected 25,000",
+        "20,015 files of tags, expected 25,000",
+    ]
+
+
+def test_regions_of_pictures_that_are_not_there_are_refused_before_anything_is_made(
+    texts: Path, own_home: Path
+) -> None:
+    with pytest.raises(UserError, match=r"there are no pictures here \(item 1\), only tags and labels"):
+        catalogue.load("flickr25k-simulated", "smoke", texts)
+    assert not own_home.exists()
