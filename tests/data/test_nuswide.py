@@ -139,6 +139,7 @@ def test_a_corrupt_label_of_an_unused_concept_is_reported_and_changes_nothing(ro
         (3, "1\t0\t0\t0", "4 columns"),
         (3, "1\t0\t0\t0\t0\t0", "6 columns"),
         (3, "11\t0\t0\t0", "'11'"),
+        (3, "100000000", "'100000000'"),
         (3, "", "0 columns"),
     ],
 )
