@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock
 
 from semshare.data import regions as region_code
 from semshare.data import words as word_code
-from semshare.data.coco import CocoSource
+from semshare.data.coco import CocoSource, KarpathySource
+from semshare.data.custom import CustomSource
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
+from semshare.data.mirflickr import FlickrTextSource, MirflickrSource
+from semshare.data.nuswide import Concepts, NusWideSource
 from semshare.data.regions import EXTRACTORS, extract_to_store
 from semshare.data.scene_layout import View
 from semshare.data.scenes import ScenesSource
@@ -35,7 +38,8 @@ class Entry:
 
     ``open`` takes scale, root and split seed; ``reads`` names which of the last two mean something. A dataset
     with ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test
-    split (COCO1K within COCO5K).
+    split (COCO1K within COCO5K). Where no root is given, a dataset that is not generated is looked for in the
+    ``folders`` of the data cache, the first of them first.
     """
 
     open: Callable[[str, Path | None, int], Source]
@@ -43,24 +47,67 @@ class Entry:
     reads: frozenset[str] = frozenset()
     trained_as: str | None = None
     test_size: int | None = None
+    folders: tuple[str, ...] = ()
 
 
 def _scenes(view: View) -> Callable[[str, Path | None, int], Source]:
     return lambda scale, root, split_seed: ScenesSource.at(view, scale, cache_folder("scenes"))
 
 
-def _coco(scale: str, root: Path | None, split_seed: int) -> Source:
-    if root is None:
-        raise UserError("root: missing; dataset 'coco' needs the folder that holds COCO's annotations/")
-    return CocoSource(root, split_seed)
+def _nuswide(concepts: Concepts) -> Callable[[Path, int], Source]:
+    return lambda root, split_seed: NusWideSource(root, concepts, split_seed)
 
+
+def _on_disk(
+    name: str,
+    read: Callable[[Path, int], Source],
+    text_kind: Literal["tags", "captions"],
+    holds: str,
+    folders: tuple[str, ...],
+    **shared: Any,
+) -> Entry:
+    """The entry of a dataset that lies in a folder which ``holds`` what the message says where there is none."""
+
+    def find(root: Path | None) -> Path:
+        if root is not None:
+            return root
+        places = [cache_folder("data") / folder for folder in folders]
+        for place in places:
+            if place.is_dir() and any(place.iterdir()):
+                return place
+        raise UserError(
+            f"root: missing; dataset {name!r} needs {holds}: run semshare data prepare {folders[-1]}, or give --root "
+            f"(nothing at {places[0]})"
+        )
+
+    reads = frozenset({"root"} if read is _karpathy else {"root", "split_seed"})
+    return Entry(lambda scale, root, seed: read(find(root), seed), text_kind, reads, folders=folders, **shared)
+
+
+def _karpathy(root: Path, split_seed: int) -> Source:
+    return KarpathySource(root)  # its split is fixed, whatever the seed
+
+
+_FLICKR = ("flickr25k-simulated", "flickr25k")
+_FOLDER = "the folder that holds"
+_NUS = f"{_FOLDER} ImageList/, Groundtruth/ and NUS_WID_Tags/"
+_TAGS_ONLY = f"{_FOLDER} all_tags.txt and the files beside it, or mirflickr/meta/tags"
+_COCO_2014 = f"{_FOLDER} COCO 2014's annotations/ and dataset_coco.json"
+_ROWS = "the JSONL or CSV file of your collection"
 
 CATALOGUE: dict[str, Entry] = {
     "scenes-flickr25k": Entry(_scenes("flickr25k"), "tags"),
     "scenes-nuswide": Entry(_scenes("nuswide"), "tags"),
     "scenes-coco1k": Entry(_scenes("coco"), "captions", trained_as="scenes-coco5k", test_size=1000),
     "scenes-coco5k": Entry(_scenes("coco"), "captions"),
-    "coco": Entry(_coco, "captions", frozenset({"root", "split_seed"})),
+    "flickr25k": _on_disk("flickr25k", MirflickrSource, "tags", f"{_FOLDER} mirflickr/", ("flickr25k",)),
+    "flickr25k-simulated": _on_disk("flickr25k-simulated", FlickrTextSource, "tags", _TAGS_ONLY, _FLICKR),
+    "nuswide": _on_disk("nuswide", _nuswide("tc10"), "tags", _NUS, ("nuswide",)),
+    "nuswide-tc21": _on_disk("nuswide-tc21", _nuswide("tc21"), "tags", _NUS, ("nuswide",)),
+    "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
+    "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
+    "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
+    "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
 }
 
 
@@ -131,6 +178,8 @@ def _region_store(source: Source, items: list[Item], regions: str) -> FeatureSto
     """The store of the source's pool, extracted now where an item is missing from it."""
     if regions not in EXTRACTORS:
         raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(EXTRACTORS)}")
+    if getattr(source, "without_pictures", False) and regions != "simulated":
+        source.picture(source.pool_ids()[0])  # says so, before a folder is made
     folder = cache_folder("regions") / f"{source.pool}-{regions}-{code_digest(region_code.__file__)}"
     ids = sorted(item.id for item in items)
     with FileLock(f"{folder}.lock"):

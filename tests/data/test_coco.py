@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from semshare.data.coco import CocoSource
+from semshare.data import catalogue, coco
+from semshare.data.coco import CocoSource, KarpathySource
 from semshare.data.dataset import check_items
 from semshare.errors import UserError
 
@@ -162,6 +163,152 @@ def test_a_damaged_picture_is_named(root: Path) -> None:
     (root / "val2017" / "000000000100.png").write_bytes(b"not a picture")
     with pytest.raises(UserError, match=r"000000000100.png: cannot read this picture"):
         CocoSource(root).picture("100")
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "expected"),
+    [
+        ("images", {"id": [1]}, r"field 'id' is '\[1\]', expected a whole number"),
+        ("images", {"file_name": 3}, "field 'file_name' is '3', expected a text"),
+        ("images", {"file_name": "../../secret.png"}, "file_name '../../secret.png', expected a file of val2017/"),
+        ("images", {"file_name": "/etc/secret.png"}, "file_name '/etc/secret.png', expected a file of val2017/"),
+        ("annotations", {"category_id": "dog"}, "field 'category_id' is 'dog', expected a whole number"),
+        ("categories", {"name": None}, "field 'name' is 'None', expected a text"),
+    ],
+)
+def test_a_field_of_another_kind_is_named(root: Path, section: str, change: dict, expected: str) -> None:
+    _edit(root / "annotations" / "instances_val2017.json", section, lambda records: records[0].update(change))
+    for path in (root / "annotations").glob("*train2017.json"):
+        path.unlink()
+    with pytest.raises(UserError, match=rf"instances_val2017.json: {expected}"):
+        CocoSource(root)
+
+
+# Karpathy's split: 22 pictures, of which 105 has no label; 118 and 119 are in val2014, as is all of val and test.
+KARPATHY = {"train": range(100, 110), "restval": (118, 119), "val": (113, 112, 111), "test": (117, 114, 116, 115)}
+
+
+def _karpathy(root: Path) -> Path:
+    (root / "annotations").mkdir(parents=True)
+    records = []
+    for split, ids in KARPATHY.items():
+        for id in ids:
+            folder = "train2014" if split == "train" else "val2014"
+            name = f"COCO_{folder}_{id:012d}.png"
+            (root / folder).mkdir(exist_ok=True)
+            Image.new("RGB", (8, 6), (id, 0, 0)).save(root / folder / name)
+            sentences = [{"raw": f"Caption {n} of {id}.", "tokens": [], "imgid": 0, "sentid": n} for n in range(6)]
+            records.append({"filepath": folder, "filename": name, "cocoid": id, "split": split})
+            records[-1] |= {"imgid": len(records), "sentids": [], "sentences": sentences}
+    (root / "dataset_coco.json").write_text(json.dumps({"dataset": "coco", "images": records}))
+    for folder in ("train2014", "val2014"):
+        images = [{"id": r["cocoid"], "file_name": r["filename"]} for r in records if r["filepath"] == folder]
+        labels = [{"image_id": one["id"], "category_id": 18, "segmentation": [[1, 2]]} for one in images]
+        labels = [one for one in labels if one["image_id"] != 105]
+        content = {"images": images, "annotations": labels, "categories": CATEGORIES}
+        (root / "annotations" / f"instances_{folder}.json").write_text(json.dumps(content))
+    return root
+
+
+@pytest.fixture
+def karpathy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny COCO 2014 that is whole: its counts are the expected ones, and dev keeps two of three."""
+    monkeypatch.setattr(coco, "DEV", 2)
+    monkeypatch.setattr(coco, "KARPATHY_SIZES", {"train": 12, "dev": 2, "test": 4})
+    return _karpathy(tmp_path / "coco")
+
+
+def test_karpathys_split_is_kept_in_its_order(karpathy: Path) -> None:
+    source = KarpathySource(karpathy)
+    of = {split: [int(i.id) for i in source.items() if i.split == split] for split in ("train", "dev", "test")}
+    assert of == {"train": [*range(100, 110), 118, 119], "dev": [113, 112], "test": [117, 114, 116, 115]}
+    assert source.status == "real" and source.notes == ()
+    assert source.label_names == ("person", "dog", "toothbrush")
+    assert source.pool_ids() == [item.id for item in source.items()]
+    check_items("coco5k", source.items(), source.label_names)
+
+
+def test_five_sentences_are_kept_and_a_picture_without_a_label_stays(karpathy: Path) -> None:
+    items = {int(item.id): item for item in KarpathySource(karpathy).items()}
+    assert items[105].labels == () and items[104].labels == ("dog",)
+    assert items[117].texts == tuple(f"Caption {n} of 117." for n in range(5))
+
+
+def test_pictures_of_both_folders_are_opened(karpathy: Path) -> None:
+    source = KarpathySource(karpathy)
+    assert [source.picture(id).getpixel((0, 0))[0] for id in ("100", "118", "117")] == [100, 118, 117]
+
+
+def test_what_is_not_here_is_left_out_and_counted(karpathy: Path) -> None:
+    (karpathy / "val2014" / "COCO_val2014_000000000114.png").unlink()
+    (karpathy / "annotations" / "instances_train2014.json").unlink()
+    source = KarpathySource(karpathy)
+    path = karpathy / "dataset_coco.json"
+    assert source.status == "subset"
+    assert source.notes == (
+        f"{path}: 2 train pictures, expected 12",
+        f"{path}: 3 test pictures, expected 4",
+        f"{path}: 10 pictures in no instances_*2014.json, left out",
+        f"{path}: 1 pictures without their file, left out",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"split": "dev"}, "image 102 has split 'dev', expected one of train, restval, val, test"),
+        ({"split": None}, "field 'split' is 'None', expected a text"),
+        ({"cocoid": "102"}, "field 'cocoid' is '102', expected a whole number"),
+        ({"cocoid": 100}, "image 100 is listed twice"),
+        ({"sentences": []}, "image 102 has no sentences, expected 5"),
+        ({"sentences": [{"tokens": ["a"]}]}, "a record has no field 'raw'"),
+        ({"sentences": "Caption."}, "field 'sentences' is 'Caption.', expected a list"),
+    ],
+)
+def test_a_wrong_record_of_the_split_is_named(karpathy: Path, change: dict, expected: str) -> None:
+    _edit(karpathy / "dataset_coco.json", "images", lambda records: records[2].update(change))
+    with pytest.raises(UserError, match=f"dataset_coco.json: {expected}"):
+        KarpathySource(karpathy)
+
+
+def test_a_path_that_leaves_the_folder_is_never_opened(karpathy: Path) -> None:
+    change = {"filepath": "..", "filename": "secret.png"}
+    Image.new("RGB", (8, 6)).save(karpathy.parent / "secret.png")
+    _edit(karpathy / "dataset_coco.json", "images", lambda records: records[2].update(change))
+    assert "102" not in KarpathySource(karpathy).pool_ids()
+
+
+def test_missing_parts_of_coco_2014_are_named(karpathy: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere/dataset_coco.json: missing, expected COCO's official layout"):
+        KarpathySource(tmp_path / "nowhere")
+    for folder in ("train2014", "val2014"):
+        (karpathy / folder).rename(karpathy / f"{folder}-aside")
+    with pytest.raises(UserError, match=r"no picture of dataset_coco.json here, expected train2014/ and val2014/"):
+        KarpathySource(karpathy)
+    for path in (karpathy / "annotations").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match=r"annotations: no instances_\*2014.json here"):
+        KarpathySource(karpathy)
+
+
+@pytest.mark.parametrize("name", ["coco", "coco5k", "coco1k"])
+def test_cocos_entries_share_one_prepared_folder(own_home: Path, name: str) -> None:
+    open_it = catalogue.entry(name).open
+    expected = rf"root: missing; dataset '{name}' needs the folder that holds .*: run semshare data prepare coco, or"
+    with pytest.raises(UserError, match=expected):
+        open_it("smoke", None, 0)
+    prepared = _karpathy(own_home / "data" / "coco")
+    if name == "coco":
+        for split in ("train2014", "val2014"):
+            content = json.loads((prepared / "annotations" / f"instances_{split}.json").read_text())
+            captions = [{"image_id": one["id"], "caption": "One."} for one in content["images"]]
+            written = {"images": content["images"], "annotations": captions}
+            (prepared / "annotations" / f"captions_{split}.json").write_text(json.dumps(written))
+    assert open_it("smoke", None, 0).name == ("coco" if name == "coco" else "coco5k")
+
+
+def test_coco1k_is_the_head_of_coco5k() -> None:
+    assert catalogue.trained_as("coco1k") == "coco5k" and catalogue.entry("coco1k").test_size == 1000
 
 
 def test_the_real_photographs(realdata: Path) -> None:
