@@ -81,7 +81,7 @@ def no_work(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "fields", "expected"),
     [
-        (("flickr25k", "ours"), {}, "dataset: unknown 'flickr25k', expected one of .*scenes-flickr25k"),
+        (("flickr", "ours"), {}, "dataset: unknown 'flickr', expected one of .*scenes-flickr25k"),
         (("scenes-coco5k", "our"), {}, "method: unknown 'our', expected one of .*ours"),
         (("scenes-coco5k", "ours", "tiny"), {}, "scale: unknown 'tiny', expected one of smoke, laptop, full"),
         (("scenes-coco5k", "ours"), {"lamda": 1}, "lamda: no such field; an experiment has .*lam"),
