@@ -68,6 +68,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Passes over the training pairs.")] = None,
     batch: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
+    label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
     bert: Annotated[str | None, typer.Option(help="A BERT checkpoint (name or folder) for initial weights.")] = None,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
@@ -76,7 +77,7 @@ def train(
     from semshare import report, runs
 
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
-    fields |= {"learning_rate": learning_rate, "bert": bert}
+    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "bert": bert}
     experiments = [
         runs.plan(dataset, method, scale.value, device, split_seed=split_seed + place, **fields)
         for place in range(splits)

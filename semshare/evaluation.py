@@ -114,6 +114,8 @@ class Evaluation(Stored):
     Attributes:
         image_counts: [N, 3] true positives, false positives, false negatives of each image.
         text_counts: [M, 3] likewise of each text.
+        image_half: [N, 3] the same counts at threshold 0.5, which means something for ``bce`` and DSCMR alone.
+        text_half: [M, 3] likewise.
         i2t: [N] NDCG@500 of each image query over the texts (tags: over the distinct texts).
         t2i: [M] NDCG@500 of each text query over the images; on captions with the released discount.
         t2i_rank: [M] the same with the ordinary discount (equal to ``t2i`` on tags).
@@ -123,6 +125,8 @@ class Evaluation(Stored):
 
     image_counts: Tensor
     text_counts: Tensor
+    image_half: Tensor
+    text_half: Tensor
     i2t: Tensor
     t2i: Tensor
     t2i_rank: Tensor
@@ -134,6 +138,8 @@ class Evaluation(Stored):
         return {
             "image_f1": metrics.f1_of_counts(self.image_counts.sum(0)),
             "text_f1": metrics.f1_of_counts(self.text_counts.sum(0)),
+            "image_f1_at_half": metrics.f1_of_counts(self.image_half.sum(0)),
+            "text_f1_at_half": metrics.f1_of_counts(self.text_half.sum(0)),
             "i2t": float(self.i2t.mean()),
             "t2i": float(self.t2i.mean()),
             "t2i_rank": float(self.t2i_rank.mean()),
@@ -161,6 +167,8 @@ def evaluate(reading: Reading, part: Part, text_kind: str, thresholds: Threshold
     return Evaluation(
         image_counts=metrics.f1_counts(reading.image_scores, part.labels, thresholds.image),
         text_counts=metrics.f1_counts(reading.text_scores, part.text_labels, thresholds.text),
+        image_half=metrics.f1_counts(reading.image_scores, part.labels, 0.5),
+        text_half=metrics.f1_counts(reading.text_scores, part.text_labels, 0.5),
         i2t=metrics.retrieval_ndcg(images[0], distinct[0], images[1], distinct[1], K),
         t2i=t2i,
         t2i_rank=t2i_rank,

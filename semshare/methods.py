@@ -69,6 +69,7 @@ class Independent(Method):
             encoder={size: getattr(experiment, size) for size in sizes},
             shared=self.shared,
             context=self.context,
+            plain_scores=experiment.label_loss == "bce",
         )
 
     def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
@@ -76,7 +77,7 @@ class Independent(Method):
         total = {}
         for modality in MODALITIES:
             output = outputs[modality]
-            prediction = output.scores if kind == "softplus_dot" else output.probabilities
+            prediction = output.embedding if kind == "softplus_dot" else output.probabilities
             total[f"label_{modality}"] = losses.label_prediction(prediction, labels, kind)["label"] / 2
         return total
 

@@ -28,7 +28,7 @@ class Output:
 
     Attributes:
         embedding: [B, E] what retrieval compares by cosine; the class-space vector, or DSCMR's hidden one.
-        scores: [B, C] what Micro-F1 thresholds.
+        scores: [B, C] what Micro-F1 thresholds: the embedding itself, or under ``bce`` the probabilities.
         probabilities: [B, C] mean over tokens of the plain sigmoids, what ``bce`` reads.
         common: [B, d] what the consistency loss compares: the mean segment before the shared encoder.
         context: [M, K] logits for the M hidden segments; None where nothing was to be hidden.
@@ -176,10 +176,12 @@ class SemanticNetwork(nn.Module):
         encoder: dict,
         shared: bool,
         context: bool,
+        plain_scores: bool = False,
     ) -> None:
         """``encoder`` holds the arguments of :class:`SharedEncoder`; ``labels`` is C; ``context`` adds heads
-        that predict hidden segments."""
+        that predict hidden segments; ``plain_scores`` lets Micro-F1 threshold the mean of the plain sigmoids."""
         super().__init__()
+        self.plain_scores = plain_scores
         width = encoder["width"]
         self.shared = shared
         self.segments = nn.ModuleDict(
@@ -199,11 +201,12 @@ class SemanticNetwork(nn.Module):
         embedded = self.segments[modality](segments, hidden)
         states = self.encoders[owner](embedded)
         tokens = torch.sigmoid(self.classifiers[owner](states).float())
-        scores = segments.with_features(normalize(tokens, dim=-1)).mean()
+        embedding = segments.with_features(normalize(tokens, dim=-1)).mean()
+        probabilities = segments.with_features(tokens).mean()
         return Output(
-            embedding=scores,
-            scores=scores,
-            probabilities=segments.with_features(tokens).mean(),
+            embedding=embedding,
+            scores=probabilities if self.plain_scores else embedding,
+            probabilities=probabilities,
             common=embedded.mean(),
             context=None if hidden is None else self.context[modality](states[hidden]),
             targets=None if hidden is None else segments.targets[hidden],

@@ -44,6 +44,7 @@ def as_text(result: dict[str, Any]) -> str:
         f"{experiment['method']} on {experiment['dataset']} ({result['status']}), scale {experiment['scale']}, "
         f"{result['device']}, {len(result['runs'])} run(s)",
         f"  Micro-F1   image {test['image_f1']:.3f}   text {test['text_f1']:.3f}   (thresholds tuned on dev)",
+        f"  at 0.5     image {test['image_f1_at_half']:.3f}   text {test['text_f1_at_half']:.3f}   (for bce and dscmr)",
         f"  NDCG@500   I2T {test['i2t']:.3f}   T2I {test['t2i']:.3f}   T2I, ordinary discount {test['t2i_rank']:.3f}",
     ]
     for direction, gain in result["gain"].items():

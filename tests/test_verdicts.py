@@ -22,6 +22,8 @@ def make(seed: int, images: int = 40, texts_each: int = 2, lift: float = 0.0) ->
     evaluation = Evaluation(
         image_counts=counts(images),
         text_counts=counts(len(owner)),
+        image_half=counts(images),
+        text_half=counts(len(owner)),
         i2t=draw(images),
         t2i=t2i,
         t2i_rank=t2i - 0.1,
