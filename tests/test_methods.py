@@ -46,7 +46,7 @@ def _outputs(size: int = 6) -> tuple[methods.Outputs, Tensor]:
 
     def one(classes: int) -> Output:
         return Output(
-            embedding=torch.randn(size, 5),
+            embedding=torch.rand(size, LABELS),
             scores=torch.rand(size, LABELS),
             probabilities=torch.rand(size, LABELS),
             common=torch.randn(size, 3),
@@ -114,7 +114,7 @@ def test_label_terms_are_half_of_each_modalitys() -> None:
     outputs, labels = _outputs()
     found = _terms("independent")
     for modality in ("image", "text"):
-        whole = losses.label_prediction(outputs[modality].scores, labels)["label"].item()
+        whole = losses.label_prediction(outputs[modality].embedding, labels)["label"].item()
         assert found[f"label_{modality}"] == pytest.approx(whole / 2)
 
 
