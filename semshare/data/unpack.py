@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import stat
@@ -18,7 +19,7 @@ from semshare.errors import UserError
 from semshare.progress import Progress
 
 _PIECE = 1 << 20
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def unpack(archive: Path, folder: Path, only: Collection[str] | None = None, qui
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except _DAMAGE as error:
-        raise UserError(f"{archive}: damaged, expected a zip or tar archive: {error}; nothing was unpacked") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{archive}: damaged, expected a zip or tar archive: {reason}; nothing was unpacked") from None
     except FileExistsError as error:
         raise UserError(f"{archive}: two files in the place of {error.filename}; nothing was unpacked") from None
     except OSError as error:
