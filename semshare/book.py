@@ -16,12 +16,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.progress import MARK
 from semshare.provenance import WALL_TIME, commit
@@ -37,6 +39,7 @@ def build(
     fresh: bool = False,
     out: Path | None = None,
     root: Path | None = None,
+    datasets: Sequence[str] = (),
 ) -> Path:
     """Execute the notebooks that need it and build the HTML book.
 
@@ -46,20 +49,26 @@ def build(
         fresh: execute also what is up to date. Finished runs stay in the run store and are found again.
         out: the folder that receives the HTML; ``_build/html`` by default.
         root: the checkout; found from the working folder by default.
+        datasets: what the notebooks work on, see :func:`parameters`; by default what each of them says itself.
 
     Returns:
         The book's first page.
 
     Raises:
-        UserError: no checkout here, an unknown notebook, a cell that failed, or a page that does not build.
+        UserError: no checkout here, an unknown dataset or notebook, a cell that failed, or a page that does not build.
     """
     root = root or find_root()
     notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chosen = _choose(notebooks, only)
+    given = {notebook: parameters(notebook.stem, scale, datasets) for notebook in chosen}
     sections = root / "book" / "sections"
     sections.mkdir(exist_ok=True)
     for place, notebook in enumerate(chosen, start=1):
-        _execute(notebook, sections, scale, fresh, f"[{place}/{len(chosen)}] {notebook.stem}", root)
+        title, handed = f"[{place}/{len(chosen)}] {notebook.stem}", given[notebook]
+        if handed is None:
+            print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
+        else:
+            _execute(notebook, sections, handed, fresh, title, root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
@@ -78,6 +87,29 @@ def find_root() -> Path:
     raise UserError(f"book: no _config.yml and notebooks/ in {Path.cwd()} or above; run it in a semshare checkout")
 
 
+def parameters(notebook: str, scale: str, datasets: Sequence[str] = ()) -> dict[str, Any] | None:
+    """What the notebook called ``notebook`` is handed.
+
+    Of ``datasets``, 01 and 02 take the first, 04 the first with super-categories (captioned ones have them),
+    and the others all. Without any, a notebook keeps its own.
+
+    Returns:
+        The parameters, or None where a notebook finds none of the datasets of use.
+
+    Raises:
+        UserError: an unknown dataset.
+    """
+    text_kinds = {name: catalogue.entry(name).text_kind for name in datasets}
+    if not text_kinds:
+        return {"scale": scale}
+    chosen, number = list(text_kinds), notebook.split("_")[0]
+    if number == "04":
+        chosen = [name for name in chosen if text_kinds[name] == "captions"]
+    if number in ("01", "02", "04"):
+        chosen = chosen[:1]
+    return {"scale": scale, "datasets": chosen} if chosen else None
+
+
 def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     for number in only:
         if not any(notebook.stem.split("_")[0] == number for notebook in notebooks):
@@ -86,19 +118,20 @@ def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     return [notebook for notebook in notebooks if not only or notebook.stem.split("_")[0] in only]
 
 
-def _execute(notebook: Path, sections: Path, scale: str, fresh: bool, title: str, root: Path) -> None:
-    target, digest = sections / notebook.name, _digest(notebook, scale)
+def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool, title: str, root: Path) -> None:
+    target, digest = sections / notebook.name, _digest(notebook, handed)
     if not fresh and target.exists() and _record(target).get("digest") == digest:
         print(f"{title}: up to date", flush=True)
         return
-    print(f"{title}: running at scale {scale}", flush=True)
+    on = f" on {', '.join(handed['datasets'])}" if "datasets" in handed else ""
+    print(f"{title}: running at scale {handed['scale']}{on}", flush=True)
     start, made_at = time.perf_counter(), commit()
     working = root / "_build" / "executed" / notebook.name
     working.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _progress_on_terminal():
             executed = papermill.execute_notebook(
-                str(notebook), str(working), {"scale": scale}, kernel_name="python3", cwd=str(notebook.parent),
+                str(notebook), str(working), handed, kernel_name="python3", cwd=str(notebook.parent),
                 progress_bar=False, log_output=True, request_save_on_cell_execute=False,
             )  # fmt: skip
     except PapermillExecutionError as error:
@@ -111,7 +144,7 @@ def _execute(notebook: Path, sections: Path, scale: str, fresh: bool, title: str
     _scrub(executed, seconds)
     executed.metadata[_RECORD] = {
         "digest": digest,
-        "scale": scale,
+        "scale": handed["scale"],
         "seconds": round(seconds, 1),
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": made_at,
@@ -125,11 +158,11 @@ def _execute(notebook: Path, sections: Path, scale: str, fresh: bool, title: str
     print(f"{title}: done in {_minutes(seconds)}", flush=True)
 
 
-def _digest(notebook: Path, scale: str) -> str:
+def _digest(notebook: Path, handed: dict[str, Any]) -> str:
     """What an executed notebook depends on: its text, its parameters and the library's source."""
-    digest = hashlib.sha256(notebook.read_bytes() + scale.encode())
+    digest = hashlib.sha256(notebook.read_bytes() + json.dumps(handed, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
-        if path.name not in ("book.py", "cli.py"):
+        if path.name not in ("book.py", "cli.py", "prepare.py"):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
