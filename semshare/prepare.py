@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset, items_checksum
-from semshare.data.download import Remote, check_space, fetch, recorded, verify
+from semshare.data.download import Remote, check_space, fetch, lock, recorded, verify
 from semshare.data.official import PLANS, Piece, Plan
 from semshare.data.regions import EXTRACTORS
 from semshare.data.source import SPLITS, Source
@@ -84,11 +83,10 @@ def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict
         UserError: an unknown name, or data that is not there or cannot be read.
     """
     entry = catalogue.entry(name)
-    if root is None and name in PLANS and (default := cache_folder("data") / PLANS[name].folder).is_dir():
-        root = default
     if entry.trained_as:
         entry = catalogue.entry(entry.trained_as)
-    return summary(name, entry.open(scale, root, 0), root)
+    source = entry.open(scale, root, 0)
+    return summary(name, source, root or getattr(source, "root", None))
 
 
 def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:
@@ -141,20 +139,34 @@ def _collect(
     to_fetch = [(piece, piece.remote) for piece in missing if piece.remote]
     if to_fetch:
         archives = root / ARCHIVES
+        made = [folder for folder in (archives, root) if not folder.exists()]
         try:
             archives.mkdir(parents=True, exist_ok=True)
-            held = FileLock(archives / ".lock").acquire()
         except OSError as error:
-            raise UserError(f"{archives}: cannot be written: {error.strerror}") from None
-        with held:
+            raise UserError(f"{archives}: cannot be made: {error.strerror}") from None
+        with lock(root), _removed_while_empty(made):
             here = {remote.name: _at_hand(remote, from_dir) for _, remote in to_fetch}
             sizes = [(2 - (here[remote.name] is not None)) * (remote.size or 0) for _, remote in to_fetch]
             check_space(root, sum(sizes), f"{plan.folder} (archives and their content)")
             for place, (piece, remote) in enumerate(to_fetch, 1):
+                if not piece.lacks(root):  # another process was faster
+                    continue
                 _one(plan, piece, remote, here[remote.name], root, f"[{place}/{len(to_fetch)}] ", say, fetching)
     for piece in missing:
         if not piece.remote:
             raise UserError(f"{piece.lacks(root)}: {piece.by_hand}; then run this again ({plan.page})")
+
+
+@contextmanager
+def _removed_while_empty(folders: Sequence[Path]) -> Iterator[None]:
+    """Leave no empty folder behind when the block fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # one that is not empty, and those around it
+            for folder in folders:
+                folder.rmdir()
+        raise
 
 
 def _at_hand(remote: Remote, from_dir: Path | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ import requests
 from filelock import FileLock
 
 from semshare.errors import UserError
+from semshare.home import cache_folder
 from semshare.progress import Progress
 
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces of an answer
@@ -75,7 +77,7 @@ def fetch(
     target, part = folder / remote.name, folder / f"{remote.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{remote.name}.lock"):
+        with lock(target):
             try:
                 if not target.exists():
                     _download(remote, part, timeout, waits, Progress(remote.name, quiet))
@@ -86,9 +88,18 @@ def fetch(
                 part.unlink(missing_ok=True)
                 target.unlink(missing_ok=True)
                 raise UserError(f"{remote.url}: {error}; the file was deleted, fetch it again") from None
+            finally:
+                if part.exists() and not part.stat().st_size:
+                    part.unlink()
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return target
+
+
+def lock(path: Path) -> FileLock:
+    """A lock on ``path`` among this home's processes, kept in the cache so that no lock file lies beside the data."""
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return FileLock(cache_folder("locks") / f"{digest}.lock")
 
 
 class MismatchError(UserError):
