@@ -178,6 +178,25 @@ def test_halves_of_two_files_are_never_joined(server: Server, tmp_path: Path) ->
     assert server.asked == [("/a.bin", None, 200)]
 
 
+def test_a_whole_part_that_nothing_vouches_for_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.bin.part").write_bytes(CONTENT[::-1])
+    assert get(remote(server, checksum=None), tmp_path).read_bytes() == CONTENT
+
+
+def test_a_line_that_keeps_breaking_gets_there_as_long_as_it_gets_further(server: Server, tmp_path: Path) -> None:
+    server.moods["/a.bin"] = ["cut"] * 5 + ["good"]
+    assert get(remote(server), tmp_path).read_bytes() == CONTENT
+    assert len(server.asked) == 6
+
+
+def test_a_line_that_breaks_at_the_same_place_is_given_up(server: Server, tmp_path: Path) -> None:
+    server.files["/a.bin"] = CONTENT[:100_000]  # half of it is less than a piece: nothing is ever written
+    server.moods["/a.bin"] = ["cut"]
+    with pytest.raises(UserError, match=r"the answer broke off \(4 attempts\)"):
+        get(remote(server), tmp_path)
+    assert left(tmp_path) == set()
+
+
 def test_a_web_page_is_no_archive(server: Server, tmp_path: Path) -> None:
     server.files["/a.zip"] = b"<html>Please sign in</html>"
     with pytest.raises(UserError, match=r"expected a zip archive, found a file that begins with b'<html>"):

@@ -71,6 +71,12 @@ def test_what_is_there_already_stays(tmp_path: Path) -> None:
     assert content(out) == {**FILES, "deep/mine.txt": b"mine"}
 
 
+def test_a_new_folder_appears_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.Path, "replace", lambda *_: pytest.fail("moved file by file"))
+    unpack(zipped(tmp_path / "a.zip", FILES), tmp_path / "out", quiet=True)
+    assert content(tmp_path / "out") == FILES
+
+
 def test_only_some_files_land_flat(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "a.zip", {**FILES, "deep/__MACOSX/x": b""})
     assert unpack(archive, tmp_path / "out", only=["two.txt"], quiet=True) == 1
