@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
+
+from filelock import FileLock
 
 from semshare.errors import UserError
 
@@ -23,3 +26,9 @@ def cache_folder(name: str) -> Path:
             f"{folder}: cannot be made ({error.strerror}); set SEMSHARE_HOME to a writable folder"
         ) from None
     return folder
+
+
+def lock(path: Path) -> FileLock:
+    """A lock on ``path`` among this home's processes; its file lies in the cache, none beside the data."""
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return FileLock(cache_folder("locks") / f"{digest}.lock")

@@ -15,13 +15,13 @@ from typing import Any
 
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset, items_checksum
-from semshare.data.download import Remote, check_space, fetch, lock, recorded, verify
+from semshare.data.download import Remote, check_space, fetch, recorded, verify
 from semshare.data.official import PLANS, Piece, Plan
 from semshare.data.regions import EXTRACTORS
 from semshare.data.source import SPLITS, Source
 from semshare.data.unpack import unpack
 from semshare.errors import UserError
-from semshare.home import cache_folder
+from semshare.home import cache_folder, lock
 from semshare.runs import find_device
 
 ARCHIVES = "archives"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -16,10 +15,9 @@ from zipfile import is_zipfile
 
 import pooch
 import requests
-from filelock import FileLock
 
 from semshare.errors import UserError
-from semshare.home import cache_folder
+from semshare.home import lock
 from semshare.progress import Progress
 
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces of an answer
@@ -94,12 +92,6 @@ def fetch(
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return target
-
-
-def lock(path: Path) -> FileLock:
-    """A lock on ``path`` among this home's processes, kept in the cache so that no lock file lies beside the data."""
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    return FileLock(cache_folder("locks") / f"{digest}.lock")
 
 
 class MismatchError(UserError):
