@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -24,6 +25,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from semshare.checkout import commit
+from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.progress import MARK
 from semshare.provenance import WALL_TIME
@@ -40,6 +42,7 @@ def build(
     out: Path | None = None,
     device: str = "auto",
     root: Path | None = None,
+    datasets: Sequence[str] = (),
 ) -> Path:
     """Execute the notebooks that need it and build the HTML book.
 
@@ -50,24 +53,29 @@ def build(
         out: the folder that receives the HTML; ``_build/html`` by default.
         device: the parameter every notebook gets; ``auto`` takes CUDA when present.
         root: the checkout; found from the working folder by default.
+        datasets: what the notebooks work on, see :func:`parameters`; by default what each of them says itself.
 
     Returns:
         The book's first page.
 
     Raises:
-        UserError: no checkout here, an unknown notebook, a folder ``out`` that holds something other than a
-            book, a cell that failed, or a page that does not build.
+        UserError: no checkout here, an unknown dataset or notebook, a folder ``out`` that holds something other
+            than a book, a cell that failed, or a page that does not build.
     """
     root = root or find_root()
     find_device(device)
-    parameters = {"scale": scale, "device": device}
     out = _checked_out(out or root / "_build" / "html")
     notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chosen = _choose(notebooks, only)
+    given = {notebook: parameters(notebook.stem, scale, device, datasets) for notebook in chosen}
     sections = root / "book" / "sections"
     sections.mkdir(exist_ok=True)
     for place, notebook in enumerate(chosen, start=1):
-        _execute(notebook, sections, parameters, fresh, f"[{place}/{len(chosen)}] {notebook.stem}", root)
+        title, handed = f"[{place}/{len(chosen)}] {notebook.stem}", given[notebook]
+        if handed is None:
+            print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
+        else:
+            _execute(notebook, sections, handed, fresh, title, root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
@@ -94,6 +102,30 @@ def _checked_out(out: Path) -> Path:
     return out
 
 
+def parameters(notebook: str, scale: str, device: str = "auto", datasets: Sequence[str] = ()) -> dict[str, Any] | None:
+    """What the notebook called ``notebook`` is handed.
+
+    Of ``datasets``, 01 and 02 take the first, 04 the first with super-categories (captioned ones have them),
+    and the others all. Without any, a notebook keeps its own.
+
+    Returns:
+        The parameters, or None where a notebook finds none of the datasets of use.
+
+    Raises:
+        UserError: an unknown dataset.
+    """
+    handed = {"scale": scale, "device": device}
+    text_kinds = {name: catalogue.entry(name).text_kind for name in datasets}
+    if not text_kinds:
+        return handed
+    chosen, number = list(text_kinds), notebook.split("_")[0]
+    if number == "04":
+        chosen = [name for name in chosen if text_kinds[name] == "captions"]
+    if number in ("01", "02", "04"):
+        chosen = chosen[:1]
+    return handed | {"datasets": chosen} if chosen else None
+
+
 def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     for number in only:
         if not any(notebook.stem.split("_")[0] == number for notebook in notebooks):
@@ -102,21 +134,20 @@ def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     return [notebook for notebook in notebooks if not only or notebook.stem.split("_")[0] in only]
 
 
-def _execute(
-    notebook: Path, sections: Path, parameters: Mapping[str, str], fresh: bool, title: str, root: Path
-) -> None:
-    target, digest = sections / notebook.name, _digest(notebook, parameters)
+def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool, title: str, root: Path) -> None:
+    target, digest = sections / notebook.name, _digest(notebook, handed)
     if not fresh and target.exists() and _record(target).get("digest") == digest:
         print(f"{title}: up to date", flush=True)
         return
-    print(f"{title}: running at scale {parameters['scale']}", flush=True)
+    on = f" on {', '.join(handed['datasets'])}" if "datasets" in handed else ""
+    print(f"{title}: running at scale {handed['scale']}{on}", flush=True)
     start, made_at = time.perf_counter(), commit()
     working = root / "_build" / "executed" / notebook.name
     working.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _progress_on_terminal():
             executed = papermill.execute_notebook(
-                str(notebook), str(working), dict(parameters), kernel_name="python3", cwd=str(notebook.parent),
+                str(notebook), str(working), handed, kernel_name="python3", cwd=str(notebook.parent),
                 progress_bar=False, log_output=True, request_save_on_cell_execute=False,
             )  # fmt: skip
     except PapermillExecutionError as error:
@@ -133,11 +164,11 @@ def _execute(
     _scrub(executed, seconds)
     executed.metadata[_RECORD] = {
         "digest": digest,
-        "scale": parameters["scale"],
+        "scale": handed["scale"],
         "seconds": round(seconds, 1),
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": made_at,
-        "device": describe_device(find_device(parameters["device"])),
+        "device": describe_device(find_device(handed["device"])),
         "python": sys.version.split()[0],
     }
     part = target.with_suffix(".part")
@@ -147,12 +178,12 @@ def _execute(
     print(f"{title}: done in {_minutes(seconds)}", flush=True)
 
 
-def _digest(notebook: Path, parameters: Mapping[str, str]) -> str:
+def _digest(notebook: Path, handed: dict[str, Any]) -> str:
     """What an executed notebook depends on: its text, its parameters, the library's source, what trains."""
-    depends = [parameters, sys.version, library_versions()]
+    depends = [handed, sys.version, library_versions()]
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
-        if path.name not in ("book.py", "cli.py"):
+        if path.name not in ("book.py", "cli.py", "prepare.py"):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""The command line: ``semshare check | train | book``. Parse, call, print."""
+"""The command line: ``semshare check | data | train | book``. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+data = typer.Typer(help="Real datasets: made ready once, looked at any time.", no_args_is_help=True)
+app.add_typer(data, name="data")
 
 
 class ScaleName(str, Enum):  # noqa: UP042 - Typer reads str enums
@@ -29,6 +31,9 @@ class ScaleName(str, Enum):  # noqa: UP042 - Typer reads str enums
 
 
 Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
+Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco, or another name of the catalogue.")]
+Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: one in semshare's cache).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
 
 
@@ -54,6 +59,29 @@ def check() -> None:
         raise typer.Exit(1)
 
 
+@data.command("prepare")
+def data_prepare(
+    name: Name,
+    root: Root = None,
+    from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
+    regions: Annotated[str, typer.Option(help="The region extractor: grid, fasterrcnn...")] = "grid",
+    device: Device = "auto",
+) -> None:
+    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors."""
+    from semshare import prepare
+
+    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device)))
+
+
+@data.command("show")
+def data_show(name: Name, root: Root = None, scale: Scale = ScaleName.laptop, as_json: AsJson = False) -> None:
+    """Print a dataset's counts, labels, splits, checksums and licence."""
+    from semshare import prepare
+
+    found = prepare.describe(name, root, scale.value)
+    print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))
+
+
 @app.command()
 def train(
     dataset: Annotated[str, typer.Option(help="A name of the catalogue, e.g. scenes-flickr25k or coco.")],
@@ -71,13 +99,14 @@ def train(
     label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
     bert: Annotated[str | None, typer.Option(help="A BERT checkpoint (name or folder) for initial weights.")] = None,
     device: Device = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+    regions: Annotated[str, typer.Option(help="The region extractor: grid, fasterrcnn...")] = "grid",
+    as_json: AsJson = False,
 ) -> None:
     """Train a method on a dataset (or find the finished run) and print its measures on test."""
     from semshare import report, runs
 
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
-    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "bert": bert}
+    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "bert": bert, "regions": regions}
     experiments = [
         runs.plan(dataset, method, scale.value, device, split_seed=split_seed + place, **fields)
         for place in range(splits)
@@ -93,6 +122,7 @@ def book(
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute also notebooks that are up to date.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
     device: Device = "auto",
+    datasets: Annotated[str, typer.Option(help="Datasets of the pages, e.g. flickr25k,coco5k (default: drawn).")] = "",
 ) -> None:
     """Execute the notebooks with papermill and build the HTML book."""
     try:
@@ -102,7 +132,8 @@ def book(
             f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
         ) from None
 
-    print(f"The book is at {build(scale.value, only or (), fresh, out, device)}")
+    chosen = [name.strip() for name in datasets.split(",")] if datasets else ()
+    print(f"The book is at {build(scale.value, only or (), fresh, out, device, datasets=chosen)}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from filelock import FileLock
+
 from semshare.errors import UserError
 
 
@@ -32,3 +34,9 @@ def cache_folder(name: str) -> Path:
             f"{folder}: cannot be made ({error.strerror}); set SEMSHARE_HOME to a writable folder"
         ) from None
     return folder
+
+
+def lock(path: Path) -> FileLock:
+    """A lock on ``path`` among this home's processes; its file lies in the cache, none beside the data."""
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return FileLock(cache_folder("locks") / f"{digest}.lock")

@@ -44,3 +44,23 @@ class Progress:
         yield from tqdm(work, total=total, desc=self.title, disable=self.quiet or not terminal)
         if not (self.quiet or terminal):
             print(f"{MARK}{self.title}: done", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def transfer(self, total: int | None, done: int) -> Iterator[Callable[[int], None]]:
+        """Yield a function to call with the size of each piece that arrived; elsewhere a line every tenth."""
+        terminal = sys.stderr.isatty()
+        arrived, tenth = done, 10 * done // total if total else 0
+        bar = tqdm(
+            total=total, initial=done, desc=self.title, unit="B", unit_scale=True, disable=self.quiet or not terminal
+        )
+
+        def advance(size: int) -> None:
+            nonlocal arrived, tenth
+            arrived += size
+            bar.update(size)
+            if total and not (self.quiet or terminal) and (now := 10 * arrived // total) > tenth:
+                tenth = now
+                print(f"{MARK}{self.title}: {arrived:,} of {total:,} bytes", file=sys.stderr, flush=True)
+
+        with bar:
+            yield advance

@@ -14,6 +14,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from semshare import book
+from semshare.data import catalogue
 from semshare.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -136,6 +137,50 @@ def test_a_page_with_a_warning_is_refused_and_the_previous_book_stays(checkout: 
     finally:
         path.write_text(sound)
     assert (built / "book" / "glossary.html").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("notebook", "taken"),
+    [
+        ("00_data", ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k"]),
+        ("01_consistency", ["scenes-nuswide"]),
+        ("02_implementation", ["scenes-nuswide"]),
+        ("03_classification", ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k"]),
+        ("04_failure_cases", ["scenes-coco1k"]),
+        ("06_retrieval", ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k"]),
+    ],
+)
+def test_each_notebook_takes_the_datasets_it_can_use(notebook: str, taken: list[str]) -> None:
+    given = ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k", "scenes-nuswide"]
+    own = {"scale": "full", "device": "cpu"}
+    assert book.parameters(notebook, "full", "cpu", given) == own | {"datasets": taken}
+    assert book.parameters(notebook, "full", "cpu") == own
+
+
+def test_a_notebook_without_a_dataset_of_use_is_left_out() -> None:
+    assert book.parameters("04_failure_cases", "smoke", "cpu", ["scenes-nuswide", "scenes-flickr25k"]) is None
+
+
+def test_datasets_that_need_super_categories_have_them() -> None:
+    """04 takes captioned datasets: what the choice rests on."""
+    for name, entry in catalogue.CATALOGUE.items():
+        if name.startswith("scenes-"):
+            assert bool(entry.open("smoke", None, 0).supercategories) == (entry.text_kind == "captions"), name
+
+
+def test_other_datasets_make_another_page() -> None:
+    notebook = NOTEBOOKS[0]
+    digests = {
+        book._digest(notebook, parameters)
+        for parameters in ({"scale": "smoke"}, {"scale": "full"}, {"scale": "full", "datasets": ["scenes-nuswide"]})
+    }
+    assert len(digests) == 3
+
+
+def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("executed"))
+    with pytest.raises(UserError, match=r"unknown 'flickr', expected one of .*scenes-flickr25k"):
+        book.build("smoke", root=checkout, datasets=["scenes-coco5k", "flickr"])
 
 
 def test_an_unknown_notebook_is_named(checkout: Path) -> None:

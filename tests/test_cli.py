@@ -29,6 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (("--dataset", "coco"), ["root", "annotations/"]),
         (("--dataset", "scenes-flickr25k", "--lambda", "-1"), ["lam", "-1"]),
         (("--dataset", "scenes-flickr25k", "--device", "gpu"), ["device", "'gpu'"]),
+        (("--dataset", "scenes-flickr25k", "--regions", "grad"), ["regions", "'grad'", "grid"]),
     ],
 )
 def test_a_mistake_is_one_message_without_traceback(

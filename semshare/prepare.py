@@ -1,0 +1,210 @@
+"""Real data made ready: fetched or taken from a folder, verified, unpacked, opened, its regions extracted.
+
+What lies where under a dataset's root is the official layout; ``archives/`` beside it holds what was downloaded,
+and the checksums, which stay when the archives are deleted.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from semshare.data import catalogue
+from semshare.data.dataset import PairedDataset, items_checksum
+from semshare.data.download import Remote, check_space, fetch, recorded, verify
+from semshare.data.official import PLANS, Piece, Plan
+from semshare.data.regions import EXTRACTORS
+from semshare.data.source import SPLITS, Source
+from semshare.data.unpack import unpack
+from semshare.errors import UserError
+from semshare.home import cache_folder, lock
+from semshare.runs import find_device
+
+ARCHIVES = "archives"
+
+
+def prepare(
+    name: str,
+    root: Path | None = None,
+    from_dir: Path | None = None,
+    regions: str = "grid",
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+    **fetching: Any,
+) -> dict[str, Any]:
+    """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
+
+    Args:
+        name: ``flickr25k``, ``nuswide``, ``coco`` (which opens ``coco5k``), or any other name of the catalogue,
+            which is only opened.
+        root: the dataset's folder; by default one in the data cache. A folder that was filled by hand is used as it
+            is: nothing is fetched into it, unless ``from_dir`` is given.
+        from_dir: a folder of archives at hand; they are verified like downloads and stay where they are.
+        regions: the region extractor's name.
+        device: where regions are extracted.
+        say: receives a line for every step.
+        fetching: handed to :func:`semshare.data.download.fetch`.
+
+    Returns:
+        What :func:`describe` returns, with ``regions`` and ``words``.
+
+    Raises:
+        UserError: an unknown name, a file that is missing, wrong or cannot be fetched, or data that cannot be used.
+    """
+    if regions not in (known := dict.fromkeys([*EXTRACTORS, "simulated"])):
+        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(known)}")
+    if from_dir is not None and not from_dir.is_dir():
+        raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
+    found = find_device(device)
+    plan = PLANS.get(name)
+    opened = name
+    if plan is None:
+        catalogue.entry(name)
+    elif root is not None and from_dir is None and _is_own(root):
+        say(f"{root}: used as it is; to fetch the official files, name another folder with --root")
+    else:
+        root = root or cache_folder("data") / plan.folder
+        _collect(plan, root, from_dir, regions != "simulated", say, fetching)
+        opened = "coco5k" if name == "coco" else name
+    say(f"{opened}: reading; regions {regions!r} are extracted the first time")
+    dataset = _load(opened, root, regions, str(found))
+    meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
+    return summary(opened, dataset.source, root) | {"regions": meta, "words": len(dataset.vocabulary)}
+
+
+def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict[str, Any]:
+    """What is known of a dataset without its pictures: see :func:`summary`.
+
+    Raises:
+        UserError: an unknown name, or data that is not there or cannot be read.
+    """
+    entry = catalogue.entry(name)
+    if entry.trained_as:
+        entry = catalogue.entry(entry.trained_as)
+    source = entry.open(scale, root, 0)
+    return summary(name, source, root or getattr(source, "root", None))
+
+
+def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:
+    """Counts, label frequencies, splits, checksums, licence and the reader's notes, ready for JSON."""
+    items, test_size = source.items(), catalogue.entry(name).test_size
+    if test_size is not None:
+        test = [item for item in items if item.split == "test"][:test_size]
+        items = [item for item in items if item.split != "test"] + test
+    counts = Counter(label for item in items for label in item.labels)
+    splits = {split: [item for item in items if item.split == split] for split in SPLITS}
+    return {
+        "dataset": name,
+        "status": source.status,
+        "root": None if root is None else str(root),
+        "splits": {
+            split: {"images": len(some), "texts": sum(len(item.texts) for item in some)}
+            for split, some in splits.items()
+        },
+        "labels": {label: counts[label] for label in source.label_names},
+        "checksum": f"sha256:{items_checksum(items, source.label_names)}",
+        "archives": {} if root is None else recorded(root / ARCHIVES),
+        "licence": source.attribution,
+        "notes": list(getattr(source, "notes", ())),
+    }
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """A summary as lines for a terminal."""
+    where = f" in {found['root']}" if found["root"] else ""
+    labels = sorted(found["labels"].items(), key=lambda one: -one[1])
+    lines = [f"{found['dataset']}: {found['status']}{where}"]
+    for split, counts in found["splits"].items():
+        lines.append(f"  {split:6} {counts['images']:>9,} images {counts['texts']:>9,} texts")
+    lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
+    if regions := found.get("regions"):
+        lines.append(f"  regions {regions['extractor']}: {regions['pictures']:,} pictures x 36 x {regions['features']}")
+        lines.append(f"  words {found['words']:,}")
+    lines.append(f"  checksum {found['checksum']}")
+    lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
+    lines.append(f"  licence: {found['licence']}")
+    lines += [f"  note: {note}" for note in found["notes"]]
+    return "\n".join(lines)
+
+
+def _collect(
+    plan: Plan, root: Path, from_dir: Path | None, pictures: bool, say: Callable[[str], None], fetching: dict[str, Any]
+) -> None:
+    """Fetch and unpack the pieces that ``root`` lacks; the pieces left to a person come last."""
+    missing = [piece for piece in plan.pieces if (pictures or not piece.pictures) and piece.lacks(root)]
+    to_fetch = [(piece, piece.remote) for piece in missing if piece.remote]
+    if to_fetch:
+        archives = root / ARCHIVES
+        made = [folder for folder in (archives, root) if not folder.exists()]
+        try:
+            archives.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{archives}: cannot be made: {error.strerror}") from None
+        with lock(root), _removed_while_empty(made):
+            here = {remote.name: _at_hand(remote, from_dir) for _, remote in to_fetch}
+            sizes = [(2 - (here[remote.name] is not None)) * (remote.size or 0) for _, remote in to_fetch]
+            check_space(root, sum(sizes), f"{plan.folder} (archives and their content)")
+            for place, (piece, remote) in enumerate(to_fetch, 1):
+                if not piece.lacks(root):  # another process was faster
+                    continue
+                _one(plan, piece, remote, here[remote.name], root, f"[{place}/{len(to_fetch)}] ", say, fetching)
+    for piece in missing:
+        if not piece.remote:
+            raise UserError(f"{piece.lacks(root)}: {piece.by_hand}; then run this again ({plan.page})")
+
+
+@contextmanager
+def _removed_while_empty(folders: Sequence[Path]) -> Iterator[None]:
+    """Leave no empty folder behind when the block fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # one that is not empty, and those around it
+            for folder in folders:
+                folder.rmdir()
+        raise
+
+
+def _at_hand(remote: Remote, from_dir: Path | None) -> Path | None:
+    path = from_dir / remote.name if from_dir else None
+    return path if path and path.is_file() else None
+
+
+def _one(
+    plan: Plan, piece: Piece, remote: Remote, path: Path | None, root: Path, step: str, say: Callable[[str], None],
+    fetching: dict[str, Any],
+) -> None:  # fmt: skip
+    """Verify and unpack one archive, fetched first where it is not at hand."""
+    archives = root / ARCHIVES
+    if path:
+        say(f"{step}{path}: verifying")
+        try:
+            verify(path, remote, archives)
+        except UserError as error:
+            raise UserError(f"{path}: {error}; it was left as it is") from None
+    else:
+        say(f"{step}{remote.url}: fetching")
+        try:
+            path = fetch(remote, archives, **fetching)
+        except UserError as error:
+            raise UserError(f"{error} (official page: {plan.page})") from None
+    target = root / piece.folders[0] if piece.folders[0] else root
+    say(f"{step}{path.name}: unpacking into {target}")
+    unpack(path, target, piece.only)
+    if lacks := piece.lacks(root):
+        raise UserError(f"{path.name} was unpacked, but {lacks}")
+
+
+def _is_own(root: Path) -> bool:
+    """Whether ``root`` holds files that did not come from here."""
+    return root.is_dir() and not (root / ARCHIVES).exists() and any(root.iterdir())
+
+
+def _load(name: str, root: Path | None, regions: str, device: str) -> PairedDataset:
+    """The catalogue's dataset; the device goes along where the catalogue takes one."""
+    takes_device = "device" in inspect.signature(catalogue.load).parameters
+    return catalogue.load(name, "full", root=root, regions=regions, **({"device": device} if takes_device else {}))
