@@ -12,7 +12,7 @@ from semshare.data.store import FeatureStore, write_store
 from semshare.errors import UserError
 
 REGIONS = 36
-NOISE = 3.0
+NOISE = 0.57
 
 
 class RegionSimulator:
