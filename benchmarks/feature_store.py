@@ -58,8 +58,8 @@ def main() -> None:
 
         def mapped() -> None:
             maps = [np.memmap(path, dtype=np.float16, mode="r", shape=(count, *SHAPE)) for path, count in shards]
-            batch = np.empty((BATCH, *SHAPE), dtype=np.float16)
             for start in range(0, items, BATCH):
+                batch = np.empty((BATCH, *SHAPE), dtype=np.float16)  # a batch of its own each time, as read gives
                 for at, row in enumerate(order[start : start + BATCH]):
                     shard = int(np.searchsorted(starts, row, side="right")) - 1
                     batch[at] = maps[shard][row - starts[shard]]

@@ -73,11 +73,15 @@ class FeatureStore:
         """
         rows = np.empty((len(ids), *self.shape), dtype=np.float16)
         view = memoryview(rows.reshape(-1).view(np.uint8))
-        for at, id in enumerate(ids):
+        places = []
+        for id in ids:
             try:
-                shard, row = self._place[id]
+                places.append(self._place[id])
             except KeyError:
                 raise UserError(f"{self.folder}: no features for item {id!r}") from None
+        for shard, row in places:  # ask for all at once: a disk answers many requests faster than one after another
+            os.posix_fadvise(self._file(shard), row * self._row_bytes, self._row_bytes, os.POSIX_FADV_WILLNEED)
+        for at, (shard, row) in enumerate(places):
             target = view[at * self._row_bytes : (at + 1) * self._row_bytes]
             if os.preadv(self._file(shard), [target], row * self._row_bytes) != self._row_bytes:
                 raise UserError(f"{self.folder / self.shards[shard]['file']}: shard ends early")
