@@ -64,7 +64,7 @@ def data_prepare(
     name: Name,
     root: Root = None,
     from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
-    regions: Annotated[str, typer.Option(help="The region extractor: grid, fasterrcnn...")] = "grid",
+    regions: Annotated[str | None, typer.Option(help="The region extractor: grid, fasterrcnn...")] = None,
     device: Device = "auto",
 ) -> None:
     """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors."""
@@ -99,7 +99,7 @@ def train(
     label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
     bert: Annotated[str | None, typer.Option(help="A BERT checkpoint (name or folder) for initial weights.")] = None,
     device: Device = "auto",
-    regions: Annotated[str, typer.Option(help="The region extractor: grid, fasterrcnn...")] = "grid",
+    regions: Annotated[str | None, typer.Option(help="The region extractor: grid, fasterrcnn...")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a method on a dataset (or find the finished run) and print its measures on test."""

@@ -18,7 +18,7 @@ WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebo
 _STATUS = {
     "real": "the real dataset",
     "subset": "a subset of the real dataset",
-    "simulated": "simulated data",
+    "simulated": "real text and labels, simulated regions",
     "stand-in": "a drawn stand-in, not the real dataset",
 }
 

@@ -56,7 +56,8 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
             raise UserError(f"{name}: dataset {dataset!r} does not read it")
     if ignored := sorted(given.keys() & chosen.unread):
         raise UserError(f"{ignored[0]}: method {method!r} does not read it")
-    settings = {"precision": default_precision(find_device(device))} | chosen.settings(text_kind, scale)
+    own = {"precision": default_precision(find_device(device)), "regions": catalogue.entry(dataset).regions}
+    settings = own | chosen.settings(text_kind, scale)
     return Experiment.make(dataset=dataset, method=method, scale=scale, **(settings | given))
 
 

@@ -12,24 +12,30 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from filelock import FileLock
 
 from semshare.data import regions as region_code
+from semshare.data import simulated as simulated_code
 from semshare.data import words as word_code
 from semshare.data.coco import CocoSource, KarpathySource
 from semshare.data.custom import CustomSource
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
+from semshare.data.extract import extract_to_store, say
 from semshare.data.mirflickr import FlickrTextSource, MirflickrSource
 from semshare.data.nuswide import Concepts, NusWideSource
-from semshare.data.regions import EXTRACTORS, extract_to_store
+from semshare.data.regions import EXTRACTORS
 from semshare.data.scene_layout import View
 from semshare.data.scenes import ScenesSource
+from semshare.data.simulated import RegionSimulator, simulate_to_store
 from semshare.data.source import Item, Source
 from semshare.data.store import FeatureStore
 from semshare.data.words import Vocabulary, tokenise, train_word2vec
 from semshare.errors import UserError
 from semshare.home import cache_folder, code_digest
 from semshare.progress import Progress
+
+REGION_NAMES = (*EXTRACTORS, "simulated")
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Entry:
     ``open`` takes scale, root and split seed; ``reads`` names which of the last two mean something. A dataset
     with ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test
     split (COCO1K within COCO5K). Where no root is given, a dataset that is not generated is looked for in the
-    ``folders`` of the data cache, the first of them first.
+    ``folders`` of the data cache, the first of them first. ``regions`` is the region extractor it takes when none is named.
     """
 
     open: Callable[[str, Path | None, int], Source]
@@ -48,6 +54,7 @@ class Entry:
     trained_as: str | None = None
     test_size: int | None = None
     folders: tuple[str, ...] = ()
+    regions: str = "grid"
 
 
 def _scenes(view: View) -> Callable[[str, Path | None, int], Source]:
@@ -101,7 +108,9 @@ CATALOGUE: dict[str, Entry] = {
     "scenes-coco1k": Entry(_scenes("coco"), "captions", trained_as="scenes-coco5k", test_size=1000),
     "scenes-coco5k": Entry(_scenes("coco"), "captions"),
     "flickr25k": _on_disk("flickr25k", MirflickrSource, "tags", f"{_FOLDER} mirflickr/", ("flickr25k",)),
-    "flickr25k-simulated": _on_disk("flickr25k-simulated", FlickrTextSource, "tags", _TAGS_ONLY, _FLICKR),
+    "flickr25k-simulated": _on_disk(
+        "flickr25k-simulated", FlickrTextSource, "tags", _TAGS_ONLY, _FLICKR, regions="simulated"
+    ),
     "nuswide": _on_disk("nuswide", _nuswide("tc10"), "tags", _NUS, ("nuswide",)),
     "nuswide-tc21": _on_disk("nuswide-tc21", _nuswide("tc21"), "tags", _NUS, ("nuswide",)),
     "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
@@ -129,9 +138,10 @@ def load(
     name: str,
     scale: str,
     root: Path | None = None,
-    regions: str = "grid",
+    regions: str | None = None,
     split_seed: int = 0,
     seed: int = 0,
+    device: str = "auto",
 ) -> PairedDataset:
     """Open dataset ``name``, extracting regions and training Word2Vec the first time.
 
@@ -139,28 +149,36 @@ def load(
         name: a name of the catalogue.
         scale: decides the size of generated datasets.
         root: the folder of a dataset that is not generated.
-        regions: the region extractor's name.
+        regions: the region extractor's name, or ``simulated``; the dataset's own by default.
         split_seed: seed of the split, where the dataset has no official one.
         seed: seed of Word2Vec.
+        device: where regions are extracted; ``auto`` takes CUDA when present.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
     """
     chosen = entry(name)
+    regions = regions or chosen.regions
+    if regions not in REGION_NAMES:
+        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(REGION_NAMES)}")
     if chosen.trained_as:
-        whole = load(chosen.trained_as, scale, root, regions, split_seed, seed)
+        whole = load(chosen.trained_as, scale, root, regions, split_seed, seed, device)
         test = whole.parts["test"].first(chosen.test_size)
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
     items = source.items()
     check_items(name, items, source.label_names)
-    store = _region_store(source, items, regions)
+    store = _region_store(source, items, regions, device)
+    if left_out := [item.id for item in items if item.id in store.skipped]:
+        say(f"{name}: {len(left_out)} pictures cannot be read and are left out, the first {left_out[0]}")
+        items = [item for item in items if item.id not in store.skipped]
+        check_items(name, items, source.label_names)
     texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
     vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)
     words = items_checksum(items, source.label_names)
     return PairedDataset(
         name=name,
-        status=source.status,
+        status="simulated" if regions == "simulated" and source.status != "stand-in" else source.status,
         text_kind=source.text_kind,
         label_names=source.label_names,
         supercategories=source.supercategories,
@@ -174,24 +192,28 @@ def load(
     )
 
 
-def _region_store(source: Source, items: list[Item], regions: str) -> FeatureStore:
+def _region_store(source: Source, items: list[Item], regions: str, device: str) -> FeatureStore:
     """The store of the source's pool, extracted now where an item is missing from it."""
-    if regions not in EXTRACTORS:
-        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(EXTRACTORS)}")
     if getattr(source, "without_pictures", False) and regions != "simulated":
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
-    folder = cache_folder("regions") / f"{source.pool}-{regions}-{code_digest(region_code.__file__)}"
-    ids = sorted(item.id for item in items)
+    code = code_digest(region_code.__file__, simulated_code.__file__)
+    drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
+    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{code}"
     with FileLock(f"{folder}.lock"):
         try:
             store = FeatureStore(folder)
             store.verify()
-            if all(id in store for id in ids):
+            if all(item.id in store or item.id in store.skipped for item in items):
                 return store
         except UserError:
             pass  # none there, or a damaged one: extract again
-        progress = Progress(f"regions of {source.pool}")
-        return extract_to_store(EXTRACTORS[regions](), source.pool_ids(), source.picture, folder, progress.track)
+        track = Progress(f"regions of {source.pool}").track
+        if regions == "simulated":
+            column = {label: index for index, label in enumerate(source.label_names)}
+            labels = [[column[label] for label in item.labels] for item in items]
+            return simulate_to_store(RegionSimulator(len(column)), [item.id for item in items], labels, folder, track)
+        place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        return extract_to_store(EXTRACTORS[regions](place), source.pool_ids(), source.picture, folder, track)
 
 
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +13,9 @@ from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 from torch import Tensor
 
-from semshare.data.store import FeatureStore, write_store
+from semshare.data.extract import extract_to_store
+
+__all__ = ["BOX", "CLASS", "EXTRACTORS", "SCORE", "GridRegions", "RegionExtractor", "Regions", "extract_to_store"]
 
 REGIONS = 36  # the supplementary's fixed number of RoIs an image
 ELIGIBLE = 0.5  # a region above this score is eligible; with fewer than 36 of them the top 36 are taken
@@ -100,32 +101,18 @@ class GridRegions(RegionExtractor):
         )
 
 
-EXTRACTORS: dict[str, type[RegionExtractor]] = {GridRegions.name: GridRegions}
+def _detector(name: str) -> Callable[[torch.device | str], RegionExtractor]:
+    def make(device: torch.device | str) -> RegionExtractor:
+        from semshare.data.detector import FasterRCNNRegions, MobileFasterRCNNRegions  # slow to import, seldom needed
+
+        return {kind.name: kind for kind in (FasterRCNNRegions, MobileFasterRCNNRegions)}[name](device)
+
+    return make
 
 
-def extract_to_store(
-    extractor: RegionExtractor,
-    ids: Sequence[str],
-    picture: Callable[[str], Image.Image],
-    folder: Path,
-    track: Callable[[Iterator, int], Iterator],
-    batch: int = 32,
-) -> FeatureStore:
-    """Extract the regions of every item into a store at ``folder``.
-
-    Args:
-        extractor: the region extractor.
-        ids: item ids, each once.
-        picture: opens the picture of an id.
-        folder: where the store goes; its index is written last.
-        track: wraps an iterator and its length in a progress display.
-        batch: pictures a forward pass.
-    """
-
-    def batches() -> Iterator[tuple[Sequence[str], np.ndarray]]:
-        for start in range(0, len(ids), batch):
-            some = ids[start : start + batch]
-            yield some, extractor.extract([picture(id) for id in some]).rows()
-
-    meta = {"extractor": extractor.name, "features": extractor.feature_size, "classes": extractor.class_count}
-    return write_store(folder, track(batches(), -(-len(ids) // batch)), meta)
+# By name, what makes the extractor for a device; every one of them sees pixels only.
+EXTRACTORS: dict[str, Callable[[torch.device | str], RegionExtractor]] = {
+    GridRegions.name: GridRegions,
+    "fasterrcnn": _detector("fasterrcnn"),
+    "fasterrcnn-mobilenet": _detector("fasterrcnn-mobilenet"),
+}

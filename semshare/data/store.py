@@ -7,12 +7,14 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from semshare.errors import UserError
 
 _INDEX = "index.json"
+_PARTIAL = "partial.json"
 _HASH_BLOCK = 1 << 22
 
 
@@ -37,7 +39,8 @@ class FeatureStore:
             self.shape: tuple[int, ...] = tuple(index["shape"])
             self.meta: dict = index["meta"]
             self.shards: list[dict] = index["shards"]
-        except (KeyError, TypeError):
+            self.skipped: dict[str, str] = index.get("skipped", {})  # ids without a row, and why
+        except (AttributeError, KeyError, TypeError):
             raise UserError(f"{self.folder / _INDEX}: damaged index: shape, meta or shards is missing") from None
         self._row_bytes = int(np.prod(self.shape)) * 2
         self._place: dict[str, tuple[int, int]] = {}
@@ -70,11 +73,15 @@ class FeatureStore:
         """
         rows = np.empty((len(ids), *self.shape), dtype=np.float16)
         view = memoryview(rows.reshape(-1).view(np.uint8))
-        for at, id in enumerate(ids):
+        places = []
+        for id in ids:
             try:
-                shard, row = self._place[id]
+                places.append(self._place[id])
             except KeyError:
                 raise UserError(f"{self.folder}: no features for item {id!r}") from None
+        for shard, row in places:  # ask for all at once: a disk answers many requests faster than one after another
+            os.posix_fadvise(self._file(shard), row * self._row_bytes, self._row_bytes, os.POSIX_FADV_WILLNEED)
+        for at, (shard, row) in enumerate(places):
             target = view[at * self._row_bytes : (at + 1) * self._row_bytes]
             if os.preadv(self._file(shard), [target], row * self._row_bytes) != self._row_bytes:
                 raise UserError(f"{self.folder / self.shards[shard]['file']}: shard ends early")
@@ -110,36 +117,106 @@ def write_store(
     Raises:
         UserError: no rows at all, a non-finite feature, rows of unequal shape, or an id given twice.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _INDEX).unlink(missing_ok=True)
-    shards: list[dict] = []
-    shape: tuple[int, ...] | None = None
-    seen: set[str] = set()
-    file = None
-    try:
+    with StoreWriter(folder, meta, shard_rows) as writer:
         for ids, rows in batches:
-            half = np.ascontiguousarray(rows, dtype=np.float16)
-            shape = shape or half.shape[1:]
-            _check_batch(folder, ids, half, shape, seen)
-            if file is None or len(shards[-1]["ids"]) >= shard_rows:
-                if file is not None:
-                    file.close()
-                shards.append({"file": f"shard-{len(shards):05d}.f16", "ids": []})
-                file = open(folder / shards[-1]["file"], "wb")  # noqa: SIM115 - closed below
-            file.write(half.tobytes())
-            shards[-1]["ids"].extend(ids)
-    finally:
-        if file is not None:
-            file.close()
-    if shape is None:
-        raise UserError(f"{folder}: nothing to store")
-    for shard in shards:
-        shard["sha256"] = _sha256(folder / shard["file"])
-    partial = folder / (_INDEX + ".part")
-    partial.write_text(json.dumps({"shape": shape, "meta": meta, "shards": shards}))
-    partial.replace(folder / _INDEX)
-    return FeatureStore(folder)
+            writer.add(ids, rows)
+        return writer.finish()
+
+
+class StoreWriter:
+    """Writes a store a shard at a time, and can go on after the last whole shard of an interrupted one.
+
+    Each whole shard is named in ``partial.json`` with its checksum, taken while writing. A later writer with the
+    same ``job`` (any text that says what is being written) finds those shards; with ``job=None`` or another
+    one it starts anew. Memory is one batch's, whatever the size.
+
+    Attributes:
+        done: ids of the shards found written.
+        skipped: ids that have no row, each with the reason; kept with the shards and in the finished index.
+    """
+
+    def __init__(self, folder: Path | str, meta: dict, shard_rows: int = 4096, job: str | None = None) -> None:
+        self.folder, self._meta, self._shard_rows, self._job = Path(folder), meta, shard_rows, job
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / _INDEX).unlink(missing_ok=True)
+        self._shape: tuple[int, ...] | None = None
+        self._shards: list[dict] = []
+        self.skipped: dict[str, str] = {}
+        if job is None or not self._resume():
+            (self.folder / _PARTIAL).unlink(missing_ok=True)
+        self.done = {id for shard in self._shards for id in shard["ids"]}
+        self._seen = set(self.done)
+        self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
+        self._ids: list[str] = []
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, ids: Sequence[str], rows: np.ndarray) -> None:
+        """Append ``rows`` [len(ids), *shape]; raises :class:`UserError` as :func:`write_store` says."""
+        half = np.ascontiguousarray(rows, dtype=np.float16)
+        self._shape = self._shape or half.shape[1:]
+        _check_batch(self.folder, ids, half, self._shape, self._seen)
+        if self._file is None:
+            self._file, self._digest, self._ids = self._path().open("wb"), hashlib.sha256(), []
+        content = half.tobytes()
+        self._file.write(content)
+        self._digest.update(content)
+        self._ids.extend(ids)
+        if len(self._ids) >= self._shard_rows:
+            self._close_shard()
+
+    def finish(self) -> FeatureStore:
+        """Write the index and open the store; raises :class:`UserError` when no row was given."""
+        self._close_shard()
+        if self._shape is None:
+            first = next(iter(self.skipped.values()), None)
+            raise UserError(
+                f"{self.folder}: nothing to store" + (f", every item was skipped: {first}" if first else "")
+            )
+        self._write(_INDEX)
+        (self.folder / _PARTIAL).unlink(missing_ok=True)
+        return FeatureStore(self.folder)
+
+    def _path(self) -> Path:
+        return self.folder / f"shard-{len(self._shards):05d}.f16"
+
+    def _close_shard(self) -> None:
+        if self._file is None:
+            return
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._file = None
+        self._shards.append({"file": self._path().name, "ids": self._ids, "sha256": self._digest.hexdigest()})
+        if self._job is not None:
+            self._write(_PARTIAL)
+
+    def _write(self, name: str) -> None:
+        content = {"shape": self._shape, "meta": self._meta, "shards": self._shards, "skipped": self.skipped}
+        if name == _PARTIAL:
+            content["job"] = self._job
+        part = self.folder / (name + ".part")
+        part.write_text(json.dumps(content))
+        part.replace(self.folder / name)
+
+    def _resume(self) -> bool:
+        """Take over the whole shards of the same job; False when there are none that fit."""
+        try:
+            found = json.loads((self.folder / _PARTIAL).read_text())
+            if found["job"] != self._job or found["meta"] != self._meta:
+                return False
+            if any(_sha256(self.folder / shard["file"]) != shard["sha256"] for shard in found["shards"]):
+                return False
+            self._shape, self._shards, self.skipped = tuple(found["shape"]), found["shards"], found["skipped"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return True
 
 
 def _check_batch(folder: Path, ids: Sequence[str], rows: np.ndarray, shape: tuple[int, ...], seen: set[str]) -> None:

@@ -118,4 +118,5 @@ def test_the_stores_meta_says_how_it_was_made(extractor: GridRegions, tmp_path: 
 
 
 def test_the_registry_names_each_extractor() -> None:
-    assert all(name == kind.name for name, kind in EXTRACTORS.items()) and "grid" in EXTRACTORS
+    assert set(EXTRACTORS) == {"grid", "fasterrcnn", "fasterrcnn-mobilenet"}
+    assert EXTRACTORS["grid"] is GridRegions
