@@ -18,6 +18,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 from torch import Tensor
 
 from semshare import reference
@@ -42,7 +43,7 @@ def pictures(dataset: PairedDataset, split: Split = "train", count: int = 8) -> 
     part = dataset.parts[split]
     figure, axes = _subplots(-(-count // 4), 4, figsize=(9, 3.7 * -(-count // 4)), layout="constrained")
     for row, axis in enumerate(axes.flat[:count]):
-        axis.imshow(dataset.source.picture(part.image_ids[row]))
+        axis.imshow(_picture(dataset, part.image_ids[row]))
         text = part.texts[int((part.owner == row).nonzero()[0])]
         _write_under(axis, f"{_labels(part.labels[row], dataset)}\n“{text}”", width=32)
         _bare(axis)
@@ -71,7 +72,7 @@ def region_rule(dataset: PairedDataset, split: Split = "test", count: int = 4) -
     scores = torch.from_numpy(dataset.store.read(part.image_ids[:count])[..., -1].astype(np.float32))
     figure, axes = _subplots(1, count, figsize=(2.5 * count, 2.9), layout="constrained")
     for row, axis in enumerate(axes):
-        picture = dataset.source.picture(part.image_ids[row])
+        picture = _picture(dataset, part.image_ids[row])
         axis.imshow(picture, alpha=0.8)
         for box, score in zip(segments.positions[row].tolist(), scores[row].tolist(), strict=True):
             left, top, right, bottom = (
@@ -124,7 +125,7 @@ def _sentences_for_images(run: Run, failures: Failures, queries: Sequence[int]) 
         len(queries), 2, figsize=(9, 2.9 * len(queries)), width_ratios=(1, 2.2), squeeze=False, layout="constrained"
     )
     for query, (picture, beside) in zip(queries, axes, strict=True):
-        picture.imshow(dataset.source.picture(part.image_ids[query]))
+        picture.imshow(_picture(dataset, part.image_ids[query]))
         lines = [(f"Ground truth: {_labels(part.labels[query], dataset)}", "black")]
         for place, (row, wrong) in enumerate(_retrieved(failures, query), start=1):
             colour = _WRONG if wrong else _RIGHT
@@ -150,7 +151,7 @@ def _images_for_sentences(run: Run, failures: Failures, queries: Sequence[int]) 
         title = [*textwrap.wrap(f"“{part.texts[query]}”", 95), f"Ground truth: {truth}"]
         axes[0].set_title("\n".join(title), loc="left", fontsize=9, parse_math=False)
         for axis, (row, wrong) in zip(axes, _retrieved(failures, query), strict=True):
-            axis.imshow(dataset.source.picture(part.image_ids[row]))
+            axis.imshow(_picture(dataset, part.image_ids[row]))
             _write_under(axis, f"{_mark(wrong)} {_labels(part.labels[row], dataset)}")
             _bare(axis, _WRONG if wrong else _RIGHT)
     return figure
@@ -253,3 +254,10 @@ def _bare(axis: Axes, colour: tuple | None = None) -> None:
         spine.set_visible(colour is not None)
         if colour is not None:
             spine.set(color=colour, linewidth=4)
+
+
+def _picture(dataset: PairedDataset, id: str) -> Image.Image:
+    """The picture of an item; a blank one where the dataset has none."""
+    if getattr(dataset.source, "without_pictures", False):
+        return Image.new("RGB", (192, 192), "lightgrey")
+    return dataset.source.picture(id)

@@ -6,7 +6,6 @@ and the checksums, which stay when the archives are deleted.
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +16,6 @@ from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.download import Remote, check_space, fetch, recorded, verify
 from semshare.data.official import PLANS, Piece, Plan
-from semshare.data.regions import EXTRACTORS
 from semshare.data.source import SPLITS, Source
 from semshare.data.unpack import unpack
 from semshare.errors import UserError
@@ -31,7 +29,7 @@ def prepare(
     name: str,
     root: Path | None = None,
     from_dir: Path | None = None,
-    regions: str = "grid",
+    regions: str | None = None,
     device: str = "auto",
     say: Callable[[str], None] = print,
     **fetching: Any,
@@ -44,7 +42,7 @@ def prepare(
         root: the dataset's folder; by default one in the data cache. A folder that was filled by hand is used as it
             is: nothing is fetched into it, unless ``from_dir`` is given.
         from_dir: a folder of archives at hand; they are verified like downloads and stay where they are.
-        regions: the region extractor's name.
+        regions: the region extractor's name; the dataset's own by default.
         device: where regions are extracted.
         say: receives a line for every step.
         fetching: handed to :func:`semshare.data.download.fetch`.
@@ -55,8 +53,9 @@ def prepare(
     Raises:
         UserError: an unknown name, a file that is missing, wrong or cannot be fetched, or data that cannot be used.
     """
-    if regions not in (known := dict.fromkeys([*EXTRACTORS, "simulated"])):
-        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(known)}")
+    regions = regions or catalogue.entry(name).regions
+    if regions not in catalogue.REGION_NAMES:
+        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(catalogue.REGION_NAMES)}")
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
     found = find_device(device)
@@ -205,6 +204,5 @@ def _is_own(root: Path) -> bool:
 
 
 def _load(name: str, root: Path | None, regions: str, device: str) -> PairedDataset:
-    """The catalogue's dataset; the device goes along where the catalogue takes one."""
-    takes_device = "device" in inspect.signature(catalogue.load).parameters
-    return catalogue.load(name, "full", root=root, regions=regions, **({"device": device} if takes_device else {}))
+    """The catalogue's dataset, its regions extracted on ``device``."""
+    return catalogue.load(name, "full", root=root, regions=regions, device=device)

@@ -195,16 +195,20 @@ def test_pictures_are_left_out_where_regions_are_simulated(
     assert reached.value.args[:3] == ("tiny", tmp_path, "simulated")
 
 
-def test_a_folder_filled_by_hand_is_used_as_it_is(server: Server, tmp_path: Path) -> None:
+def test_a_folder_filled_by_hand_is_used_as_it_is(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     annotations, pictures = coco_files()
     for name, content in (annotations | dict(list(pictures.items())[:-1])).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     before, said = files(tmp_path), []
-    with pytest.raises(UserError, match=r"tiny/10.jpg"):
-        prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)
+    # A picture that is missing is left out and counted; once it is there, it is taken.
+    prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)
+    assert "1 pictures cannot be read and are left out, the first 10" in capsys.readouterr().err
     (tmp_path / "tiny" / "10.jpg").write_bytes(pictures["tiny/10.jpg"])
     assert prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)["status"] == "subset"
+    assert "cannot be read" not in capsys.readouterr().err
     assert server.asked == [] and files(tmp_path) == before | {"tiny/10.jpg"}
     assert "used as it is" in said[0]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from semshare.data.files import count_notes, digest, is_inside, open_picture
+from semshare.data.files import count_notes, digest, is_inside, open_picture, stamp
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
 
@@ -47,7 +47,7 @@ class CocoSource:
             path = self.root / "annotations" / f"captions_{split}.json"
             for one in _read(path, ("images", "annotations"))["annotations"]:
                 captions[_field(path, one, "image_id", int)].append(_field(path, one, "caption", str))
-        names = "\n".join(f"{id} {path.resolve()}" for id, path in sorted(self._files.items()))
+        names = "\n".join(f"{id} {path.resolve()} {stamp(path)}" for id, path in sorted(self._files.items()))
         self.pool = f"coco-{digest(names)}"
         ids = [id for id in sorted(self._files) if captions[id] and instances.labels[id]]
         splits = _split(ids, split_seed)

@@ -31,7 +31,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from semshare.data import splits
-from semshare.data.files import SHOWN, digest, is_inside, open_picture, read_lines
+from semshare.data.files import SHOWN, digest, is_inside, open_picture, read_lines, stamp
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
 
@@ -76,7 +76,7 @@ class CustomSource:
             fifth = max(1, len(items) // 5)
             self.splits = splits.split_ids(self.splits, split_seed, fifth, fifth)
         self._items = [Item(item.id, item.texts, item.labels, self.splits[item.id]) for item in items]
-        stamps = [f"{id} {path.resolve()} {_stamp(path)}" for id, path in self._files.items()]
+        stamps = [f"{id} {path.resolve()} {stamp(path)}" for id, path in self._files.items()]
         self.pool = f"custom-{digest(chr(10).join(stamps))}"
 
     def items(self) -> list[Item]:
@@ -261,8 +261,3 @@ def _found(value: Any) -> str:
 def _is_text(value: str) -> bool:
     """Whether a string can be written as UTF-8 and is of a sane length."""
     return len(value) <= _LONGEST and not any("\ud800" <= letter <= "\udfff" for letter in value) and "\0" not in value
-
-
-def _stamp(path: Path) -> str:
-    state = path.stat()
-    return f"{state.st_size} {state.st_mtime_ns}"

@@ -70,3 +70,12 @@ def shorten(notes: Sequence[str], what: str) -> list[str]:
 def digest(text: str) -> str:
     """Twelve hex digits of the sha256 of ``text``, for the names of pools."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def stamp(path: Path) -> str:
+    """What changes when the file at ``path`` is replaced or appears: size and time, or ``missing``."""
+    try:
+        state = path.stat()
+    except OSError:
+        return "missing"
+    return f"{state.st_size} {state.st_mtime_ns}"

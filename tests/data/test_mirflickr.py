@@ -265,5 +265,5 @@ def test_regions_of_pictures_that_are_not_there_are_refused_before_anything_is_m
     texts: Path, own_home: Path
 ) -> None:
     with pytest.raises(UserError, match=r"there are no pictures here \(item 1\), only tags and labels"):
-        catalogue.load("flickr25k-simulated", "smoke", texts)
+        catalogue.load("flickr25k-simulated", "smoke", texts, regions="grid")
     assert not own_home.exists()
