@@ -1,5 +1,6 @@
 """environment.yml and requirements.lock against pyproject.toml, the one place where ranges are decided."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -105,3 +106,11 @@ def test_lock_satisfies_every_range():
     for name, specifier in {**wanted(), **ranges(PYPROJECT["build-system"]["requires"])}.items():
         assert name in pins, f"{name} is not locked"
         assert pins[name] in specifier, f"{name}=={pins[name]} is outside {specifier}"
+
+
+def test_readme_has_no_gaps_and_its_local_links_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert "@@" not in text
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
+    assert "docs/book.png" in links
+    assert [link for link in links if not (ROOT / link).is_file()] == []

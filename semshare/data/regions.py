@@ -13,10 +13,6 @@ from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 from torch import Tensor
 
-from semshare.data.extract import extract_to_store
-
-__all__ = ["BOX", "CLASS", "EXTRACTORS", "SCORE", "GridRegions", "RegionExtractor", "Regions", "extract_to_store"]
-
 REGIONS = 36  # the supplementary's fixed number of RoIs an image
 ELIGIBLE = 0.5  # a region above this score is eligible; with fewer than 36 of them the top 36 are taken
 

@@ -158,7 +158,7 @@ class StoreWriter:
             self._file.close()
 
     def add(self, ids: Sequence[str], rows: np.ndarray) -> None:
-        """Append ``rows`` [len(ids), *shape]; raises :class:`UserError` as :func:`write_store` says."""
+        """Append ``rows`` ``[len(ids), *shape]``; raises :class:`UserError` as :func:`write_store` says."""
         half = np.ascontiguousarray(rows, dtype=np.float16)
         self._shape = self._shape or half.shape[1:]
         _check_batch(self.folder, ids, half, self._shape, self._seen)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from semshare.data.regions import BOX, CLASS, EXTRACTORS, SCORE, GridRegions, extract_to_store
+from semshare.data.extract import extract_to_store
+from semshare.data.regions import BOX, CLASS, EXTRACTORS, SCORE, GridRegions
 
 
 @pytest.fixture(scope="module")
