@@ -83,6 +83,8 @@ def _on_disk(
         for place in places:
             if place.is_dir() and any(place.iterdir()):
                 return place
+        if not places:
+            raise UserError(f"root: missing; dataset {name!r} needs {holds}: give it with --root")
         raise UserError(
             f"root: missing; dataset {name!r} needs {holds}: run semshare data prepare {folders[-1]}, or give --root "
             f"(nothing at {places[0]})"
@@ -117,7 +119,7 @@ CATALOGUE: dict[str, Entry] = {
     "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
     "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
     "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
-    "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
+    "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ()),
 }
 
 
