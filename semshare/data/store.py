@@ -21,8 +21,8 @@ _HASH_BLOCK = 1 << 22
 class FeatureStore:
     """Read access to a folder of shards: ``index.json`` (shape, ids, checksums) and ``shard-*.f16``.
 
-    Rows are read by position (``os.preadv``) straight into the result: on cold files that is several times
-    faster than faulting a memory map in page by page, and memory stays constant whatever the size.
+    Rows are read by position (``os.preadv``) straight into the result, so memory does not grow with the store;
+    ``benchmarks/feature_store.py`` measures it beside a memory map.
     """
 
     def __init__(self, folder: Path | str) -> None:
