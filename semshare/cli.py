@@ -125,6 +125,21 @@ def train(
 
 
 @app.command()
+def record(
+    study: Annotated[str, typer.Argument(help="A recorded study; an unknown one lists them all.")],
+    root: Root = None,
+    device: Device = "auto",
+) -> None:
+    """Train the runs of a study too long for the book and write book/recorded/STUDY.json; goes on where it stopped."""
+    from semshare.recorded import record as run_study
+    from semshare.studies import STUDIES
+
+    if study not in STUDIES:
+        raise UserError(f"study: unknown {study!r}, expected one of {', '.join(STUDIES)}")
+    print(f"Recorded in {run_study(STUDIES[study], root, device)}")
+
+
+@app.command()
 def book(
     scale: Scale = ScaleName.laptop,
     only: Annotated[list[str] | None, typer.Option(help="Execute only this notebook, by number (repeatable).")] = None,

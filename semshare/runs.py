@@ -29,7 +29,7 @@ from semshare.data.source import Split
 from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Thresholds
 from semshare.experiment import Experiment, default_precision, known_scale, preset_fields
-from semshare.home import cache_folder
+from semshare.home import cache_folder, write_json
 from semshare.progress import Progress
 
 _RECORD = "run.json"
@@ -136,7 +136,7 @@ class Run:
         path = self.folder / f"map-{self.experiment.dataset}.json"
         if not path.exists():
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
-            _write_json(path, evaluation.mean_average_precision(self.reading("test"), part, kind, self.experiment))
+            write_json(path, evaluation.mean_average_precision(self.reading("test"), part, kind, self.experiment))
         return json.loads(path.read_text())
 
     def reading(self, split: Split) -> Reading:
@@ -302,7 +302,7 @@ def _make(
     }
     dev = Run(experiment, folder, record)._read(dataset, "dev", folder / training.BEST)
     record["thresholds"] = vars(Thresholds.tune(dev, dataset.parts["dev"]))
-    _write_json(folder / _RECORD, record)
+    write_json(folder / _RECORD, record)
     training.forget_state(folder)
 
 
@@ -350,9 +350,3 @@ def _source_digest() -> str:
 def library_versions() -> dict[str, str]:
     """The versions of the libraries that decide a result."""
     return {name: importlib.metadata.version(name) for name in _LIBRARIES}
-
-
-def _write_json(path: Path, content: Any) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content))
-    part.replace(path)
