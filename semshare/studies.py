@@ -140,6 +140,37 @@ def _size(root: Path | None, device: str) -> list[Experiment]:
     ]
 
 
+_PARTS: dict[str, dict[str, Any]] = {
+    "one network for each modality": {"method": "independent"},
+    "one network for both": {"method": "ours", "mask_share": 0.0, "lam": 0.0},
+    "the same, segments hidden": {"method": "ours", "lam": 0.0},
+    "the same, hidden segments predicted (Ours)": {"method": "ours"},
+}
+
+
+def _parts(root: Path | None, device: str) -> list[Experiment]:
+    plan = _planner(device)
+    return [
+        plan(dataset, seed=seed, **fields)
+        for seed in range(2)
+        for dataset in (_TAGS, _CAPTIONS)
+        for fields in _PARTS.values()
+    ]
+
+
+def _compare_parts(done: Sequence[Run]) -> list[dict[str, Any]]:
+    """Each step from Independent to Ours minus the step before it."""
+    comparisons = []
+    for dataset in (_TAGS, _CAPTIONS):
+        steps = [
+            [runs.plan(dataset, scale="laptop", precision=_precision(done), seed=seed, **fields) for seed in range(2)]
+            for fields in _PARTS.values()
+        ]
+        for step, before, after in zip(list(_PARTS)[1:], steps, steps[1:], strict=False):
+            comparisons += _differences(done, after, before, {"dataset": dataset, "step": step})
+    return comparisons
+
+
 def _compare_consistency(*fields: str) -> Callable[[Sequence[Run]], list[dict[str, Any]]]:
     """Consistency added minus without it, for every value of ``fields``, over the seeds that are there."""
 
@@ -202,6 +233,12 @@ STUDIES: dict[str, Study] = {
             "The effect of the consistency loss on a stand-in with fewer training pairs and as many steps.",
             _size,
             _compare_consistency("train_items"),
+        ),
+        Study(
+            "parts",
+            "What each step from Independent to Ours brings: shared weights, hidden segments, predicting them.",
+            _parts,
+            _compare_parts,
         ),
     )
 }

@@ -16,7 +16,7 @@ from semshare.data.dataset import pad_words
 from semshare.data.segments import Segments, draw_hidden
 from semshare.errors import UserError
 from semshare.experiment import Experiment
-from semshare.model import BertBlocks, DSCMRNetwork, PreNormBlocks, SemanticNetwork, load_bert
+from semshare.model import BertBlocks, DSCMRNetwork, SemanticNetwork, load_bert
 
 FEATURES, CLASSES, WORDS, LABELS, WIDTH = 10, 11, 30, 6, 16
 SIZES = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "epochs": 1, "learning_rate": 1e-3}
