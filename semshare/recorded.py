@@ -1,8 +1,8 @@
 """Recorded results: studies too long for a book's build, trained once and kept as small JSON in ``book/recorded/``.
 
 A file holds every finished run of its study with all that says where it came from, and what was compared over them
-while the runs' per-item values were at hand. It is written anew after every few runs, so a study that was interrupted
-is a shorter study, and goes on where it stopped.
+while the runs' per-item values were at hand. It is written anew after every run, so a study that was interrupted is a
+shorter study, and goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.home import write_json
 from semshare.runs import Run
-
-_AT_ONCE = 4  # runs between two writings of the file
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ class Recording:
 
 
 def record(study: Study, root: Path | None = None, device: str = "auto", folder: Path | None = None) -> Path:
-    """Train (or find) the runs of ``study`` and write its file, again after every few runs.
+    """Train (or find) the runs of ``study`` and write its file, anew after every run.
 
     Args:
         study: what to run.
@@ -135,18 +133,19 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
     """
     path = _file(study.name, folder)
     planned = study.plan(root, device)
-    done: list[Run] = []
-    for start in range(0, len(planned), _AT_ONCE):
-        done += runs.get_all(planned[start : start + _AT_ONCE], device)
-        content = {
-            "name": study.name,
-            "about": study.about,
-            "planned": len(planned),
-            "runs": [_row(run) for run in done],
-            "comparisons": study.compare(done),
-        }
-        write_json(path, content, indent=1)
+    _write(path, study, planned, device)
+    for _ in runs.train_missing(planned, device):
+        _write(path, study, planned, device)
     return path
+
+
+def _write(path: Path, study: Study, planned: Sequence[Experiment], device: str) -> None:
+    """Write what there is of the study, if there is anything."""
+    done = [runs.get(one, device) for one in planned if runs.exists(one)]
+    if done:
+        content = {"name": study.name, "about": study.about, "planned": len(planned)}
+        content |= {"runs": [_row(run) for run in done], "comparisons": study.compare(done)}
+        write_json(path, content, indent=1)
 
 
 def load(name: str, folder: Path | None = None) -> Recording:

@@ -202,25 +202,36 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
 
 
 def get_all(experiments: Sequence[Experiment], device: str = "auto", quiet: bool = False) -> list[Run]:
-    """:func:`get` for each of ``experiments``, in order; on a CPU as many are trained at once as it has cores.
-
-    A run of scale ``smoke`` or ``laptop`` computes in one thread wherever it is trained, so its result is the same
-    bit for bit, alone or among others.
-    """
-    missing = {_trained(one).to_json(): one for one in experiments if not exists(one)}
-    workers = min(len(missing), _cores())
-    if find_device(device).type == "cpu" and workers > 1 and all(_threads(one) for one in missing.values()):
-        progress = Progress(f"{len(missing)} runs, {workers} at once", quiet)
-        with progress.units(len(missing), "run") as advance, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            waiting = {pool.submit(_train_quietly, one, device): _title(one) for one in missing.values()}
-            try:
-                for done in as_completed(waiting):
-                    done.result()
-                    advance(waiting[done])
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    """:func:`get` for each of ``experiments``, in order, those that are missing trained by :func:`train_missing`."""
+    for _ in train_missing(experiments, device, quiet):
+        pass
     return [get(experiment, device, quiet) for experiment in experiments]
+
+
+def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet: bool = False) -> Iterator[Experiment]:
+    """Train those of ``experiments`` that are missing and yield each when its run is there.
+
+    On a CPU as many are trained at once as it has cores. A run of scale ``smoke`` or ``laptop`` computes in one thread
+    wherever it is trained, so its result is the same bit for bit, alone or among others.
+    """
+    missing = list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
+    workers = min(len(missing), _cores())
+    if find_device(device).type != "cpu" or workers < 2 or not all(_threads(one) for one in missing):
+        for one in missing:
+            get(one, device, quiet)
+            yield one
+        return
+    progress = Progress(f"{len(missing)} runs, {workers} at once", quiet)
+    with progress.units(len(missing), "run") as advance, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        waiting = {pool.submit(_train_quietly, one, device): one for one in missing}
+        try:
+            for done in as_completed(waiting):
+                done.result()
+                advance(_title(waiting[done]))
+                yield waiting[done]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def exists(experiment: Experiment) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -66,16 +66,16 @@ def test_a_recording_holds_no_path_of_this_machine(folder: Path, semshare_home: 
 
 
 def test_an_interrupted_study_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorded, "_AT_ONCE", 1)
-    get_all, calls = runs.get_all, []
+    one, _ = _plan(None, "cpu")
+    there: list[Experiment] = []
 
-    def interrupted(experiments: Sequence[Experiment], device: str) -> list[Run]:
-        calls.append(experiments)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return get_all(experiments, device, quiet=True)
+    def interrupted(experiments: Sequence[Experiment], device: str) -> Iterator[Experiment]:
+        there.append(one)
+        yield one
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "get_all", interrupted)
+    monkeypatch.setattr(runs, "train_missing", interrupted)
+    monkeypatch.setattr(runs, "exists", lambda experiment: experiment in there)
     with pytest.raises(KeyboardInterrupt):
         recorded.record(STUDY, device="cpu", folder=tmp_path)
     assert recorded.load("two", tmp_path).facts()["Recorded runs"] == "1 of 2"
