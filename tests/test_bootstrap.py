@@ -1,4 +1,4 @@
-"""Intervals against a slow bootstrap written out, verdicts at their borders."""
+"""Intervals against a slow bootstrap written out."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from semshare import verdicts
+from semshare import bootstrap
+from semshare.bootstrap import Scored
 from semshare.evaluation import Evaluation
 from semshare.failures import Failures
-from semshare.verdicts import Interval, Scored
 
 
 def make(seed: int, images: int = 40, texts_each: int = 2, lift: float = 0.0) -> Scored:
@@ -33,15 +33,15 @@ def make(seed: int, images: int = 40, texts_each: int = 2, lift: float = 0.0) ->
     return Scored(evaluation, owner)
 
 
-@pytest.mark.parametrize("measure", verdicts.MEASURES)
-def test_the_estimate_is_the_difference_of_the_headline_numbers(measure: verdicts.Measure) -> None:
+@pytest.mark.parametrize("measure", bootstrap.MEASURES)
+def test_the_estimate_is_the_difference_of_the_headline_numbers(measure: bootstrap.Measure) -> None:
     one, other = make(0), make(1)
     expected = one.evaluation.numbers()[measure] - other.evaluation.numbers()[measure]
-    assert verdicts.difference([one], [other], measure).value == pytest.approx(expected, abs=1e-12)
+    assert bootstrap.difference([one], [other], measure).value == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("measure", ["text_f1", "t2i"])
-def test_interval_equals_a_slow_bootstrap_over_images(measure: verdicts.Measure) -> None:
+def test_interval_equals_a_slow_bootstrap_over_images(measure: bootstrap.Measure) -> None:
     one, other = make(0), make(1)
     generator = np.random.default_rng(5)
     values = []
@@ -57,7 +57,7 @@ def test_interval_equals_a_slow_bootstrap_over_images(measure: verdicts.Measure)
                 hit, false, missed = side.evaluation.text_counts[texts].sum(0).tolist()
                 sides.append(2 * hit / (2 * hit + false + missed))
         values.append(sides[0] - sides[1])
-    found = verdicts.difference([one], [other], measure)
+    found = bootstrap.difference([one], [other], measure)
     low, high = np.quantile(values, [0.025, 0.975])
     width = high - low
     assert found.low == pytest.approx(low, abs=0.12 * width)
@@ -65,27 +65,27 @@ def test_interval_equals_a_slow_bootstrap_over_images(measure: verdicts.Measure)
 
 
 def test_a_run_compared_with_itself_differs_by_exactly_nothing() -> None:
-    found = verdicts.difference([make(0)], [make(0)], "image_f1")
+    found = bootstrap.difference([make(0)], [make(0)], "image_f1")
     assert (found.value, found.low, found.high) == (0, 0, 0)
 
 
 def test_seeds_that_disagree_widen_the_interval() -> None:
     base = [make(0), make(0)]
-    agreeing = verdicts.difference([make(0, lift=0.2)] * 2, base, "i2t")
-    disagreeing = verdicts.difference([make(0, lift=0.0), make(0, lift=0.4)], base, "i2t")
+    agreeing = bootstrap.difference([make(0, lift=0.2)] * 2, base, "i2t")
+    disagreeing = bootstrap.difference([make(0, lift=0.0), make(0, lift=0.4)], base, "i2t")
     assert agreeing.value == pytest.approx(disagreeing.value)
     assert disagreeing.high - disagreeing.low > 0.3 > agreeing.high - agreeing.low + 0.2
 
 
 def test_unequal_numbers_of_seeds_are_refused() -> None:
     with pytest.raises(ValueError, match="found 1 and 2 seeds"):
-        verdicts.difference([make(0)], [make(0), make(1)], "i2t")
+        bootstrap.difference([make(0)], [make(0), make(1)], "i2t")
 
 
 def test_gain_over_random_uses_the_ordinary_discount() -> None:
     one = make(0)
     expected = float(one.evaluation.t2i_rank.mean() - one.evaluation.t2i_random.mean())
-    assert verdicts.gain_over_random([one], "t2i").value == pytest.approx(expected)
+    assert bootstrap.gain_over_random([one], "t2i").value == pytest.approx(expected)
 
 
 def rising(direction: int) -> list[Scored]:
@@ -104,39 +104,33 @@ def rising(direction: int) -> list[Scored]:
 
 
 def test_rank_correlation_is_one_where_f1_and_ndcg_rise_together() -> None:
-    found = verdicts.rank_correlation([[rising(1)]])
+    found = bootstrap.rank_correlation([[rising(1)]])
     assert (found.value, found.low) == (pytest.approx(1), pytest.approx(1))
 
 
 def test_rank_correlation_of_a_seed_is_the_mean_of_its_runs() -> None:
-    found = verdicts.rank_correlation([[rising(1), rising(-1)]])
+    found = bootstrap.rank_correlation([[rising(1), rising(-1)]])
     assert (found.value, found.low, found.high) == (pytest.approx(0),) * 3
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [
-        (-0.004, 0.1, "reproduced"),
-        (-0.1, -0.006, "not reproduced"),
-        (-0.006, 0.1, "inconclusive"),
-        (-0.005, 0.1, "inconclusive"),
-    ],
-)
-def test_at_least_forgives_the_margin(low: float, high: float, verdict: str) -> None:
-    assert verdicts.judge(Interval(0.0, low, high), -verdicts.MARGIN) == verdict
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(0.001, 0.02, "reproduced"), (0.03, 0.05, "not reproduced"), (0.01, 0.03, "inconclusive")],
-)
-def test_below_mirrors_above(low: float, high: float, verdict: str) -> None:
-    assert verdicts.judge_below(Interval(0.0, low, high), 0.025) == verdict
 
 
 def test_spread_sees_a_dip_in_the_middle() -> None:
     settings = [[make(0, lift=0.2)], [make(0, lift=0.1)], [make(0, lift=0.2)]]
-    assert verdicts.spread(settings, "i2t").value == pytest.approx(0.1)
+    assert bootstrap.spread(settings, "i2t").value == pytest.approx(0.1)
+
+
+def test_spread_is_of_the_means_over_seeds_not_the_mean_of_the_spreads() -> None:
+    """Two seeds that favour different settings: each alone spreads by 0.2, their mean not at all."""
+    settings = [[make(0, lift=0.2), make(0, lift=0.0)], [make(0, lift=0.0), make(0, lift=0.2)]]
+    found = bootstrap.spread(settings, "i2t")
+    assert found.value == pytest.approx(0, abs=1e-12) and found.high == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("name", ["image_f1", "text_f1", "image_f1_at_half", "text_f1_at_half", "i2t", "t2i_rank"])
+def test_the_mean_is_that_of_the_headline_numbers(name: str) -> None:
+    some = [make(0), make(1), make(2)]
+    found = bootstrap.mean(some, name)
+    assert found.value == pytest.approx(np.mean([one.evaluation.numbers()[name] for one in some]), abs=1e-12)
+    assert found.low < found.value < found.high and found.half_width == pytest.approx((found.high - found.low) / 2)
 
 
 def test_excess_share_compares_with_each_querys_own_chance() -> None:
@@ -149,15 +143,7 @@ def test_excess_share_compares_with_each_querys_own_chance() -> None:
         {"semantic": chance, "superclass": chance, "other": 1 - chance},
     )  # fmt: skip
     # 2 of 3 wrong items are semantic; by chance (2 x 0.5 + 1 x 0) / 3 would be.
-    found = verdicts.excess_share([failures], "semantic")
+    found = bootstrap.excess_share([failures], "semantic")
     assert found.value == pytest.approx(2 / 3 - 1 / 3)
     # Both failing queries are captions of one image: resampled together, they always give the same share.
     assert (found.low, found.high) == (pytest.approx(0), pytest.approx(1 / 3))
-
-
-def test_summary_counts() -> None:
-    some = [
-        verdicts.Verdict("c", "d", "m", Interval(0, 0, 0), verdict)
-        for verdict in ("reproduced", "inconclusive", "reproduced")
-    ]
-    assert verdicts.summary(some) == "of 3 tests, 2 reproduced, 0 not reproduced, 1 inconclusive"
