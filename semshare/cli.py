@@ -1,4 +1,4 @@
-"""The command line: ``semshare check | data | train | book``. Parse, call, print."""
+"""The command line: ``semshare check | data | train | verdicts | book``. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -140,8 +140,31 @@ def record(
 
 
 @app.command()
+def verdicts(
+    scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
+    datasets: Annotated[str, typer.Option(help="Datasets to test on, e.g. flickr25k,coco5k (default: drawn).")] = "",
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds (default: the scale's: 1, 3, 5).")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Test every claim of the paper: its number, ours with an interval, a verdict; trains the runs that are missing."""
+    from semshare import reference, report, study
+    from semshare.verdicts import all_claims
+
+    chosen = _names(datasets) or list(reference.DATASETS.values())
+    found = study.train(study.everything(chosen, scale.value, preset.value, seeds, device), device)
+    claims, runs = all_claims(found), study.flat(found)
+    if as_json:
+        print(json.dumps(report.verdicts_report(claims, runs), indent=2))
+    else:
+        print(report.verdicts_as_text(claims, runs))
+
+
+@app.command()
 def book(
     scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
     only: Annotated[list[str] | None, typer.Option(help="Execute only this notebook, by number (repeatable).")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute also notebooks that are up to date.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
@@ -156,8 +179,13 @@ def book(
             f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
         ) from None
 
-    chosen = [name.strip() for name in datasets.split(",")] if datasets else ()
-    print(f"The book is at {build(scale.value, only or (), fresh, out, device, datasets=chosen)}")
+    page = build(scale.value, only or (), fresh, out, device, datasets=_names(datasets), preset=preset.value)
+    print(f"The book is at {page}")
+
+
+def _names(listed: str) -> list[str]:
+    """The names in a list with commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
 
 
 if __name__ == "__main__":

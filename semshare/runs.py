@@ -107,6 +107,11 @@ class Run:
         return Thresholds(**self.record["thresholds"])
 
     @property
+    def half_means_something(self) -> bool:
+        """Whether 0.5 is a threshold for the scores: where training draws them towards 0 and 1."""
+        return self.experiment.method == "dscmr" or self.experiment.label_loss == "bce"
+
+    @property
     def dataset(self) -> PairedDataset:
         """The data the run was trained on (with the test split of the dataset that was asked for)."""
         return _dataset(self.experiment)
