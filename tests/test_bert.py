@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import BertConfig, BertModel
+from transformers.utils import logging
 
 from semshare import bert
 from semshare.data.segments import Segments
@@ -110,7 +111,7 @@ def test_the_rest_of_the_network_begins_as_without_a_checkpoint(folder: Path) ->
 
 
 def test_a_checkpoint_in_half_precision_is_read_in_float32(tmp_path: Path) -> None:
-    theirs = _save(tmp_path).half()
+    theirs = _save(tmp_path).bfloat16()
     theirs.save_pretrained(tmp_path)
     mine = _blocks(_experiment(tmp_path)).bert
     assert {weight.dtype for weight in mine.parameters()} == {torch.float32}
@@ -154,14 +155,14 @@ def test_without_a_checkpoint_the_weights_are_random() -> None:
     assert bert.describe(_experiment(None)) == "random"
 
 
-def test_transformers_is_silent_and_left_as_it_was(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from transformers.utils import logging
+def test_transformers_is_silent_and_left_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def talks() -> tuple[int, bool]:
+        return logging.get_verbosity(), logging.is_progress_bar_enabled()
 
-    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    before, read, seen = talks(), BertModel.from_pretrained, []
+    monkeypatch.setattr(BertModel, "from_pretrained", lambda *a, **k: (seen.append(talks()), read(*a, **k))[1])
     _blocks(_experiment(folder))
-    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
-    shown = capfd.readouterr()
-    assert shown.out == shown.err == ""
+    assert seen == [(logging.ERROR, False)] and talks() == before != seen[0]
 
 
 def test_the_digest_is_of_the_weights_wherever_and_however_they_lie(folder: Path, tmp_path: Path) -> None:
