@@ -42,7 +42,7 @@ def sizes(source: str, given: Mapping[str, Any]) -> dict[str, Any]:
         "heads": paper["heads"],
         "feed_forward": config.intermediate_size,
     }
-    chosen = {name: given.get(name, value) for name, value in own.items()}
+    chosen = {field: given.get(field, value) for field, value in own.items()}
     if chosen["heads"] == OWN_HEADS:
         chosen["heads"] = config.num_attention_heads
     elif "heads" not in given and config.hidden_size % paper["heads"]:
@@ -61,18 +61,20 @@ def check(experiment: Experiment) -> BertConfig:
             not fit; or its blocks compute with something else than the shared encoder's.
     """
     source, config = experiment.bert, _config(experiment.bert)
-    for name, found in (("width", config.hidden_size), ("feed_forward", config.intermediate_size)):
-        if found != getattr(experiment, name):
-            raise UserError(f"{name}: found {getattr(experiment, name)}, expected {found}, that of bert {source!r}")
+    for field, found in (("width", config.hidden_size), ("feed_forward", config.intermediate_size)):
+        if found != getattr(experiment, field):
+            raise UserError(f"{field}: found {getattr(experiment, field)}, expected {found}, that of bert {source!r}")
     if experiment.layers > config.num_hidden_layers:
         raise UserError(
             f"layers: found {experiment.layers}, expected at most the {config.num_hidden_layers} of bert {source!r}"
         )
     if config.max_position_embeddings < MAX_LENGTH:
-        raise UserError(f"bert: {source!r} has {config.max_position_embeddings} positions, expected {MAX_LENGTH}")
-    for name, expected in _FIXED.items():
-        if (found := getattr(config, name, expected)) != expected:
-            raise UserError(f"bert: {source!r} has {name} {found!r}, expected {expected!r}")
+        raise UserError(
+            f"bert: {source!r} has {config.max_position_embeddings} positions, expected at least {MAX_LENGTH}"
+        )
+    for key, expected in _FIXED.items():
+        if (found := getattr(config, key, expected)) != expected:
+            raise UserError(f"bert: {source!r} has {key} {found!r}, expected {expected!r}")
     return config
 
 
@@ -101,7 +103,7 @@ def describe(experiment: Experiment) -> str:
     """What the shared encoder of ``experiment`` begins with, for its record and its reader; raises as :func:`load`."""
     if experiment.bert is None:
         return "random"
-    config, name = check(experiment), "/".join(Path(experiment.bert).parts[-2:])
+    config = check(experiment)
     left = ["word embeddings", "other token types", "pooler"]
     if experiment.layers < config.num_hidden_layers:
         left.insert(0, "later layers")
@@ -112,10 +114,15 @@ def describe(experiment: Experiment) -> str:
         )
         heads = f"{theirs} regrouped as {mine}, so the pre-trained function is not preserved"
     return (
-        f"{name} (sha256 {digest(experiment.bert)[:12]}): the first {experiment.layers} of {config.num_hidden_layers} "
-        f"layers, {MAX_LENGTH} of {config.max_position_embeddings} positions with token type 0 added, and their "
-        f"normalisation; {heads}; not loaded: {', '.join(left)}"
+        f"{name(experiment.bert)} (sha256 {digest(experiment.bert)[:12]}): the first {experiment.layers} of "
+        f"{config.num_hidden_layers} layers, {MAX_LENGTH} of {config.max_position_embeddings} positions with token "
+        f"type 0 added, and their normalisation; {heads}; not loaded: {', '.join(left)}"
     )
+
+
+def name(source: str) -> str:
+    """What the checkpoint is called where its place does not matter: the last two parts of its name or folder."""
+    return "/".join(Path(source).parts[-2:])
 
 
 def digest(source: str) -> str:
@@ -133,8 +140,8 @@ def digest(source: str) -> str:
 def _digest(source: str, files: tuple[tuple[str, int, int], ...]) -> str:
     """:func:`digest`, computed once a process while the folder's ``files`` keep their sizes and times."""
     total = hashlib.sha256()
-    for name, tensor in sorted(_read(source).state_dict().items()):
-        total.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    for key, tensor in sorted(_read(source).state_dict().items()):
+        total.update(key.encode() + tensor.contiguous().numpy().tobytes())
     return total.hexdigest()
 
 
@@ -188,7 +195,7 @@ def _read(source: str) -> BertModel:
         raise _unreadable(source, f"{len(other)} weights have other sizes than config.json says, among them {other[0]}")
     if lacking := sorted(found["missing_keys"]):
         raise _unreadable(source, f"{len(lacking)} weights are missing, among them {lacking[0]}")
-    if broken := [name for name, weight in checkpoint.named_parameters() if not weight.isfinite().all()]:
+    if broken := [key for key, weight in checkpoint.named_parameters() if not weight.isfinite().all()]:
         raise _unreadable(source, f"{len(broken)} weights are not finite, among them {broken[0]}")
     return checkpoint
 

@@ -288,6 +288,19 @@ def recorded_table(recording: Recording, paper: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def initial_weights_table(recording: Recording) -> pd.DataFrame:
+    """Recorded runs by initial weights and attention heads, the mean over seeds: Micro-F1 and NDCG@500 on test."""
+    numbers: dict[tuple[str, int], list[dict[str, float]]] = {}
+    for run in recording.runs:
+        numbers.setdefault((run.experiment.bert or "random", run.experiment.heads), []).append(run.test.numbers())
+    rows = {
+        key: {title: np.mean([one[name] for one in some]) for name, title in MEASURE_TITLES.items()}
+        | {"seeds": len(some)}
+        for key, some in numbers.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads"])
+
+
 def _paper_f1(method: str, dataset: str) -> tuple[float, float] | None:
     """Table 1's (image, text), None where the paper has no such cell."""
     stand_ins = list(reference.DATASETS.values())

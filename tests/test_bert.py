@@ -222,7 +222,7 @@ def test_sizes_that_do_not_fit_are_refused(folder: Path, fields: dict, expected:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"max_position_embeddings": 149}, "has 149 positions, expected 150"),
+        ({"max_position_embeddings": 149}, "has 149 positions, expected at least 150"),
         ({"hidden_act": "relu"}, "has hidden_act 'relu', expected 'gelu'"),
         ({"layer_norm_eps": 1e-5}, "has layer_norm_eps 1e-05, expected 1e-12"),
         ({"position_embedding_type": "relative_key"}, "has position_embedding_type 'relative_key'"),
