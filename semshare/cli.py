@@ -44,6 +44,8 @@ Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
 
+_BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first 6 layers and 8 heads at every scale."
+
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
@@ -106,7 +108,9 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
     label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
-    bert: Annotated[str | None, typer.Option(help="A BERT checkpoint (name or folder) for initial weights.")] = None,
+    bert: Annotated[str | None, typer.Option(help=_BERT)] = None,
+    layers: Annotated[int | None, typer.Option(help="Transformer blocks; with --bert, the first of its own.")] = None,
+    heads: Annotated[str | None, typer.Option(help="Attention heads; 'checkpoint': as many as --bert has.")] = None,
     device: Device = "auto",
     regions: Annotated[str | None, typer.Option(help="The region extractor: grid, fasterrcnn...")] = None,
     as_json: AsJson = False,
@@ -115,7 +119,8 @@ def train(
     from semshare import report, runs
 
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
-    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "bert": bert, "regions": regions}
+    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions}
+    fields |= {"bert": bert, "layers": layers, "heads": heads}
     experiments = [
         runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)
         for place in range(splits)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from semshare import methods, runs
+from semshare import bert, methods, runs
 from semshare.checkout import find_root
 from semshare.errors import UserError
 from semshare.experiment import Experiment
@@ -172,9 +172,22 @@ def load(name: str, folder: Path | None = None) -> Recording:
 
 def _row(run: Run) -> dict[str, Any]:
     """A finished run without its history's details and its items."""
-    kept = ("key", "thresholds", "seconds", "device", "commit", "threads", "versions", "data", "made")
+    kept = (
+        "key",
+        "initial_weights",
+        "thresholds",
+        "seconds",
+        "device",
+        "commit",
+        "threads",
+        "versions",
+        "data",
+        "made",
+    )
     epochs = run.epochs if run.experiment.keep == "every-epoch" else []
-    experiment = json.loads(run.experiment.to_json()) | {"root": None}  # where the data lay is nobody's business
+    # Where the data and the checkpoint lay is nobody's business.
+    named = run.experiment.bert and bert.name(run.experiment.bert)
+    experiment = json.loads(run.experiment.to_json()) | {"root": None, "bert": named}
     return {name: run.record[name] for name in kept} | {
         "experiment": experiment,
         "status": run.dataset.status,

@@ -57,5 +57,18 @@ def recorded_table(recording: Recording) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def initial_weights_table(recording: Recording) -> pd.DataFrame:
+    """Recorded runs by initial weights and attention heads, the mean over seeds: Micro-F1 and NDCG@500 on test."""
+    numbers: dict[tuple[str, int], list[dict[str, float]]] = {}
+    for run in recording.runs:
+        numbers.setdefault((run.experiment.bert or "random", run.experiment.heads), []).append(run.test.numbers())
+    rows = {
+        key: {title: sum(one[name] for one in some) / len(some) for name, title in _TITLES.items()}
+        | {"seeds": len(some)}
+        for key, some in numbers.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads"])
+
+
 def _chosen(run: RecordedRun) -> float:
     return study.chosen_lambda(run.experiment.dataset, run.experiment.preset)

@@ -105,7 +105,7 @@ SETTINGS = (
     Setting("transformer blocks", "6", "layers"),
     Setting("self-attention heads", "8", "heads"),
     Setting("hidden size", "768 (BERT-base)", "width"),
-    Setting("initial weights", "BERT-base", "bert"),
+    Setting("initial weights", "BERT-base", None),
     Setting("dropout", "0.1", "dropout"),
     Setting("optimiser", "Adam", None),
     Setting("learning rate", "1e-4", "learning_rate"),

@@ -24,6 +24,7 @@ def report(runs: Sequence[Run]) -> dict[str, Any]:
         "experiment": runs[0].experiment.model_dump(mode="json"),
         "status": runs[0].dataset.status,
         "device": runs[0].record["device"],
+        "initial_weights": runs[0].record["initial_weights"],
         "thresholds": [vars(run.thresholds) for run in runs],
         "half_means_something": runs[0].half_means_something,
         "test": {name: float(np.mean([one[name] for one in numbers])) for name in numbers[0]},
@@ -47,6 +48,7 @@ def as_text(result: dict[str, Any]) -> str:
     lines = [
         f"{experiment['method']} on {experiment['dataset']} ({result['status']}), scale {experiment['scale']}, "
         f"{result['device']}, {len(result['runs'])} run(s)",
+        f"  initial weights: {result['initial_weights']}",
         f"  Micro-F1   image {test['image_f1']:.3f}   text {test['text_f1']:.3f}   (thresholds tuned on dev)",
         *([half] if result["half_means_something"] else []),
         f"  NDCG@500   I2T {test['i2t']:.3f}   T2I {test['t2i']:.3f}   T2I, ordinary discount {test['t2i_rank']:.3f}",

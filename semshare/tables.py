@@ -51,6 +51,7 @@ def settings_table(run: Run) -> pd.DataFrame:
         "region feature": f"{run.dataset.feature_size}-d",
         "word vector": f"{run.dataset.vectors.shape[1]}-d Word2Vec",
         "maximum sequence length": f"{MAX_LENGTH} (longest text: {longest})",
+        "initial weights": run.record["initial_weights"],
         "optimiser": "Adam",
         "device": run.record["device"],
     }

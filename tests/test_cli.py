@@ -30,6 +30,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (("--dataset", "scenes-flickr25k", "--lambda", "-1"), ["lam", "-1"]),
         (("--dataset", "scenes-flickr25k", "--device", "gpu"), ["device", "'gpu'"]),
         (("--dataset", "scenes-flickr25k", "--regions", "grad"), ["regions", "'grad'", "grid"]),
+        (("--dataset", "scenes-flickr25k", "--bert", "/nowhere/bert"), ["bert", "'/nowhere/bert'", "no such folder"]),
+        (("--dataset", "scenes-flickr25k", "--heads", "checkpoint"), ["heads", "'checkpoint'", "bert"]),
+        (("--dataset", "scenes-flickr25k", "--heads", "many"), ["heads", "'many'", "integer"]),
     ],
 )
 def test_a_mistake_is_one_message_without_traceback(

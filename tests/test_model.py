@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import BertConfig, BertModel
 
 from semshare.data.dataset import pad_words
 from semshare.data.segments import Segments, draw_hidden
-from semshare.errors import UserError
 from semshare.experiment import Experiment
-from semshare.model import BertBlocks, DSCMRNetwork, SemanticNetwork, load_bert
+from semshare.model import BertBlocks, DSCMRNetwork, SemanticNetwork
 
 FEATURES, CLASSES, WORDS, LABELS, WIDTH = 10, 11, 30, 6, 16
 SIZES = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "epochs": 1, "learning_rate": 1e-3}
@@ -314,56 +311,6 @@ def test_networks_own_their_word_vectors(kind: str) -> None:
         network = DSCMRNetwork(FEATURES, vectors, LABELS, hidden=20, width=12)
     network.load_state_dict({name: weight + 1 for name, weight in network.state_dict().items()})
     assert (vectors == 1).all()
-
-
-# Weights of a BERT checkpoint
-
-
-def _checkpoint(folder: Path, **changed: int) -> BertModel:
-    torch.manual_seed(5)
-    sizes = {
-        "vocab_size": 40, "hidden_size": WIDTH, "num_hidden_layers": 3, "num_attention_heads": 2,
-        "intermediate_size": 24, "max_position_embeddings": 160, "type_vocab_size": 2,
-    }  # fmt: skip
-    model = BertModel(BertConfig(**{**sizes, **changed}))
-    model.save_pretrained(folder)
-    return model
-
-
-def test_load_bert_copies_layers_positions_and_norm(tmp_path: Path) -> None:
-    theirs = _checkpoint(tmp_path)
-    mine = BertBlocks(_experiment(bert=str(tmp_path))).bert
-    assert len(mine.encoder.layer) == 2
-    for number in range(2):
-        for name, weight in theirs.encoder.layer[number].state_dict().items():
-            assert torch.equal(mine.encoder.layer[number].state_dict()[name], weight), name
-    positions = theirs.embeddings.position_embeddings.weight
-    assert torch.equal(mine.embeddings.position_embeddings.weight, positions[:150])
-    assert torch.equal(mine.embeddings.LayerNorm.weight, theirs.embeddings.LayerNorm.weight)
-    assert not mine.embeddings.token_type_embeddings.weight.any()
-    fresh = BertBlocks(_experiment()).bert
-    assert not torch.equal(fresh.encoder.layer[0].output.dense.weight, mine.encoder.layer[0].output.dense.weight)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("hidden_size", 32),
-        ("intermediate_size", 48),
-        ("num_hidden_layers", 1),
-        ("max_position_embeddings", 100),
-    ],
-)
-def test_load_bert_names_the_field_that_does_not_fit(tmp_path: Path, field: str, value: int) -> None:
-    _checkpoint(tmp_path, **{field: value})
-    encoder = BertBlocks(_experiment()).bert
-    with pytest.raises(UserError, match=f"bert: .* has {field} {value}, expected"):
-        load_bert(encoder, str(tmp_path))
-
-
-def test_load_bert_without_a_checkpoint_is_a_user_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="bert: cannot read a BERT checkpoint from"):
-        BertBlocks(_experiment(bert=str(tmp_path / "nowhere")))
 
 
 # DSCMR

@@ -18,11 +18,12 @@ import torch
 from transformers import BertConfig, BertModel
 
 import semshare
-from semshare import methods, runs, training
+from semshare import methods, runs, tables, training
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds
 from semshare.experiment import Experiment
+from semshare.progress import MARK
 from semshare.runs import Run
 
 # Short, and the same wherever the tests run: a CPU may compute in bfloat16 by default.
@@ -153,20 +154,73 @@ def test_every_field_but_root_is_tried_above() -> None:
     assert {name for fields in marks for name in fields} == set(Experiment.model_fields) - {"root", "bert"}
 
 
-def test_the_key_changes_with_the_content_of_a_bert_checkpoint(tmp_path: Path) -> None:
-    sizes = BertConfig(vocab_size=1, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
-    keys = [_key(_plan("ours"))]
+def _checkpoint(folder: Path, seed: int = 0, **sizes: int) -> str:
+    torch.manual_seed(seed)
+    given = {"vocab_size": 1, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    BertModel(BertConfig(**given | {"intermediate_size": 24} | sizes)).save_pretrained(folder)
+    return str(folder)
+
+
+def test_plan_takes_the_sizes_of_a_bert_checkpoint_at_every_scale(tmp_path: Path) -> None:
+    source = _checkpoint(tmp_path, num_hidden_layers=7)
+    for scale in ("smoke", "laptop", "full"):
+        one = runs.plan("scenes-flickr25k", "ours", scale, bert=source)
+        assert (one.width, one.layers, one.heads, one.feed_forward) == (16, 6, 8, 24)
+    one = runs.plan("scenes-flickr25k", "ours", "smoke", bert=source, layers=7, heads="checkpoint")
+    assert (one.layers, one.heads) == (7, 2)
+    assert _plan("ours", bert=source, heads="4").heads == 4  # as the command line gives it
+    with pytest.raises(UserError, match=r"^width: found 32, expected 16, that of bert"):
+        _plan("ours", bert=source, width=32)
+    with pytest.raises(UserError, match=r"^width: 16 is not a multiple of heads \(3\)"):
+        _plan("ours", bert=source, heads=3)
+    with pytest.raises(UserError, match=r"^bert: a BERT checkpoint has post-ln blocks, found block 'pre-ln'"):
+        _plan("ours", bert=source, preset="released")
+    with pytest.raises(UserError, match=r"^heads: 'checkpoint' is a BERT checkpoint's own number, and bert names none"):
+        _plan("ours", heads="checkpoint")
+
+
+def test_the_key_changes_with_the_content_of_a_bert_checkpoint_and_not_with_its_place(tmp_path: Path) -> None:
+    keys = [_key(_plan("ours", width=16, feed_forward=24, layers=2, heads=8))]
     for seed in (0, 1):
-        torch.manual_seed(seed)
-        BertModel(sizes).save_pretrained(tmp_path / "bert")  # the same name twice, other weights
-        keys.append(_key(_plan("ours", bert=str(tmp_path / "bert"))))
+        source = _checkpoint(tmp_path / "bert", seed)  # the same name twice, other weights
+        keys.append(_key(_plan("ours", bert=source)))
     assert len(set(keys)) == 3
+    assert _key(_plan("ours", bert=_checkpoint(tmp_path / "elsewhere", seed=1))) == keys[2]
+    assert _key(_plan("ours", bert=source, heads="checkpoint")) not in keys
 
 
 def test_a_bert_checkpoint_that_cannot_be_read_is_told_before_any_work(no_work: Path, tmp_path: Path) -> None:
+    source = _checkpoint(tmp_path / "bert")
+    planned = _plan("ours", bert=source)
+    misfit = planned.change(layers=3)
+    with pytest.raises(UserError, match=r"^layers: found 3, expected at most the 2 of bert"):
+        runs.get(misfit, "cpu")
+    (tmp_path / "bert" / "model.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(UserError, match=r"^bert: cannot read a BERT checkpoint from '.*bert': damaged"):
+        runs.get(planned, "cpu")
     with pytest.raises(UserError, match=r"^bert: cannot read a BERT checkpoint from '.*nothing'"):
-        runs.get(_plan("ours", bert=str(tmp_path / "nothing")), "cpu")
+        _plan("ours", bert=str(tmp_path / "nothing"))
     assert not no_work.exists()
+
+
+def test_what_a_run_began_with_is_said_and_on_record(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    planned = _plan("ours", bert=_checkpoint(tmp_path / "bert"), epochs=1)
+    capfd.readouterr()
+    run = runs.get(planned, "cpu")
+    said = run.record["initial_weights"]
+    assert "bert (sha256 " in said and "2 heads of 8 regrouped as 8 heads of 2" in said
+    lines = capfd.readouterr().err.splitlines()
+    assert all(line.startswith(MARK) for line in lines), lines  # else it would be on the book's page
+    assert sum(line.endswith(f"initial weights: {said}") for line in lines) == 1
+    shown = tables.settings_table(run).loc["initial weights"]
+    assert list(shown) == ["BERT-base", said]
+    # The weights that were kept need the checkpoint no more.
+    (tmp_path / "bert" / "model.safetensors").unlink()
+    assert run.network().encoders["both"].bert.config.num_attention_heads == 8
+
+
+def test_without_a_checkpoint_a_run_began_with_random_weights(run: Run) -> None:
+    assert run.record["initial_weights"] == "random"
 
 
 def test_settings_that_nothing_reads_are_refused() -> None:
