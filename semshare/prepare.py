@@ -6,6 +6,7 @@ and the checksums, which stay when the archives are deleted.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,11 +37,14 @@ def prepare(
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
 
+    A ``root`` that was given is found afterwards without it: the data cache gets a link to it.
+
     Args:
         name: ``flickr25k``, ``nuswide``, ``coco`` (which opens ``coco5k``), or any other name of the catalogue,
             which is only opened.
-        root: the dataset's folder; by default one in the data cache. A folder that was filled by hand is used as it
-            is: nothing is fetched into it, unless ``from_dir`` is given.
+        root: the dataset's folder (of ``custom`` also the file); by default what an earlier call was given, or one
+            in the data cache. A folder that was filled by hand is used as it is: nothing is fetched into it, unless
+            ``from_dir`` is given.
         from_dir: a folder of archives at hand; they are verified like downloads and stay where they are.
         regions: the region extractor's name; the dataset's own by default.
         device: where regions are extracted.
@@ -51,28 +55,33 @@ def prepare(
         What :func:`describe` returns, with ``regions`` and ``words``.
 
     Raises:
-        UserError: an unknown name, a file that is missing, wrong or cannot be fetched, or data that cannot be used.
+        UserError: an unknown name, a file that is missing, wrong or cannot be fetched, data that cannot be used, or
+            a ``root`` that cannot be linked, because data stands where the link would.
     """
-    regions = regions or catalogue.entry(name).regions
+    entry = catalogue.entry(name)
+    regions = regions or entry.regions
     if regions not in catalogue.REGION_NAMES:
         raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(catalogue.REGION_NAMES)}")
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
     found = find_device(device)
     plan = PLANS.get(name)
-    opened = name
-    if plan is None:
-        catalogue.entry(name)
-    elif root is not None and from_dir is None and _is_own(root):
+    link = None if root is None else _place_of_link(name, root)
+    if root is None and (place := catalogue.stored(entry.folders)) is not None and place.is_symlink():
+        root = place.resolve()
+    if plan is not None and root is not None and from_dir is None and _is_own(root):
         say(f"{root}: used as it is; to fetch the official files, name another folder with --root")
-    else:
+    elif plan is not None:
         root = root or cache_folder("data") / plan.folder
         _collect(plan, root, from_dir, regions != "simulated", say, fetching)
-        opened = "coco5k" if name == "coco" else name
+    opened = "coco5k" if name == "coco" and root is not None and (root / "dataset_coco.json").is_file() else name
     say(f"{opened}: reading; regions {regions!r} are extracted the first time")
     dataset = _load(opened, root, regions, str(found))
+    if link is not None and root is not None:
+        _link(link, root.resolve(), say)
     meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
-    return summary(opened, dataset.source, root) | {"regions": meta, "words": len(dataset.vocabulary)}
+    made = {"status": dataset.status, "regions": meta, "words": len(dataset.vocabulary)}
+    return summary(opened, dataset.source, root) | made
 
 
 def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict[str, Any]:
@@ -81,10 +90,9 @@ def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict
     Raises:
         UserError: an unknown name, or data that is not there or cannot be read.
     """
-    entry = catalogue.entry(name)
-    if entry.trained_as:
-        entry = catalogue.entry(entry.trained_as)
-    source = entry.open(scale, root, 0)
+    if root is not None:
+        _check_reads_root(name)
+    source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
     return summary(name, source, root or getattr(source, "root", None))
 
 
@@ -196,6 +204,40 @@ def _one(
     unpack(path, target, piece.only)
     if lacks := piece.lacks(root):
         raise UserError(f"{path.name} was unpacked, but {lacks}")
+
+
+def _check_reads_root(name: str) -> None:
+    if "root" not in catalogue.entry(name).reads:
+        raise UserError(f"root: dataset {name!r} is generated and reads none")
+
+
+def _place_of_link(name: str, root: Path) -> Path | None:
+    """Where the data cache links to ``root``; None where the dataset's place in the cache is ``root`` itself.
+
+    Raises:
+        UserError: a dataset that reads no root, or data that stands there already.
+    """
+    _check_reads_root(name)
+    place = cache_folder("data") / catalogue.entry(name).folders[0]
+    if place.is_symlink() or not place.exists():
+        return place
+    if place.resolve() == root.resolve():
+        return None
+    raise UserError(
+        f"{place}: data stands here already and is what {name!r} means without --root; move or remove it, "
+        f"or leave --root away (found while {root} was to be made known in its place)"
+    )
+
+
+def _link(place: Path, root: Path, say: Callable[[str], None]) -> None:
+    """Let ``place`` in the data cache lead to ``root``, in place of an older link."""
+    before = place.readlink() if place.is_symlink() else None
+    part = place.with_name(f"{place.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    part.symlink_to(root)
+    part.replace(place)
+    if before != root:
+        say(f"{root}: found from now on without --root" + (f", in place of {before}" if before else ""))
 
 
 def _is_own(root: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from semshare.data.files import count_notes, digest, is_inside, open_picture, stamp
+from semshare.data.files import count_notes, is_inside, open_picture, pool_digest
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
 
@@ -47,8 +47,7 @@ class CocoSource:
             path = self.root / "annotations" / f"captions_{split}.json"
             for one in _read(path, ("images", "annotations"))["annotations"]:
                 captions[_field(path, one, "image_id", int)].append(_field(path, one, "caption", str))
-        names = "\n".join(f"{id} {path.resolve()} {stamp(path)}" for id, path in sorted(self._files.items()))
-        self.pool = f"coco-{digest(names)}"
+        self.pool = f"coco-{pool_digest({str(id): self._files[id] for id in sorted(self._files)})}"
         ids = [id for id in sorted(self._files) if captions[id] and instances.labels[id]]
         splits = _split(ids, split_seed)
         self._items = [
@@ -123,7 +122,7 @@ class KarpathySource:
         differing = count_notes(path, [(f"{name} pictures", found[name], KARPATHY_SIZES[name]) for name in SPLITS])
         self.notes = (*differing, *(f"{path}: {n:,} pictures {why}, left out" for why, n in left_out.items()))
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
-        self.pool = f"coco-karpathy-{digest(str(self.root.resolve()))}"
+        self.pool = f"coco-karpathy-{pool_digest(self._files)}"
 
     def items(self) -> list[Item]:
         """The pairs in the order of ``dataset_coco.json``."""

@@ -15,7 +15,7 @@ from torchvision.models import detection
 from torchvision.models._api import WeightsEnum
 from torchvision.ops import nms
 
-from semshare.data.regions import REGIONS, RegionExtractor, Regions
+from semshare.data.regions import REGIONS, UNTRAINED, RegionExtractor, Regions
 from semshare.errors import UserError
 
 _SAME = 0.95  # two boxes that overlap more than this are one region under two classes
@@ -53,17 +53,21 @@ class FasterRCNNRegions(RegionExtractor):
 
         Args:
             device: where it runs.
-            weights: ``"DEFAULT"`` loads the COCO weights, downloaded at first use; ``None`` leaves random ones.
+            weights: ``"DEFAULT"`` loads the COCO weights, downloaded at first use; ``None`` leaves random ones,
+                always the same. The name then says so.
 
         Raises:
             UserError: the weights are neither at hand nor to be had; the message says where to put the file.
         """
         self._device = torch.device(device)
         # No detection and no proposal may be dropped for its score, or the rule's top 36 could not be filled.
-        network = self._build(
-            weights=None, weights_backbone=None, box_score_thresh=0.0, box_detections_per_img=300, rpn_score_thresh=0.0
-        )
-        if weights is not None:
+        keep_all = {"box_score_thresh": 0.0, "box_detections_per_img": 300, "rpn_score_thresh": 0.0}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = self._build(weights=None, weights_backbone=None, **keep_all)
+        if weights is None:
+            self.name += UNTRAINED
+        else:
             _load(network, self._weights.DEFAULT)
         self._network = network.eval().to(self._device)
 

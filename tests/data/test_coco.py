@@ -294,7 +294,7 @@ def test_missing_parts_of_coco_2014_are_named(karpathy: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["coco", "coco5k", "coco1k"])
 def test_cocos_entries_share_one_prepared_folder(own_home: Path, name: str) -> None:
     open_it = catalogue.entry(name).open
-    expected = rf"root: missing; dataset '{name}' needs the folder that holds .*: run semshare data prepare coco, or"
+    expected = rf"root: missing; dataset '{name}' needs the folder that holds .*: run semshare data prepare {name},"
     with pytest.raises(UserError, match=expected):
         open_it("smoke", None, 0)
     prepared = _karpathy(own_home / "data" / "coco")
