@@ -24,7 +24,7 @@ import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from semshare.checkout import commit
+from semshare.checkout import commit, find_root
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.progress import MARK
@@ -84,14 +84,6 @@ def build(
             placeholder.write_text(_PLACEHOLDER.format(name=notebook.stem))
     (sections / "status.md").write_text(_status([sections / notebook.name for notebook in notebooks]))
     return _html(root, out)
-
-
-def find_root() -> Path:
-    """The checkout that holds ``_config.yml`` and ``notebooks``: around the working folder, or this package's."""
-    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parent.parent):
-        if (folder / "_config.yml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    raise UserError(f"book: no _config.yml and notebooks/ in {Path.cwd()} or above; run it in a semshare checkout")
 
 
 def _checked_out(out: Path) -> Path:

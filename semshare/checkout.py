@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from semshare.errors import UserError
+
 
 def commit() -> str:
     """The checkout's commit, with a note when files differ from it; ``unknown`` outside a checkout."""
@@ -20,3 +22,15 @@ def commit() -> str:
         return git("rev-parse", "--short=12", "HEAD") + (" with local changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def find_root() -> Path:
+    """The checkout that holds ``_config.yml`` and ``notebooks``: around the working folder, or this package's.
+
+    Raises:
+        UserError: there is none.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parent.parent):
+        if (folder / "_config.yml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise UserError(f"book: no _config.yml and notebooks/ in {Path.cwd()} or above; run it in a semshare checkout")

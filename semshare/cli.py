@@ -30,6 +30,14 @@ class ScaleName(str, Enum):  # noqa: UP042 - Typer reads str enums
     full = "full"
 
 
+class PresetName(str, Enum):  # noqa: UP042 - Typer reads str enums
+    """Which reading of the paper: the supplementary, or the authors' released code."""
+
+    paper = "paper"
+    released = "released"
+
+
+Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
 Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
 Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco, or another name of the catalogue.")]
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: one in semshare's cache).")]
@@ -87,6 +95,7 @@ def train(
     dataset: Annotated[str, typer.Option(help="A name of the catalogue, e.g. scenes-flickr25k or coco.")],
     method: Annotated[str, typer.Option(help="A method; an unknown one lists them all.")] = "ours",
     scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
     root: Annotated[Path | None, typer.Option(help="The folder of a dataset that is not generated (coco).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, shuffling, masking and Word2Vec.")] = 0,
     splits: Annotated[int, typer.Option(min=1, help="Train on this many random splits (datasets without one).")] = 1,
@@ -108,11 +117,26 @@ def train(
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
     fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "bert": bert, "regions": regions}
     experiments = [
-        runs.plan(dataset, method, scale.value, device, split_seed=split_seed + place, **fields)
+        runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)
         for place in range(splits)
     ]
     result = report.report(runs.get_all(experiments, device))
     print(json.dumps(result, indent=2) if as_json else report.as_text(result))
+
+
+@app.command()
+def record(
+    study: Annotated[str, typer.Argument(help="A recorded study; an unknown one lists them all.")],
+    root: Root = None,
+    device: Device = "auto",
+) -> None:
+    """Train the runs of a study too long for the book and write book/recorded/STUDY.json; goes on where it stopped."""
+    from semshare.recorded import record as run_study
+    from semshare.studies import STUDIES
+
+    if study not in STUDIES:
+        raise UserError(f"study: unknown {study!r}, expected one of {', '.join(STUDIES)}")
+    print(f"Recorded in {run_study(STUDIES[study], root, device)}")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from semshare import metrics
 from semshare.data.dataset import PairedDataset, Part
 from semshare.data.source import Split
+from semshare.experiment import Experiment
 from semshare.model import Modality
 
 K = 500  # the paper's NDCG cut-off
@@ -148,28 +149,34 @@ class Evaluation(Stored):
         }
 
 
-def text_gallery(part: Part, text_kind: str) -> Tensor:
-    """Rows of the texts an image query ranks: the distinct ones of a tag set, all captions (section 4)."""
-    return part.distinct_texts() if text_kind == "tags" else torch.arange(len(part.words))
+def text_gallery(part: Part, text_kind: str, gallery: str) -> Tensor:
+    """Rows of the texts an image query ranks: the distinct ones of a tag set, all captions (section 4).
+
+    ``gallery`` says what is distinct (:class:`Experiment`'s field): ``texts-and-labels`` or ``texts`` alone.
+    """
+    if text_kind == "captions":
+        return torch.arange(len(part.words))
+    return part.distinct_texts(with_labels=gallery == "texts-and-labels")
 
 
-def evaluate(reading: Reading, part: Part, text_kind: str, thresholds: Thresholds) -> Evaluation:
-    """All of :class:`Evaluation` for a split's reading."""
-    gallery = text_gallery(part, text_kind)
+def evaluate(
+    reading: Reading, part: Part, text_kind: str, thresholds: Thresholds, experiment: Experiment
+) -> Evaluation:
+    """All of :class:`Evaluation` for a split's reading, ranked as ``experiment`` says."""
+    gallery = text_gallery(part, text_kind, experiment.gallery)
     images, texts = (reading.image, part.labels), (reading.text, part.text_labels)
     distinct = (reading.text[gallery], part.text_labels[gallery])
-    t2i_rank = metrics.retrieval_ndcg(texts[0], images[0], texts[1], images[1], K)
+    ndcg = partial(metrics.retrieval_ndcg, k=K, ranking=experiment.ranking)
+    t2i_rank = ndcg(texts[0], images[0], texts[1], images[1])
     t2i = t2i_rank
     if text_kind == "captions":
-        t2i = metrics.retrieval_ndcg(
-            texts[0], images[0], texts[1], images[1], K, discount="coco-released", caption_index=part.caption_index
-        )
+        t2i = ndcg(texts[0], images[0], texts[1], images[1], discount="coco-released", caption_index=part.caption_index)
     return Evaluation(
         image_counts=metrics.f1_counts(reading.image_scores, part.labels, thresholds.image),
         text_counts=metrics.f1_counts(reading.text_scores, part.text_labels, thresholds.text),
         image_half=metrics.f1_counts(reading.image_scores, part.labels, 0.5),
         text_half=metrics.f1_counts(reading.text_scores, part.text_labels, 0.5),
-        i2t=metrics.retrieval_ndcg(images[0], distinct[0], images[1], distinct[1], K),
+        i2t=ndcg(images[0], distinct[0], images[1], distinct[1]),
         t2i=t2i,
         t2i_rank=t2i_rank,
         i2t_random=metrics.random_ndcg(images[1], distinct[1], K),
@@ -177,14 +184,16 @@ def evaluate(reading: Reading, part: Part, text_kind: str, thresholds: Threshold
     )
 
 
-def mean_average_precision(reading: Reading, part: Part, text_kind: str) -> dict[str, float]:
+def mean_average_precision(reading: Reading, part: Part, text_kind: str, experiment: Experiment) -> dict[str, float]:
     """mAP over the full ranking in both directions, queries with nothing relevant skipped."""
-    rows = text_gallery(part, text_kind)
+    rows = text_gallery(part, text_kind, experiment.gallery)
     images, texts = (reading.image, part.labels), (reading.text, part.text_labels)
     gallery = (reading.text[rows], part.text_labels[rows])
 
     def mean(query: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
-        values = metrics.over_blocks(metrics.mean_average_precision, query[0], other[0], query[1], other[1])
+        values = metrics.over_blocks(
+            metrics.mean_average_precision, query[0], other[0], query[1], other[1], ranking=experiment.ranking
+        )
         return float(values.nanmean())
 
     return {"i2t_map": mean(images, gallery), "t2i_map": mean(texts, images)}

@@ -1,10 +1,11 @@
-"""Experiment: the frozen, validated, hashable description of one run, and the scales it comes in."""
+"""Experiment: the frozen, validated, hashable description of one run; the scales and the presets it comes in."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from semshare.errors import UserError
 
 Scale = Literal["smoke", "laptop", "full"]
+Preset = Literal["paper", "released"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 # How much machine a scale asks for. It shrinks width, depth, items and epochs and sets the learning rate;
 # it never changes the method. "full" is the supplementary's section 2 throughout.
@@ -30,11 +33,60 @@ SCALES: dict[str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Difference:
+    """One field in which the two presets differ.
+
+    Attributes:
+        field: the experiment's field.
+        paper: its value under ``paper``; a text where it depends on the data.
+        released: its value under ``released``.
+        about: what the two values mean, for readers.
+        only: where the released value is taken: everywhere, at scale ``full``, on captions, by *Independent*.
+    """
+
+    field: str
+    paper: Any
+    released: Any
+    about: str
+    only: Literal["full", "captions", "independent"] | None = None
+
+    def holds(self, method: str, scale: str, text_kind: str) -> bool:
+        """Whether the released value is taken for this method, scale and kind of text."""
+        return self.only in (None, method, scale, text_kind)
+
+
+# Every difference between the supplementary and the authors' released code that is not the data's. The preset
+# "paper" is what the fields' defaults and the scales say.
+DIFFERENCES = (
+    Difference("block", "post-ln", "pre-ln", "normalisation after each sub-layer (BERT), or before it"),
+    Difference("padding", "masked", "read", "whether padding is masked, or attended to and averaged like a segment"),
+    Difference("box_weight", 1.0, 1e-4, "weight of a region's box beside its feature"),
+    Difference("place_weight", 1.0, 1e-5, "weight of a word's place beside its vector"),
+    Difference("masked_word", "mask", "unk", "what a hidden word shows: its own symbol, or the unknown word's"),
+    Difference("masked_region", "replaced", "kept", "what a hidden region shows: a learnt vector, or itself"),
+    Difference("context_scores", "raw", "sigmoid", "what context prediction's cross-entropy reads"),
+    Difference("lam", "0.1 on tags, 0.01 on captions", 5e-4, "weight of context prediction"),
+    Difference("similarity", "binary", "count", "whether the consistency loss asks if, or how many, labels are shared"),
+    Difference("label_loss", "softplus_dot", "bce", "Independent's label prediction loss", "independent"),
+    Difference("text_clip", None, 2.0, "largest norm of the text segment encoder's gradient"),
+    Difference("ranking", "cosine", "dot", "how retrieval compares two embeddings", "captions"),
+    Difference("gallery", "texts-and-labels", "texts", "what makes two tag sets one item of the gallery"),
+    Difference("width", 768, 1024, "width of the encoder", "full"),
+    Difference("feed_forward", 3072, 2048, "width of its feed-forward layers", "full"),
+    Difference("learning_rate", 1e-4, 2e-4, "Adam's learning rate", "full"),
+    Difference("epochs", 45, 35, "passes over the training pairs", "full"),
+)
+
+
 class Experiment(BaseModel):
     """Everything that decides a run's result, device and thread count aside.
 
     ``lam`` is the weight of context prediction and ``eta`` that of the consistency loss (the paper's
-    lambda and eta). A dataset so small that ``epochs`` take fewer than ``least_steps`` steps is read more often,
+    lambda and eta). What the fields of :data:`DIFFERENCES` mean is said there. ``pairing`` trains on an image's own
+    text, or on a random text of the same label vector. ``missing_regions`` and ``missing_words`` are the shares of
+    segments withheld from every split, ``train_items`` keeps the first training pairs only: for studies of how
+    much a modality knows. A dataset so small that ``epochs`` take fewer than ``least_steps`` steps is read more often,
     until they are reached. ``keep`` says which checkpoints stay: the best on dev, or every epoch's (Fig. 1).
     """
 
@@ -44,7 +96,12 @@ class Experiment(BaseModel):
     root: Path | None = None
     regions: str = "grid"
     split_seed: Annotated[int, Field(ge=0)] = 0
+    missing_regions: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    missing_words: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    train_items: Annotated[int, Field(gt=0)] | None = None
+    pairing: Literal["aligned", "same-labels"] = "aligned"
     method: str
+    preset: Preset = "paper"
     scale: Scale = "laptop"
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -53,25 +110,38 @@ class Experiment(BaseModel):
     mask_share: Annotated[float, Field(ge=0, lt=1)] = 0.15
     label_loss: Literal["softplus_dot", "bce"] = "softplus_dot"
     similarity: Literal["binary", "count"] = "binary"
+    context_scores: Literal["raw", "sigmoid"] = "raw"
+    masked_word: Literal["mask", "unk"] = "mask"
+    masked_region: Literal["replaced", "kept"] = "replaced"
 
     width: Annotated[int, Field(gt=0)]
     layers: Annotated[int, Field(gt=0)]
     heads: Annotated[int, Field(gt=0)]
     feed_forward: Annotated[int, Field(gt=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    block: Literal["post-ln", "pre-ln"] = "post-ln"
+    padding: Literal["masked", "read"] = "masked"
+    box_weight: Annotated[float, Field(ge=0)] = 1.0
+    place_weight: Annotated[float, Field(ge=0)] = 1.0
     bert: str | None = None
 
     epochs: Annotated[int, Field(gt=0)]
     least_steps: Annotated[int, Field(ge=0)] = 0
     batch: Annotated[int, Field(gt=0)] = 64
     learning_rate: Annotated[float, Field(gt=0)]
+    text_clip: Annotated[float, Field(gt=0)] | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     keep: Literal["best", "every-epoch"] = "best"
 
+    ranking: Literal["cosine", "dot"] = "cosine"
+    gallery: Literal["texts-and-labels", "texts"] = "texts-and-labels"
+
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Experiment:
+    def _fits(self) -> Experiment:
         if self.width % self.heads:
             raise ValueError(f"width: {self.width} is not a multiple of heads ({self.heads})")
+        if self.bert is not None and self.block != "post-ln":
+            raise ValueError(f"bert: a BERT checkpoint has post-ln blocks, found block {self.block!r}")
         return self
 
     @classmethod
@@ -82,8 +152,7 @@ class Experiment(BaseModel):
             UserError: an unknown field, or a value of the wrong type or range; one line names each.
         """
         scale = fields.get("scale", "laptop")
-        if scale not in SCALES:
-            raise UserError(f"scale: unknown {scale!r}, expected one of {', '.join(SCALES)}")
+        known_scale(scale)
         try:
             return cls(**{**SCALES[scale], **fields})
         except ValidationError as error:
@@ -104,6 +173,25 @@ class Experiment(BaseModel):
     def change(self, **fields: Any) -> Experiment:
         """A copy with ``fields`` replaced, validated again."""
         return Experiment.make(**{**self.model_dump(), **fields})
+
+
+def known_scale(scale: str) -> None:
+    """Raise :class:`UserError` for a scale that does not exist."""
+    if scale not in SCALES:
+        raise UserError(f"scale: unknown {scale!r}, expected one of {', '.join(SCALES)}")
+
+
+def preset_fields(preset: str, method: str, scale: str, text_kind: str) -> dict[str, Any]:
+    """The fields that ``preset`` sets for a method, scale and kind of text; none for ``paper``.
+
+    Raises:
+        UserError: an unknown preset.
+    """
+    if preset not in PRESETS:
+        raise UserError(f"preset: unknown {preset!r}, expected one of {', '.join(PRESETS)}")
+    if preset == "paper":
+        return {}
+    return {one.field: one.released for one in DIFFERENCES if one.holds(method, scale, text_kind)}
 
 
 def default_precision(device: torch.device) -> Literal["float32", "bfloat16"]:

@@ -79,7 +79,8 @@ def find(run: Run, direction: Direction) -> Failures:
     image = (reading.image, part.labels, reading.image_scores >= thresholds.image)
     text = (reading.text, part.text_labels, reading.text_scores >= thresholds.text)
     (query, query_labels, _), (gallery, gallery_labels, high) = (image, text) if direction == "i2t" else (text, image)
-    query, gallery = normalize(query, dim=1), normalize(gallery, dim=1)
+    if run.experiment.ranking == "cosine":
+        query, gallery = normalize(query, dim=1), normalize(gallery, dim=1)
     gallery_super = (gallery_labels @ members > 0).float()
 
     found: dict[str, list[Tensor]] = {"retrieved": [], "wrong": []}

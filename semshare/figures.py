@@ -26,6 +26,7 @@ from semshare.data.dataset import PairedDataset
 from semshare.data.regions import ELIGIBLE
 from semshare.data.source import Split
 from semshare.failures import Direction, Failures
+from semshare.recorded import Recording
 from semshare.runs import Run
 
 _COLOURS = sns.color_palette("colorblind")
@@ -203,6 +204,44 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
     axis.set(xlabel="mean Micro-F1 on test", ylabel="mean NDCG@500 above chance, points")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def gradient_conflict(frame: pd.DataFrame) -> Figure:
+    """``diagnosis.gradient_conflict`` drawn: cosine (left) and ratio of norms (right) by epoch and modality."""
+    figure, axes = _subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    titles = {"cosine": "cosine of the two gradients", "ratio": "consistency's norm / label prediction's"}
+    for axis, (column, title) in zip(axes, titles.items(), strict=True):
+        for modality, style in (("image", "-"), ("text", "--")):
+            some = frame[frame["modality"] == modality]
+            axis.plot(some["epoch"], some[column], style, color=_QUANTITIES[f"{modality}_f1"][1], label=modality)
+        axis.set(xlabel="epoch", ylabel=title)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    axes[0].axhline(0, color="grey", linewidth=1)
+    return figure
+
+
+def phase(recording: Recording) -> Figure:
+    """The effect of the consistency loss, in points, where words (across) and regions (up) are withheld.
+
+    Red lowers, blue raises; a value in bold has an interval that does not hold 0.
+    """
+    frame = recording.frame()
+    figure, axes = _subplots(2, 2, figsize=(10, 8), layout="constrained")
+    limit = 100 * frame["value"].abs().max()
+    for axis, (measure, (title, _)) in zip(axes.flat, _QUANTITIES.items(), strict=True):
+        some = frame[frame["measure"] == measure]
+        grid = 100 * some.pivot(index="missing_regions", columns="missing_words", values="value").sort_index(
+            ascending=False
+        )
+        sns.heatmap(grid, vmin=-limit, vmax=limit, cmap="RdBu", annot=True, fmt="+.1f", ax=axis, square=True,
+                    cbar_kws={"label": "points"})  # fmt: skip
+        sure = some.assign(sure=(some["low"] > 0) | (some["high"] < 0))
+        flags = sure.pivot(index="missing_regions", columns="missing_words", values="sure").reindex(grid.index)
+        for text, flag in zip(axis.texts, flags.to_numpy().flat, strict=True):
+            text.set_fontweight("bold" if flag else "normal")
+        axis.set(title=title, xlabel="share of words withheld", ylabel="share of regions withheld")
     return figure
 
 

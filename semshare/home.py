@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -40,3 +42,10 @@ def lock(path: Path) -> FileLock:
     """A lock on ``path`` among this home's processes; its file lies in the cache, none beside the data."""
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     return FileLock(cache_folder("locks") / f"{digest}.lock")
+
+
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    """Write ``content`` to ``path`` in one move."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(content, indent=indent) + "\n")
+    part.replace(path)

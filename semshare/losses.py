@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize, 
 
 LabelLoss = Literal["softplus_dot", "bce"]
 Similarity = Literal["binary", "count"]
+ContextScores = Literal["raw", "sigmoid"]
 
 
 def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "softplus_dot") -> dict[str, Tensor]:
@@ -85,7 +86,11 @@ def consistency(image: Tensor, text: Tensor, labels: Tensor, similarity: Similar
 
 
 def context_prediction(
-    image_logits: Tensor, image_targets: Tensor, text_logits: Tensor, text_targets: Tensor
+    image_logits: Tensor,
+    image_targets: Tensor,
+    text_logits: Tensor,
+    text_targets: Tensor,
+    scores: ContextScores = "raw",
 ) -> dict[str, Tensor]:
     """Context prediction l_ctx ("Eq. 6"): cross-entropy of the hidden regions' classes and hidden words.
 
@@ -94,13 +99,21 @@ def context_prediction(
         image_targets: [M] integer, the detector's class of each.
         text_logits: [W, V] for the W hidden words.
         text_targets: [W] integer, the id of each.
+        scores: the cross-entropy reads the ``raw`` logits, or their ``sigmoid`` as the released code has it: then
+            no loss goes below log(1 + (K - 1) / e).
 
     Returns:
         ``{"context_image": scalar, "context_text": scalar}``; a modality with nothing hidden gives 0.
+
+    Raises:
+        ValueError: an unknown ``scores``.
     """
+    if scores not in ("raw", "sigmoid"):
+        raise ValueError(f"scores: found {scores!r}, expected 'raw' or 'sigmoid'")
 
     def term(logits: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(logits.float(), targets) if len(targets) else logits.float().sum()
+        read = logits.float() if scores == "raw" else torch.sigmoid(logits.float())
+        return cross_entropy(read, targets) if len(targets) else read.sum()
 
     return {
         "context_image": term(image_logits, image_targets),

@@ -17,12 +17,16 @@ from semshare.model import MODALITIES, DSCMRNetwork, Modality, Output, SemanticN
 
 Outputs = dict[Modality, Output]
 
+_CONTEXT = frozenset({"lam", "mask_share", "context_scores", "masked_word", "masked_region"})
+_ENCODER = frozenset({"layers", "heads", "dropout", "block", "padding", "box_weight", "place_weight", "bert"})
+
 
 class Method(ABC):
     """A network and the loss it is trained with.
 
     ``selection`` says how dev picks the epoch: by the mean of both modalities' F1, or each modality's own.
-    ``unread`` names the experiment fields that mean nothing to the method, so that nobody sets them in vain.
+    ``unread`` names the experiment fields that mean nothing to the method, so that nobody sets them in vain;
+    ``fixed`` those that are its own and that no preset changes.
     """
 
     name: str
@@ -30,6 +34,7 @@ class Method(ABC):
     selection: Literal["mean", "each"] = "mean"
     betas: tuple[float, float] = (0.9, 0.999)
     unread: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
 
     def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
         """The experiment fields this method sets itself (weights of its terms, its own batch size)."""
@@ -56,20 +61,18 @@ class Independent(Method):
 
     name, title = "independent", "Independent"
     selection = "each"
-    unread = frozenset({"lam", "eta", "mask_share", "similarity"})
+    unread = _CONTEXT | {"eta", "similarity"}
     shared, context = False, False
 
     def network(self, experiment: Experiment, dataset: PairedDataset) -> nn.Module:
-        sizes = ("width", "layers", "heads", "feed_forward", "dropout", "bert")
         return SemanticNetwork(
+            experiment,
             feature_size=dataset.feature_size,
             region_classes=dataset.region_classes,
             vectors=dataset.vectors,
             labels=len(dataset.label_names),
-            encoder={size: getattr(experiment, size) for size in sizes},
             shared=self.shared,
             context=self.context,
-            plain_scores=experiment.label_loss == "bce",
         )
 
     def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
@@ -87,7 +90,7 @@ class Traditional(Independent):
 
     name, title = "traditional", "Traditional"
     selection = "mean"
-    unread = frozenset({"lam", "mask_share"})
+    unread = _CONTEXT
 
     def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
         return {"eta": 0.1}
@@ -123,7 +126,9 @@ class Ours(Traditional):
 
     def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
         image, text = outputs["image"], outputs["text"]
-        context = losses.context_prediction(image.context, image.targets, text.context, text.targets)
+        context = losses.context_prediction(
+            image.context, image.targets, text.context, text.targets, experiment.context_scores
+        )
         weighted = {name: experiment.lam * term for name, term in context.items()}
         return super().terms(outputs, labels, experiment) | weighted
 
@@ -142,7 +147,8 @@ class DSCMR(Method):
 
     name, title = "dscmr", "DSCMR"
     betas = (0.5, 0.999)
-    unread = frozenset({"lam", "eta", "mask_share", "similarity", "label_loss", "layers", "heads", "dropout", "bert"})
+    unread = _CONTEXT | _ENCODER | {"eta", "similarity", "label_loss", "text_clip"}
+    fixed = frozenset({"batch", "learning_rate", "width", "feed_forward", "epochs"})
 
     def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
         width = 64 if scale == "smoke" else 1024

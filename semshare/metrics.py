@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 Gain = Literal["linear", "exponential"]
 Discount = Literal["rank", "coco-released"]
+Ranking = Literal["cosine", "dot"]
 
 
 def f1_counts(scores: Tensor, labels: Tensor, threshold: float) -> Tensor:
@@ -183,9 +184,10 @@ def over_blocks(
     gallery_labels: Tensor,
     chunk: int = 256,
     caption_index: Tensor | None = None,
+    ranking: Ranking = "cosine",
     **options: object,
 ) -> Tensor:
-    """Any retrieval measure on cosine similarity, ``chunk`` queries at a time.
+    """Any retrieval measure on the similarity of embeddings, ``chunk`` queries at a time.
 
     Args:
         measure: one of this module's retrieval measures.
@@ -195,13 +197,18 @@ def over_blocks(
         gallery_labels: [G, C], or [G].
         chunk: queries held at once; memory is about ``20 * chunk * G`` bytes.
         caption_index: [Q], passed on by the block where given.
+        ranking: embeddings are compared by their cosine, or by their plain dot product.
         options: passed on to ``measure``.
 
     Returns:
         [Q], equal to ``measure`` on the full similarity.
     """
-    queries = normalize(query_embeddings.float(), dim=1)
-    gallery = normalize(gallery_embeddings.float(), dim=1).T
+    if ranking not in ("cosine", "dot"):
+        raise ValueError(f"ranking: found {ranking!r}, expected 'cosine' or 'dot'")
+    queries, gallery = query_embeddings.float(), gallery_embeddings.float()
+    if ranking == "cosine":
+        queries, gallery = normalize(queries, dim=1), normalize(gallery, dim=1)
+    gallery = gallery.T
     values = []
     for start in range(0, len(queries), chunk):
         block = slice(start, start + chunk)
@@ -221,8 +228,9 @@ def retrieval_ndcg(
     discount: Discount = "rank",
     caption_index: Tensor | None = None,
     chunk: int = 256,
+    ranking: Ranking = "cosine",
 ) -> Tensor:
-    """:func:`ndcg` [Q] on the cosine similarity of embeddings [Q, E] and [G, E], by blocks of queries."""
+    """:func:`ndcg` [Q] on the similarity of embeddings [Q, E] and [G, E], by blocks of queries."""
     return over_blocks(
         ndcg,
         query_embeddings,
@@ -231,6 +239,7 @@ def retrieval_ndcg(
         gallery_labels,
         chunk,
         caption_index,
+        ranking,
         k=k,
         gain=gain,
         discount=discount,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,10 +16,10 @@ from transformers import BertConfig, BertModel
 from semshare.data.segments import Segments
 from semshare.data.words import MAX_LENGTH, SPECIAL
 from semshare.errors import UserError
+from semshare.experiment import Experiment
 
 Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, Modality] = ("image", "text")
-_MASK_ID = SPECIAL.index("<mask>")
 
 
 @dataclass(frozen=True)
@@ -44,33 +44,36 @@ class Output:
 
 
 class RegionEncoder(nn.Module):
-    """Regions to segments: a linear map of the feature plus one of the box (the box as released)."""
+    """Regions to segments: a linear map of the feature plus one of the box, ``box_weight`` times."""
 
-    def __init__(self, feature_size: int, width: int) -> None:
+    def __init__(self, experiment: Experiment, feature_size: int) -> None:
         super().__init__()
-        self.feature = nn.Linear(feature_size, width)
-        self.box = nn.Linear(5, width)
-        self.mask = nn.Parameter(torch.zeros(feature_size))
+        self.feature = nn.Linear(feature_size, experiment.width)
+        self.box = nn.Linear(5, experiment.width)
+        self.box_weight = experiment.box_weight
+        self.mask = nn.Parameter(torch.zeros(feature_size)) if experiment.masked_region == "replaced" else None
 
     def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
         """[B, L, D] and boxes [B, L, 5] to [B, L, d]; ``hidden`` [B, L] regions show a learnt vector."""
-        features = segments.features
-        if hidden is not None:
-            features = torch.where(hidden.unsqueeze(-1), self.mask, features)
-        return segments.with_features(self.feature(features) + self.box(segments.positions))
+        features = self.feature(segments.features)
+        if hidden is not None and self.mask is not None:
+            # The learnt vector is mapped once, not once a region: the features are ten times as wide as the segments.
+            features = torch.where(hidden.unsqueeze(-1), self.feature(self.mask), features)
+        return segments.with_features(features + self.box_weight * self.box(segments.positions))
 
 
 class WordEncoder(nn.Module):
     """Words to segments: Word2Vec, then a one-layer BiGRU whose two directions are averaged."""
 
-    def __init__(self, vectors: np.ndarray, width: int) -> None:
+    def __init__(self, experiment: Experiment, vectors: np.ndarray) -> None:
         super().__init__()
         self.vectors = nn.Embedding.from_pretrained(torch.tensor(vectors), freeze=False, padding_idx=0)
-        self.gru = nn.GRU(vectors.shape[1], width, batch_first=True, bidirectional=True)
+        self.gru = nn.GRU(vectors.shape[1], experiment.width, batch_first=True, bidirectional=True)
+        self.shown = SPECIAL.index(f"<{experiment.masked_word}>")
 
     def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
-        """Word ids [B, L] to [B, L, d]; ``hidden`` [B, L] words are read as ``<mask>``."""
-        ids = segments.features if hidden is None else segments.features.masked_fill(hidden, _MASK_ID)
+        """Word ids [B, L] to [B, L, d], 0 on padding; ``hidden`` [B, L] words are read as ``<mask>`` or ``<unk>``."""
+        ids = segments.features if hidden is None else segments.features.masked_fill(hidden, self.shown)
         lengths = segments.mask.sum(1).cpu()
         packed = pack_padded_sequence(self.vectors(ids), lengths, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=ids.shape[1])
@@ -78,44 +81,78 @@ class WordEncoder(nn.Module):
         return segments.with_features((forward + backward) / 2)
 
 
-class SharedEncoder(nn.Module):
-    """Transformer blocks over segments of either modality: ``BertModel`` through ``inputs_embeds``.
+class BertBlocks(nn.Module):
+    """Transformer blocks that normalise last: ``BertModel`` through ``inputs_embeds``, so that BERT weights load.
 
     Regions all take position 0, since their place comes from the box; words take 0, 1, 2... No token-type
     information: BERT's token-type vector is zero and stays so.
     """
 
-    def __init__(
-        self, width: int, layers: int, heads: int, feed_forward: int, dropout: float, bert: str | None = None
-    ) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         super().__init__()
         sizes = BertConfig(
             vocab_size=1,
-            hidden_size=width,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            intermediate_size=feed_forward,
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=dropout,
+            hidden_size=experiment.width,
+            num_hidden_layers=experiment.layers,
+            num_attention_heads=experiment.heads,
+            intermediate_size=experiment.feed_forward,
+            hidden_dropout_prob=experiment.dropout,
+            attention_probs_dropout_prob=experiment.dropout,
             max_position_embeddings=MAX_LENGTH,
             type_vocab_size=1,
             attn_implementation="sdpa",
         )
         self.bert = BertModel(sizes, add_pooling_layer=False)
-        if bert is not None:
-            load_bert(self.bert, bert)
+        if experiment.bert is not None:
+            load_bert(self.bert, experiment.bert)
         self.bert.embeddings.word_embeddings.requires_grad_(False)
         self.bert.embeddings.token_type_embeddings.requires_grad_(False)
         nn.init.zeros_(self.bert.embeddings.token_type_embeddings.weight)
+        self.place_weight = experiment.place_weight
 
     def forward(self, segments: Segments) -> Tensor:
         """[B, L, d] to hidden states [B, L, d]; padding is neither attended to nor meaningful."""
-        places = segments.positions
+        features, places = segments.features, segments.positions
         if places.is_floating_point():
             places = torch.zeros(segments.mask.shape, dtype=torch.long, device=segments.mask.device)
+        if self.place_weight != 1:  # BertModel adds each place's vector once
+            features = features + (self.place_weight - 1) * self.bert.embeddings.position_embeddings(places)
         return self.bert(
-            inputs_embeds=segments.features, attention_mask=segments.mask.long(), position_ids=places
+            inputs_embeds=features, attention_mask=segments.mask.long(), position_ids=places
         ).last_hidden_state
+
+
+class PreNormBlocks(nn.Module):
+    """The released code's blocks: normalisation first, ReLU, a last normalisation and a ReLU on what leaves them.
+
+    Words add a learnt vector of their place, ``place_weight`` times; regions have their box alone. Matrices begin
+    with Glorot's uniform weights.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__()
+        width = experiment.width
+        self.places = nn.Embedding(MAX_LENGTH, width)
+        block = nn.TransformerEncoderLayer(
+            width, experiment.heads, experiment.feed_forward, experiment.dropout, batch_first=True, norm_first=True
+        )
+        self.blocks = nn.TransformerEncoder(
+            block, experiment.layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
+        )
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        self.place_weight = experiment.place_weight
+
+    def forward(self, segments: Segments) -> Tensor:
+        """[B, L, d] to hidden states [B, L, d], none below 0; padding is not attended to."""
+        features = segments.features
+        if not segments.positions.is_floating_point():
+            features = features + self.place_weight * self.places(segments.positions)
+        return torch.relu(self.blocks(features, src_key_padding_mask=~segments.mask))
+
+
+_BLOCKS = {"post-ln": BertBlocks, "pre-ln": PreNormBlocks}
 
 
 def read_bert(source: str) -> BertModel:
@@ -169,26 +206,25 @@ class SemanticNetwork(nn.Module):
 
     def __init__(
         self,
+        experiment: Experiment,
         feature_size: int,
         region_classes: int,
         vectors: np.ndarray,
         labels: int,
-        encoder: dict,
         shared: bool,
         context: bool,
-        plain_scores: bool = False,
     ) -> None:
-        """``encoder`` holds the arguments of :class:`SharedEncoder`; ``labels`` is C; ``context`` adds heads
-        that predict hidden segments; ``plain_scores`` lets Micro-F1 threshold the mean of the plain sigmoids."""
+        """``experiment`` gives the sizes; ``labels`` is C; ``context`` adds heads that predict hidden segments."""
         super().__init__()
-        self.plain_scores = plain_scores
-        width = encoder["width"]
+        width, blocks = experiment.width, _BLOCKS[experiment.block]
+        self.plain_scores = experiment.label_loss == "bce"
+        self.reads_padding = experiment.padding == "read"
         self.shared = shared
         self.segments = nn.ModuleDict(
-            {"image": RegionEncoder(feature_size, width), "text": WordEncoder(vectors, width)}
+            {"image": RegionEncoder(experiment, feature_size), "text": WordEncoder(experiment, vectors)}
         )
         owners = ("both",) if shared else MODALITIES
-        self.encoders = nn.ModuleDict({owner: SharedEncoder(**encoder) for owner in owners})
+        self.encoders = nn.ModuleDict({owner: blocks(experiment) for owner in owners})
         self.classifiers = nn.ModuleDict({owner: nn.Linear(width, labels) for owner in owners})
         if context:
             self.context = nn.ModuleDict(
@@ -199,10 +235,12 @@ class SemanticNetwork(nn.Module):
         """Read B items; ``hidden`` [B, L] marks segments to mask and to predict."""
         owner = "both" if self.shared else modality
         embedded = self.segments[modality](segments, hidden)
+        if self.reads_padding:
+            embedded = replace(embedded, mask=torch.ones_like(embedded.mask))
         states = self.encoders[owner](embedded)
         tokens = torch.sigmoid(self.classifiers[owner](states).float())
-        embedding = segments.with_features(normalize(tokens, dim=-1)).mean()
-        probabilities = segments.with_features(tokens).mean()
+        embedding = embedded.with_features(normalize(tokens, dim=-1)).mean()
+        probabilities = embedded.with_features(tokens).mean()
         return Output(
             embedding=embedding,
             scores=probabilities if self.plain_scores else embedding,

@@ -36,6 +36,22 @@ class Progress:
         with bar:
             yield advance
 
+    @contextmanager
+    def units(self, total: int, unit: str) -> Iterator[Callable[[str], None]]:
+        """Yield a function to call with the name of each of ``total`` pieces of work as it is done."""
+        terminal, done = sys.stderr.isatty(), 0
+        bar = tqdm(total=total, desc=self.title, unit=unit, disable=self.quiet or not terminal)
+
+        def advance(name: str) -> None:
+            nonlocal done
+            done += 1
+            bar.update()
+            if not (self.quiet or terminal):
+                print(f"{MARK}{self.title}: {done}/{total} {name}", file=sys.stderr, flush=True)
+
+        with bar:
+            yield advance
+
     def track(self, work: Iterable, total: int) -> Iterator:
         """``work`` with a bar on a terminal, and a line at its start and end elsewhere."""
         terminal = sys.stderr.isatty()

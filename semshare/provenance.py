@@ -11,6 +11,7 @@ from myst_nb import glue
 
 from semshare.checkout import commit
 from semshare.data.dataset import PairedDataset
+from semshare.recorded import Recording
 from semshare.runs import Run, describe_device, find_device
 
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
@@ -29,9 +30,6 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
     Seeds, devices and the commits that trained are read off the ``runs`` behind the page; a page without
     runs names this machine.
     """
-    listed = "".join(
-        f"<li><code>{html.escape(one.name)}</code>: {html.escape(_STATUS[one.status])}</li>" for one in datasets
-    )
     facts = {
         "Scale": scale,
         "Seeds": _distinct(run.experiment.seed for run in runs) or "none: nothing was trained",
@@ -39,11 +37,25 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
         "Trained at commit": _distinct(run.record["commit"] for run in runs) or "nothing was trained",
         "Page at commit": commit(),
     }
-    rows = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
-    return HTML(
-        f"<div class='banner'><strong>Made from</strong><ul>{listed}</ul>"
-        f"<dl>{rows}<dt>Wall time</dt><dd>{WALL_TIME}</dd></dl></div>"
+    last = f"<dt>Wall time</dt><dd>{WALL_TIME}</dd>"
+    return _box("Made from", "", {one.name: one.status for one in datasets}, facts, last)
+
+
+def recorded_banner(recording: Recording) -> HTML:
+    """The banner of results that were recorded before: what was trained, on what data, where and at which commit."""
+    statuses = {run.experiment.dataset: run.record["status"] for run in recording.runs}
+    return _box("Recorded", recording.about, statuses, recording.facts())
+
+
+def _box(title: str, about: str, statuses: Mapping[str, str], facts: Mapping[str, str], last: str = "") -> HTML:
+    """A banner: datasets with their status, then facts; ``last`` is markup of our own."""
+    listed = "".join(
+        f"<li><code>{html.escape(name)}</code>: {html.escape(_STATUS[status])}</li>"
+        for name, status in statuses.items()
     )
+    rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
+    about = f"<p>{html.escape(about)}</p>" if about else ""
+    return HTML(f"<div class='banner'><strong>{title}</strong>{about}<ul>{listed}</ul><dl>{rows}{last}</dl></div>")
 
 
 def _distinct(values: Iterable[object]) -> str:

@@ -8,9 +8,12 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,8 @@ from semshare.data.dataset import PairedDataset
 from semshare.data.source import Split
 from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Thresholds
-from semshare.experiment import SCALES, Experiment, default_precision
-from semshare.home import cache_folder
+from semshare.experiment import Experiment, default_precision, known_scale, preset_fields
+from semshare.home import cache_folder, write_json
 from semshare.progress import Progress
 
 _RECORD = "run.json"
@@ -36,7 +39,7 @@ _LIBRARIES = ("torch", "transformers", "gensim")
 
 
 def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto", **fields: Any) -> Experiment:
-    """The experiment of ``method`` on ``dataset``: the scale's sizes, the method's settings, then ``fields``.
+    """The experiment of ``method`` on ``dataset``: scale's sizes, method's settings, the preset's, then ``fields``.
 
     Precision is the device's own (:func:`semshare.experiment.default_precision`) unless given.
 
@@ -46,8 +49,7 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
     """
     catalogue.entry(dataset)
     chosen = methods.get(method)
-    if scale not in SCALES:
-        raise UserError(f"scale: unknown {scale!r}, expected one of {', '.join(SCALES)}")
+    known_scale(scale)
     text_kind = catalogue.entry(dataset).text_kind
     given = {name: value for name, value in fields.items() if value is not None}
     read = catalogue.entry(dataset).reads
@@ -57,7 +59,9 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
     if ignored := sorted(given.keys() & chosen.unread):
         raise UserError(f"{ignored[0]}: method {method!r} does not read it")
     own = {"precision": default_precision(find_device(device)), "regions": catalogue.entry(dataset).regions}
-    settings = own | chosen.settings(text_kind, scale)
+    preset = preset_fields(given.get("preset", "paper"), method, scale, text_kind)
+    preset = {name: value for name, value in preset.items() if name not in chosen.unread | chosen.fixed}
+    settings = own | chosen.settings(text_kind, scale) | preset
     return Experiment.make(dataset=dataset, method=method, scale=scale, **(settings | given))
 
 
@@ -132,12 +136,12 @@ class Run:
         path = self.folder / f"map-{self.experiment.dataset}.json"
         if not path.exists():
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
-            _write_json(path, evaluation.mean_average_precision(self.reading("test"), part, kind))
+            write_json(path, evaluation.mean_average_precision(self.reading("test"), part, kind, self.experiment))
         return json.loads(path.read_text())
 
     def reading(self, split: Split) -> Reading:
         """Embeddings and scores of ``split`` by the kept weights, cached beside them."""
-        trained = _dataset(self.experiment.change(dataset=catalogue.trained_as(self.experiment.dataset)))
+        trained = _dataset(_trained(self.experiment))
         path = self.folder / f"reading-{split}.safetensors"
         if path.exists():
             whole = Reading.load(path)
@@ -149,7 +153,7 @@ class Run:
 
     def network(self, weights: Path | None = None) -> torch.nn.Module:
         """The network with the kept ``weights`` (the best by default), on the CPU, in evaluation mode."""
-        trained = _dataset(self.experiment.change(dataset=catalogue.trained_as(self.experiment.dataset)))
+        trained = _dataset(_trained(self.experiment))
         # The kept weights replace what a BERT checkpoint began with, which may be gone by now.
         network = methods.get(self.experiment.method).network(self.experiment.change(bert=None), trained)
         network.load_state_dict(load_file(weights or self.folder / training.BEST))
@@ -161,14 +165,15 @@ class Run:
         except UserError:  # trained on a device that this machine lacks
             device = find_device()
         network = self.network(weights).to(device)
-        return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
+        with _computing(self.experiment):
+            return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
 
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
         path = self.folder / f"{name}-{self.experiment.dataset}.evaluation"
         if not path.exists():
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
-            evaluation.evaluate(read(), part, kind, thresholds).save(path)
+            evaluation.evaluate(read(), part, kind, thresholds, self.experiment).save(path)
         return Evaluation.load(path)
 
 
@@ -182,12 +187,12 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     """
     place = find_device(device)
     method = methods.get(experiment.method)
-    trained = experiment.change(dataset=catalogue.trained_as(experiment.dataset))
+    trained = _trained(experiment)
     if experiment.bert is not None:
         model.read_bert(experiment.bert)  # a wrong name is told before any work
     dataset = _dataset(trained)
     key = run_key(trained, dataset)
-    folder = cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
+    folder = _folder(trained, key)
     if not (folder / _RECORD).exists():
         folder.mkdir(exist_ok=True)
         with FileLock(folder / ".lock"):
@@ -197,8 +202,77 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
 
 
 def get_all(experiments: Sequence[Experiment], device: str = "auto", quiet: bool = False) -> list[Run]:
-    """:func:`get` for each of ``experiments``, in order."""
+    """:func:`get` for each of ``experiments``, in order, those that are missing trained by :func:`train_missing`."""
+    for _ in train_missing(experiments, device, quiet):
+        pass
     return [get(experiment, device, quiet) for experiment in experiments]
+
+
+def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet: bool = False) -> Iterator[Experiment]:
+    """Train those of ``experiments`` that are missing and yield each when its run is there.
+
+    On a CPU as many are trained at once as it has cores. A run of scale ``smoke`` or ``laptop`` computes in one thread
+    wherever it is trained, so its result is the same bit for bit, alone or among others.
+    """
+    missing = list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
+    workers = min(len(missing), _cores())
+    if find_device(device).type != "cpu" or workers < 2 or not all(_threads(one) for one in missing):
+        for one in missing:
+            get(one, device, quiet)
+            yield one
+        return
+    progress = Progress(f"{len(missing)} runs, {workers} at once", quiet)
+    with progress.units(len(missing), "run") as advance, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        waiting = {pool.submit(_train_quietly, one, device): one for one in missing}
+        try:
+            for done in as_completed(waiting):
+                done.result()
+                advance(_title(waiting[done]))
+                yield waiting[done]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def exists(experiment: Experiment) -> bool:
+    """Whether the run of ``experiment`` is finished, so that :func:`get` is instant."""
+    trained = _trained(experiment)
+    return (_folder(trained, run_key(trained, _dataset(trained))) / _RECORD).exists()
+
+
+def _train_quietly(experiment: Experiment, device: str) -> None:
+    """Train in a process of its own, and read test there too: both are found again by whoever asks next."""
+    run = get(experiment, device, quiet=True)
+    _ = run.test if experiment.keep == "best" else run.epochs
+
+
+def _trained(experiment: Experiment) -> Experiment:
+    """The experiment whose training ``experiment`` shares: its own, for all but COCO1K."""
+    return experiment.change(dataset=catalogue.trained_as(experiment.dataset))
+
+
+def _folder(trained: Experiment, key: str) -> Path:
+    return cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _threads(experiment: Experiment) -> int | None:
+    """How many threads a run computes with on a CPU: one where its matrices are small, else as many as there are."""
+    return None if experiment.scale == "full" else 1
+
+
+@contextmanager
+def _computing(experiment: Experiment) -> Iterator[None]:
+    """torch with the threads of ``experiment`` inside: sums of floats depend on how many they are shared among."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(_threads(experiment) or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def run_key(experiment: Experiment, dataset: PairedDataset) -> str:
@@ -221,30 +295,33 @@ def _make(
 ) -> None:
     """Train, tune the thresholds on dev, and write the record last: a folder without one is no run."""
     progress = Progress(_title(experiment), quiet)
-    history = training.fit(experiment, method, dataset, folder, device, progress)
+    with _computing(experiment):
+        history = training.fit(experiment, method, dataset, folder, device, progress)
+        ran_on, threads = describe_device(device), torch.get_num_threads()
     record = {
         "key": key,
         "experiment": json.loads(experiment.to_json()),
         "history": history,
         "thresholds": {"image": 0.0, "text": 0.0},
         "seconds": sum(row["seconds"] for row in history),
-        "device": describe_device(device),
+        "device": ran_on,
         "commit": commit(),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "versions": {"python": platform.python_version()} | library_versions(),
         "data": dataset.checksum,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     dev = Run(experiment, folder, record)._read(dataset, "dev", folder / training.BEST)
     record["thresholds"] = vars(Thresholds.tune(dev, dataset.parts["dev"]))
-    _write_json(folder / _RECORD, record)
+    write_json(folder / _RECORD, record)
     training.forget_state(folder)
 
 
 def _title(experiment: Experiment) -> str:
     """The run's name on the terminal."""
     weights = f"lambda {experiment.lam:g}, eta {experiment.eta:g}"
-    return f"{experiment.method} on {experiment.dataset} ({weights}, seed {experiment.seed})"
+    preset = "" if experiment.preset == "paper" else f"preset {experiment.preset}, "
+    return f"{experiment.method} on {experiment.dataset} ({preset}{weights}, seed {experiment.seed})"
 
 
 def describe_device(device: torch.device) -> str:
@@ -263,6 +340,9 @@ def _dataset(experiment: Experiment) -> PairedDataset:
         experiment.regions,
         experiment.split_seed,
         experiment.seed,
+        missing_regions=experiment.missing_regions,
+        missing_words=experiment.missing_words,
+        train_items=experiment.train_items,
     )
 
 
@@ -281,9 +361,3 @@ def _source_digest() -> str:
 def library_versions() -> dict[str, str]:
     """The versions of the libraries that decide a result."""
     return {name: importlib.metadata.version(name) for name in _LIBRARIES}
-
-
-def _write_json(path: Path, content: Any) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content))
-    part.replace(path)

@@ -15,10 +15,14 @@ from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
+from semshare.experiment import DIFFERENCES
 from semshare.failures import KINDS, Failures
 from semshare.model import MODALITIES
+from semshare.recorded import Recording
 from semshare.runs import Run
 from semshare.verdicts import Interval, Verdict
+
+MEASURE_TITLES = {"image_f1": "image F1", "text_f1": "text F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
 
 
 def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
@@ -230,6 +234,57 @@ def words(table: pd.DataFrame) -> Styler:
     """A table of texts: escaped, and flush left as prose is."""
     left = [{"selector": "th, td", "props": [("text-align", "left")]}]
     return table.style.format(escape="html").set_table_styles(left)
+
+
+def preset_differences() -> pd.DataFrame:
+    """The two presets field by field: the value under each, what it means, and where the released one is taken."""
+    where = {None: "everywhere", "full": "at scale full", "captions": "on captions", "independent": "by Independent"}
+    rows = {
+        one.field: {
+            "paper": "none" if one.paper is None else str(one.paper),
+            "released": str(one.released),
+            "what it is": one.about,
+            "taken": where[one.only],
+        }
+        for one in DIFFERENCES
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
+    """A recording's comparisons, in points: a row for each value of ``by``, a column for each measure.
+
+    A cell is the difference with its 95 % interval, and a star where the interval does not hold 0.
+    """
+    rows: dict[tuple, dict[str, str]] = {}
+    for one in recording.comparisons:
+        low, value, high = (100 * one[name] for name in ("low", "value", "high"))
+        star = "*" if low > 0 or high < 0 else ""
+        row = rows.setdefault(tuple(one[name] for name in by), {})
+        row[MEASURE_TITLES[one["measure"]]] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
+    index = pd.MultiIndex.from_tuples(rows, names=by) if len(by) > 1 else pd.Index([key for (key,) in rows], name=by[0])
+    return pd.DataFrame(list(rows.values()), index=index)
+
+
+def recorded_table(recording: Recording, paper: str) -> pd.DataFrame:
+    """Recorded runs of Table 1's methods, the mean over seeds, beside the paper's values for its dataset ``paper``."""
+    rows = {}
+    for method in reference.TABLE_1:
+        lam = reference.chosen_lambda("tags") if method.startswith("ours") else 0.0
+        if not (some := recording.select(method=method, lam=lam)):
+            continue
+        numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
+        printed = reference.TABLE_1[method][list(reference.DATASETS).index(paper)]
+        rows[some[0].title] = {
+            ("image F1", "here"): numbers["image_f1"],
+            ("image F1", "paper"): printed[0],
+            ("text F1", "here"): numbers["text_f1"],
+            ("text F1", "paper"): printed[1],
+            ("NDCG@500", "I2T"): numbers["i2t"],
+            ("NDCG@500", "T2I"): numbers["t2i"],
+            ("", "seeds"): len(some),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _paper_f1(method: str, dataset: str) -> tuple[float, float] | None:

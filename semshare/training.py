@@ -65,7 +65,7 @@ def fit(
             losses = _train_epoch(experiment, method, dataset, network, optimiser, device, epoch)
             dev = read_split(network, dataset, "dev", device, experiment.precision)
             thresholds = Thresholds.tune(dev, dataset.parts["dev"])
-            measured = evaluate(dev, dataset.parts["dev"], dataset.text_kind, thresholds).numbers()
+            measured = evaluate(dev, dataset.parts["dev"], dataset.text_kind, thresholds, experiment).numbers()
             history.append(
                 {"epoch": epoch}
                 | losses
@@ -101,7 +101,7 @@ def _train_epoch(
     sums: dict[str, Tensor | float] = defaultdict(float)
     steps = 0
     with _random_state(_epoch_seed(experiment.seed, epoch)):
-        for batch in dataset.batches("train", experiment.batch, generator):
+        for batch in dataset.batches("train", experiment.batch, generator, experiment.pairing):
             batch = batch.to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
                 outputs = method.read(network, batch, experiment, generator)
@@ -109,6 +109,8 @@ def _train_epoch(
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad()
             loss.backward()
+            if experiment.text_clip is not None:
+                nn.utils.clip_grad_norm_(network.segments["text"].parameters(), experiment.text_clip)
             optimiser.step()
             steps += 1
             for name, term in (terms | {"loss": loss}).items():

@@ -15,17 +15,22 @@ from transformers import BertConfig, BertModel
 from semshare.data.dataset import pad_words
 from semshare.data.segments import Segments, draw_hidden
 from semshare.errors import UserError
-from semshare.model import DSCMRNetwork, SemanticNetwork, SharedEncoder, load_bert
+from semshare.experiment import Experiment
+from semshare.model import BertBlocks, DSCMRNetwork, SemanticNetwork, load_bert
 
 FEATURES, CLASSES, WORDS, LABELS, WIDTH = 10, 11, 30, 6, 16
-ENCODER = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "dropout": 0.1}
+SIZES = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "epochs": 1, "learning_rate": 1e-3}
 
 
-def _network(shared: bool = True, **encoder: object) -> SemanticNetwork:
+def _experiment(**fields: object) -> Experiment:
+    return Experiment.make(dataset="none", method="ours", **{**SIZES, **fields})
+
+
+def _network(shared: bool = True, **fields: object) -> SemanticNetwork:
     """A network whose weights are large enough for every part to matter, in evaluation mode."""
     torch.manual_seed(0)
     vectors = np.random.default_rng(0).normal(size=(WORDS, 9)).astype(np.float32)
-    network = SemanticNetwork(FEATURES, CLASSES, vectors, LABELS, {**ENCODER, **encoder}, shared, context=True)
+    network = SemanticNetwork(_experiment(**fields), FEATURES, CLASSES, vectors, LABELS, shared, context=True)
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.requires_grad:
@@ -69,7 +74,7 @@ def _gelu(x: float) -> float:
     return x * (1 + math.erf(x / math.sqrt(2))) / 2
 
 
-def _slow_encoder(encoder: SharedEncoder, vectors: Tensor, places: list[int], heads: int) -> list[list[float]]:
+def _slow_encoder(encoder: BertBlocks, vectors: Tensor, places: list[int], heads: int) -> list[list[float]]:
     """One item without padding: post-LN BERT, a head, a query and a key at a time."""
     bert = encoder.bert
     table = bert.embeddings.position_embeddings.weight.tolist()
@@ -110,7 +115,7 @@ def _slow_encoder(encoder: SharedEncoder, vectors: Tensor, places: list[int], he
 @pytest.mark.parametrize("kind", ["regions", "words"])
 def test_shared_encoder_equals_a_slow_loop(kind: str, layers: int) -> None:
     torch.manual_seed(1)
-    encoder = SharedEncoder(**{**ENCODER, "layers": layers}).eval()
+    encoder = BertBlocks(_experiment(layers=layers)).eval()
     with torch.no_grad():
         for parameter in encoder.parameters():
             if parameter.requires_grad:
@@ -129,7 +134,7 @@ def test_shared_encoder_equals_a_slow_loop(kind: str, layers: int) -> None:
 
 
 def test_token_type_vectors_are_zero_and_stay_out_of_training() -> None:
-    embeddings = SharedEncoder(**ENCODER).bert.embeddings
+    embeddings = BertBlocks(_experiment()).bert.embeddings
     assert not embeddings.token_type_embeddings.weight.any()
     assert not embeddings.token_type_embeddings.weight.requires_grad
     assert embeddings.position_embeddings.weight.requires_grad
@@ -304,7 +309,7 @@ def test_networks_own_their_word_vectors(kind: str) -> None:
     # Neither training one network nor loading weights into it may change the vectors that the next begins with.
     vectors = np.ones((WORDS, 9), dtype=np.float32)
     if kind == "semantic":
-        network = SemanticNetwork(FEATURES, CLASSES, vectors, LABELS, ENCODER, shared=True, context=False)
+        network = SemanticNetwork(_experiment(), FEATURES, CLASSES, vectors, LABELS, shared=True, context=False)
     else:
         network = DSCMRNetwork(FEATURES, vectors, LABELS, hidden=20, width=12)
     network.load_state_dict({name: weight + 1 for name, weight in network.state_dict().items()})
@@ -327,7 +332,7 @@ def _checkpoint(folder: Path, **changed: int) -> BertModel:
 
 def test_load_bert_copies_layers_positions_and_norm(tmp_path: Path) -> None:
     theirs = _checkpoint(tmp_path)
-    mine = SharedEncoder(**ENCODER, bert=str(tmp_path)).bert
+    mine = BertBlocks(_experiment(bert=str(tmp_path))).bert
     assert len(mine.encoder.layer) == 2
     for number in range(2):
         for name, weight in theirs.encoder.layer[number].state_dict().items():
@@ -336,7 +341,7 @@ def test_load_bert_copies_layers_positions_and_norm(tmp_path: Path) -> None:
     assert torch.equal(mine.embeddings.position_embeddings.weight, positions[:150])
     assert torch.equal(mine.embeddings.LayerNorm.weight, theirs.embeddings.LayerNorm.weight)
     assert not mine.embeddings.token_type_embeddings.weight.any()
-    fresh = SharedEncoder(**ENCODER).bert
+    fresh = BertBlocks(_experiment()).bert
     assert not torch.equal(fresh.encoder.layer[0].output.dense.weight, mine.encoder.layer[0].output.dense.weight)
 
 
@@ -351,14 +356,14 @@ def test_load_bert_copies_layers_positions_and_norm(tmp_path: Path) -> None:
 )
 def test_load_bert_names_the_field_that_does_not_fit(tmp_path: Path, field: str, value: int) -> None:
     _checkpoint(tmp_path, **{field: value})
-    encoder = SharedEncoder(**ENCODER).bert
+    encoder = BertBlocks(_experiment()).bert
     with pytest.raises(UserError, match=f"bert: .* has {field} {value}, expected"):
         load_bert(encoder, str(tmp_path))
 
 
 def test_load_bert_without_a_checkpoint_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="bert: cannot read a BERT checkpoint from"):
-        SharedEncoder(**ENCODER, bert=str(tmp_path / "nowhere"))
+        BertBlocks(_experiment(bert=str(tmp_path / "nowhere")))
 
 
 # DSCMR

@@ -199,9 +199,10 @@ def _filled(network: SemanticNetwork, value: int) -> SemanticNetwork:
 
 def _kept(selection: str, folder: Path) -> dict[str, Tensor]:
     """What is kept of three epochs with all weights 1, 2 or 3: image is best at 1, text at 2, the mean at 2."""
-    encoder = {"width": 4, "layers": 1, "heads": 2, "feed_forward": 4, "dropout": 0.0}
+    sizes = {"width": 4, "layers": 1, "heads": 2, "feed_forward": 4, "epochs": 3, "learning_rate": 1.0}
     vectors = np.zeros((6, 3), dtype=np.float32)
-    network = SemanticNetwork(3, 2, vectors, 2, encoder, shared=False, context=False)
+    experiment = Experiment.make(dataset="none", method="independent", **sizes)
+    network = SemanticNetwork(experiment, 3, 2, vectors, 2, shared=False, context=False)
     rows = [_row(1, 0.6, 0.1), _row(2, 0.4, 0.5), _row(3, 0.5, 0.3)]
     for epoch in (1, 2, 3):
         training._keep_best(folder, _filled(network, epoch), selection, rows[:epoch])

@@ -158,6 +158,9 @@ def load(
     split_seed: int = 0,
     seed: int = 0,
     device: str = "auto",
+    missing_regions: float = 0.0,
+    missing_words: float = 0.0,
+    train_items: int | None = None,
 ) -> PairedDataset:
     """Open dataset ``name``, extracting regions and training Word2Vec the first time.
 
@@ -169,10 +172,14 @@ def load(
         split_seed: seed of the split, where the dataset has no official one.
         seed: seed of Word2Vec.
         device: where regions are extracted; ``auto`` takes CUDA when present.
+        missing_regions, missing_words, train_items: see :meth:`PairedDataset.thinned`.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
     """
+    if missing_regions or missing_words or train_items:
+        whole = load(name, scale, root, regions, split_seed, seed, device)
+        return whole.thinned(missing_regions, missing_words, train_items)
     chosen = entry(name)
     regions = regions or chosen.regions
     if regions not in REGION_NAMES:

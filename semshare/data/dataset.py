@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,8 +16,11 @@ from semshare.data.regions import BOX, CLASS, SCORE
 from semshare.data.segments import Segments
 from semshare.data.source import SPLITS, Item, Source, Split
 from semshare.data.store import FeatureStore
+from semshare.data.thinned import kept_regions, kept_words
 from semshare.data.words import SPECIAL, Vocabulary, tokenise
 from semshare.errors import UserError
+
+Pairing = Literal["aligned", "same-labels"]
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,33 @@ class Part:
         """The labels of each text, [M, C] float, which are its image's."""
         return self.labels[self.owner]
 
-    def distinct_texts(self) -> Tensor:
-        """Rows of the distinct (words, labels) pairs, first occurrences in order: a tag gallery."""
+    def distinct_texts(self, with_labels: bool = True) -> Tensor:
+        """Rows of the distinct (words, labels) pairs, or of the distinct words: a tag gallery, first occurrences."""
         seen: set[tuple] = set()
         rows = []
         labels = self.text_labels.bool().numpy()
         for row, words in enumerate(self.words):
-            if (key := (words, labels[row].tobytes())) not in seen:
+            if (key := (words, labels[row].tobytes() if with_labels else b"")) not in seen:
                 seen.add(key)
                 rows.append(row)
         return torch.tensor(rows)
+
+    def texts_by_image(self, pairing: Pairing = "aligned") -> list[list[int]]:
+        """For each image the rows of the texts it may be paired with, see :meth:`PairedDataset.batches`."""
+        groups: dict[object, list[int]] = {}
+        of_image = range(len(self.image_ids))
+        if pairing == "same-labels":
+            of_image = [row.numpy().tobytes() for row in self.labels.bool()]
+        for row, owner in enumerate(self.owner.tolist()):
+            groups.setdefault(of_image[owner], []).append(row)
+        return [groups[group] for group in of_image]
+
+    def without_words(self, missing: float) -> Part:
+        """The part with words withheld from each text with probability ``missing``."""
+        owners, indices = self.owner.tolist(), self.caption_index.tolist()
+        rows = zip(owners, indices, self.words, strict=True)
+        words = tuple(kept_words(self.image_ids[owner], index, text, missing) for owner, index, text in rows)
+        return replace(self, words=words)
 
     def first(self, count: int) -> Part:
         """The part restricted to its first ``count`` images and their texts."""
@@ -96,6 +117,7 @@ class PairedDataset:
     store: FeatureStore = field(repr=False)
     source: Source = field(repr=False)
     checksum: str
+    missing_regions: float = 0.0
 
     @property
     def feature_size(self) -> int:
@@ -107,6 +129,23 @@ class PairedDataset:
         """Number of classes the region extractor tells apart."""
         return self.store.meta["classes"]
 
+    def thinned(
+        self, missing_regions: float = 0.0, missing_words: float = 0.0, train_items: int | None = None
+    ) -> PairedDataset:
+        """The data without a share of each image's regions and each text's words, and with fewer training pairs.
+
+        Args:
+            missing_regions: the probability, in [0, 1), that a region is withheld (:mod:`semshare.data.thinned`).
+            missing_words: likewise for a word.
+            train_items: how many training images stay, the first ones; all by default.
+        """
+        parts = dict(self.parts)
+        if train_items is not None:
+            parts["train"] = parts["train"].first(train_items)
+        if missing_words:
+            parts = {split: part.without_words(missing_words) for split, part in parts.items()}
+        return replace(self, parts=parts, missing_regions=missing_regions)
+
     def images(self, split: Split, rows: Sequence[int] | None = None) -> Segments:
         """The regions of images ``rows`` (all by default), features [B, 36, D] float32."""
         ids = self.parts[split].image_ids
@@ -115,7 +154,7 @@ class PairedDataset:
         return Segments(
             features=stored[..., :-7],
             positions=stored[..., BOX],
-            mask=stored[..., SCORE] > 0,
+            mask=(stored[..., SCORE] > 0) & kept_regions(chosen, self.missing_regions, stored.shape[1]),
             targets=stored[..., CLASS].long(),
         )
 
@@ -124,12 +163,15 @@ class PairedDataset:
         words = self.parts[split].words
         return pad_words([words[row] for row in (range(len(words)) if rows is None else rows)])
 
-    def batches(self, split: Split, size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """One epoch of shuffled pairs: each image once, with one of its texts drawn at random."""
+    def batches(
+        self, split: Split, size: int, generator: torch.Generator, pairing: Pairing = "aligned"
+    ) -> Iterator[Batch]:
+        """One epoch of shuffled pairs: each image once, with a text drawn at random.
+
+        ``aligned`` draws among the image's own texts, ``same-labels`` among those of all images with its label vector.
+        """
         part = self.parts[split]
-        texts_of: list[list[int]] = [[] for _ in part.image_ids]
-        for row, owner in enumerate(part.owner.tolist()):
-            texts_of[owner].append(row)
+        texts_of = part.texts_by_image(pairing)
         order = torch.randperm(len(part.image_ids), generator=generator)
         pick = torch.rand(len(order), generator=generator)
         for rows in order.split(size):

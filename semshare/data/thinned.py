@@ -1,0 +1,33 @@
+"""Thinned data: segments withheld from every item, for studies of how much a modality knows.
+
+What is withheld is drawn once an item, from its id: it is gone in training and in test, in every epoch and for every
+method, so no model can average it away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def kept_regions(ids: Sequence[str], missing: float, count: int) -> Tensor:
+    """[len(ids), count] bool, False where a region is withheld (probability ``missing``); an image keeps one."""
+    if not missing:
+        return torch.ones(len(ids), count, dtype=torch.bool)
+    drawn = np.stack([_uniform(f"regions of {id}", count) for id in ids])
+    return torch.from_numpy((drawn >= missing) | (drawn == drawn.max(1, keepdims=True)))
+
+
+def kept_words(id: str, index: int, words: Sequence[int], missing: float) -> tuple[int, ...]:
+    """The word ids of an item's text number ``index`` without those withheld; ``<start>`` and ``<end>`` stay."""
+    drawn = _uniform(f"words of {id}, text {index}", len(words) - 2)
+    return (words[0], *(word for word, one in zip(words[1:-1], drawn, strict=True) if one >= missing), words[-1])
+
+
+def _uniform(name: str, count: int) -> np.ndarray:
+    """``count`` numbers in [0, 1) that depend on ``name`` alone."""
+    return np.random.default_rng(list(hashlib.sha256(name.encode()).digest())).random(count)

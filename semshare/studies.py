@@ -1,0 +1,244 @@
+"""The recorded studies: which runs each is made of, and what is compared over them.
+
+Every comparison is a difference with a paired bootstrap interval over test images and seeds; the same runs with and
+without one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from semshare import reference, runs
+from semshare.data import catalogue
+from semshare.experiment import DIFFERENCES, Difference, Experiment
+from semshare.recorded import Study
+from semshare.runs import Run
+from semshare.verdicts import MEASURES, difference, scored
+
+_TAGS, _CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
+_FLICKR = "flickr25k-simulated"
+ETA = 0.1  # the paper's weight of the consistency loss
+
+MISSING_REGIONS = (0.0, 0.5, 0.8, 0.92, 0.97)
+MISSING_WORDS = (0.0, 0.3, 0.6, 0.8)
+TRAIN_ITEMS = (375, 750, 1500)
+
+Plan = Callable[..., Experiment]
+
+
+def _planner(device: str, root: Path | None = None) -> Plan:
+    """``runs.plan`` at scale laptop on ``device``, with ``root`` for the datasets that read one."""
+
+    def plan(dataset: str, method: str, **fields: Any) -> Experiment:
+        where = {"root": root} if "root" in catalogue.entry(dataset).reads else {}
+        return runs.plan(dataset, method, "laptop", device, **where, **fields)
+
+    return plan
+
+
+# FLICKR25K: real text and labels, simulated regions; the supplementary's Fig. 1, Table 1 column and Fig. 3 panel
+
+
+def _flickr25k(root: Path | None, device: str) -> list[Experiment]:
+    plan = _planner(device, root)
+    experiments = []
+    for seed in range(3):
+        for eta in (0.0, ETA):
+            experiments.append(plan(_FLICKR, "traditional", seed=seed, eta=eta, keep="every-epoch"))
+        experiments += [plan(_FLICKR, method, seed=seed) for method in reference.TABLE_1]
+        if seed == 0:
+            chosen = reference.chosen_lambda("tags")
+            experiments += [plan(_FLICKR, "ours", lam=lam) for lam in reference.LAMBDAS if lam != chosen]
+    return experiments
+
+
+# Presets: what each difference costs, one field at a time
+
+
+def variants() -> Iterator[tuple[Difference, str, str, dict[str, Any]]]:
+    """What is measured of the presets: the difference, the dataset, the method, and the fields that are changed.
+
+    Each field is changed alone in the method that reads it. At scale ``laptop`` the learning rate and the epochs are
+    changed in the paper's proportion; the encoder's width is not changed.
+    """
+    laptop = runs.plan(_TAGS, "ours", "laptop")
+    for one in DIFFERENCES:
+        dataset, method = _TAGS, "ours"
+        fields = {one.field: one.released}
+        if one.field == "label_loss":
+            method = "independent"
+        elif one.field == "similarity":
+            method = "ours+con"
+        elif one.only == "captions":
+            dataset = _CAPTIONS
+        elif one.only == "full":
+            if one.field not in ("learning_rate", "epochs"):
+                continue
+            scaled = getattr(laptop, one.field) * one.released / one.paper
+            fields = {one.field: round(scaled) if one.field == "epochs" else scaled}
+        yield one, dataset, method, fields
+
+
+_PRESET_SEEDS = range(2)
+
+
+def _presets(root: Path | None, device: str) -> list[Experiment]:
+    plan = _planner(device)
+    experiments: dict[str, Experiment] = {}
+    for seed in _PRESET_SEEDS:
+        several = [(dataset, method, {}) for _, dataset, method, _ in variants()]
+        several += [(dataset, method, fields) for _, dataset, method, fields in variants()]
+        several += [(_TAGS, "ours", {"pairing": "same-labels"}), (_TAGS, "ours", {"preset": "released"})]
+        for dataset, method, fields in several:
+            one = plan(dataset, method, seed=seed, **fields)
+            experiments[one.to_json()] = one
+    return list(experiments.values())
+
+
+def _compare_presets(done: Sequence[Run]) -> list[dict[str, Any]]:
+    rows = [(one.field, dataset, method, fields) for one, dataset, method, fields in variants()]
+    rows += [("pairing", _TAGS, "ours", {"pairing": "same-labels"}), ("preset", _TAGS, "ours", {"preset": "released"})]
+    comparisons = []
+    for field, dataset, method, fields in rows:
+        base = [runs.plan(dataset, method, "laptop", precision=_precision(done), seed=seed) for seed in _PRESET_SEEDS]
+        changed = [
+            runs.plan(dataset, method, "laptop", precision=_precision(done), seed=seed, **fields)
+            for seed in _PRESET_SEEDS
+        ]
+        what = {"field": field, "value_there": str(fields[field]), "dataset": dataset, "method": method}
+        comparisons += _differences(done, changed, base, what)
+    return comparisons
+
+
+# Diagnosis: when does the consistency loss hurt?
+
+
+def _with_and_without(plan: Plan, **fields: Any) -> list[Experiment]:
+    """The Traditional pair of Fig. 1, without consistency first."""
+    return [plan(_TAGS, "traditional", eta=eta, **fields) for eta in (0.0, ETA)]
+
+
+def _phase(root: Path | None, device: str) -> list[Experiment]:
+    plan = _planner(device)
+    return [
+        one
+        for missing_words in MISSING_WORDS
+        for missing_regions in MISSING_REGIONS
+        for one in _with_and_without(plan, missing_words=missing_words, missing_regions=missing_regions)
+    ]
+
+
+def _size(root: Path | None, device: str) -> list[Experiment]:
+    plan = _planner(device)
+    return [
+        one
+        for seed in range(2)
+        for items in TRAIN_ITEMS
+        for one in _with_and_without(plan, seed=seed, train_items=items)
+    ]
+
+
+_PARTS: dict[str, dict[str, Any]] = {
+    "one network for each modality": {"method": "independent"},
+    "one network for both": {"method": "ours", "mask_share": 0.0, "lam": 0.0},
+    "the same, segments hidden": {"method": "ours", "lam": 0.0},
+    "the same, hidden segments predicted (Ours)": {"method": "ours"},
+}
+
+
+def _parts(root: Path | None, device: str) -> list[Experiment]:
+    plan = _planner(device)
+    return [
+        plan(dataset, seed=seed, **fields)
+        for seed in range(2)
+        for dataset in (_TAGS, _CAPTIONS)
+        for fields in _PARTS.values()
+    ]
+
+
+def _compare_parts(done: Sequence[Run]) -> list[dict[str, Any]]:
+    """Each step from Independent to Ours minus the step before it."""
+    comparisons = []
+    for dataset in (_TAGS, _CAPTIONS):
+        steps = [
+            [runs.plan(dataset, scale="laptop", precision=_precision(done), seed=seed, **fields) for seed in range(2)]
+            for fields in _PARTS.values()
+        ]
+        for step, before, after in zip(list(_PARTS)[1:], steps, steps[1:], strict=False):
+            comparisons += _differences(done, after, before, {"dataset": dataset, "step": step})
+    return comparisons
+
+
+def _compare_consistency(*fields: str) -> Callable[[Sequence[Run]], list[dict[str, Any]]]:
+    """Consistency added minus without it, for every value of ``fields``, over the seeds that are there."""
+
+    def compare(done: Sequence[Run]) -> list[dict[str, Any]]:
+        comparisons = []
+        without = [run.experiment for run in done if run.experiment.eta == 0]
+        for values in dict.fromkeys(tuple(getattr(one, field) for field in fields) for one in without):
+            base = [one for one in without if tuple(getattr(one, field) for field in fields) == values]
+            added = [one.change(eta=ETA) for one in base]
+            comparisons += _differences(done, added, base, dict(zip(fields, values, strict=True)))
+        return comparisons
+
+    return compare
+
+
+def _differences(
+    done: Sequence[Run], changed: Sequence[Experiment], base: Sequence[Experiment], what: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing."""
+    found = {run.experiment.to_json(): run for run in done}
+    try:
+        pairs = [(scored(found[a.to_json()]), scored(found[b.to_json()])) for a, b in zip(changed, base, strict=True)]
+    except KeyError:
+        return []
+    rows = []
+    for measure in MEASURES:
+        gap = difference([a for a, _ in pairs], [b for _, b in pairs], measure)
+        interval = {"value": round(gap.value, 5), "low": round(gap.low, 5), "high": round(gap.high, 5)}
+        rows.append(what | {"seeds": len(pairs), "measure": measure} | interval)
+    return rows
+
+
+def _precision(done: Sequence[Run]) -> str:
+    return done[0].experiment.precision
+
+
+STUDIES: dict[str, Study] = {
+    one.name: one
+    for one in (
+        Study(
+            "flickr25k",
+            "FLICKR25K's real tags and labels on all 16,015 training pairs, with simulated regions, at laptop width.",
+            _flickr25k,
+            lambda done: [],
+        ),
+        Study(
+            "presets",
+            "What each difference between the supplementary and the released code costs, one field at a time.",
+            _presets,
+            _compare_presets,
+        ),
+        Study(
+            "phase",
+            "When the consistency loss helps and when it hurts: regions and words withheld from a stand-in.",
+            _phase,
+            _compare_consistency("missing_words", "missing_regions"),
+        ),
+        Study(
+            "size",
+            "The effect of the consistency loss on a stand-in with fewer training pairs and as many steps.",
+            _size,
+            _compare_consistency("train_items"),
+        ),
+        Study(
+            "parts",
+            "What each step from Independent to Ours brings: shared weights, hidden segments, predicting them.",
+            _parts,
+            _compare_parts,
+        ),
+    )
+}
