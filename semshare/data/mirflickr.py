@@ -109,7 +109,8 @@ class FlickrTextSource(_Flickr):
     Same ids, texts, labels and splits as :class:`MirflickrSource` of the same data. ``root`` holds either the
     three text files (``all_imgs.txt``, ``all_tags.txt``, ``all_labels.txt``, with ``label_names.txt`` and
     ``TagList_1386.txt``) or the official layout, whose pictures are then not needed. The status is always
-    ``simulated``; the pool is named by the labels, of which its regions are drawn.
+    ``simulated``; the pool is named by the labels, of which its regions are drawn. Image scores are thereby put in
+    (:mod:`semshare.data.simulated`), scores of texts are not.
     """
 
     name = "flickr25k-simulated"
