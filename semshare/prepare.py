@@ -37,7 +37,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
 
-    A ``root`` that was given is found afterwards without it: the data cache gets a link to it.
+    What was named is found afterwards without being named: the data cache gets a link to ``root``, and a note of the
+    regions.
 
     Args:
         name: ``flickr25k``, ``nuswide``, ``coco`` (which opens ``coco5k``), or any other name of the catalogue,
@@ -46,22 +47,21 @@ def prepare(
             in the data cache. A folder that was filled by hand is used as it is: nothing is fetched into it, unless
             ``from_dir`` is given.
         from_dir: a folder of archives at hand; they are verified like downloads and stay where they are.
-        regions: the region extractor's name; the dataset's own by default.
+        regions: the region extractor's name; by default what an earlier call was given, or the dataset's own.
         device: where regions are extracted.
         say: receives a line for every step.
         fetching: handed to :func:`semshare.data.download.fetch`.
 
     Returns:
-        What :func:`describe` returns, with ``regions`` and ``words``.
+        What :func:`describe` returns, with the size of the regions' store, and ``words``.
 
     Raises:
         UserError: an unknown name, a file that is missing, wrong or cannot be fetched, data that cannot be used, or
             a ``root`` that cannot be linked, because data stands where the link would.
     """
     entry = catalogue.entry(name)
-    regions = regions or entry.regions
-    if regions not in catalogue.REGION_NAMES:
-        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(catalogue.REGION_NAMES)}")
+    before = catalogue.regions_of(name)
+    regions = catalogue.known_regions(regions) if regions else before
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
     found = find_device(device)
@@ -79,21 +79,25 @@ def prepare(
     dataset = _load(opened, root, regions, str(found))
     if link is not None and root is not None:
         _link(link, root.resolve(), say)
+    if regions != before and (file := catalogue.regions_file(name)) is not None:
+        _replace(file, lambda part: part.write_text(f"{regions}\n"))
+        say(f"{opened}: regions {regions!r} are taken from now on where none are named")
     meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
     made = {"status": dataset.status, "regions": meta, "words": len(dataset.vocabulary)}
     return summary(opened, dataset.source, root) | made
 
 
 def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict[str, Any]:
-    """What is known of a dataset without its pictures: see :func:`summary`.
+    """What is known of a dataset without its pictures: see :func:`summary`, and which regions it takes.
 
     Raises:
         UserError: an unknown name, or data that is not there or cannot be read.
     """
     if root is not None:
         _check_reads_root(name)
+    regions = catalogue.regions_of(name)
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
-    return summary(name, source, root or getattr(source, "root", None))
+    return summary(name, source, root or getattr(source, "root", None)) | {"regions": {"extractor": regions}}
 
 
 def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:
@@ -116,7 +120,7 @@ def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:
         "checksum": f"sha256:{items_checksum(items, source.label_names)}",
         "archives": {} if root is None else recorded(root / ARCHIVES),
         "licence": source.attribution,
-        "notes": list(getattr(source, "notes", ())),
+        "notes": list(source.notes),
     }
 
 
@@ -128,8 +132,10 @@ def as_text(found: Mapping[str, Any]) -> str:
     for split, counts in found["splits"].items():
         lines.append(f"  {split:6} {counts['images']:>9,} images {counts['texts']:>9,} texts")
     lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
-    if regions := found.get("regions"):
-        lines.append(f"  regions {regions['extractor']}: {regions['pictures']:,} pictures x 36 x {regions['features']}")
+    regions = found["regions"]
+    size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
+    lines.append(f"  regions {regions['extractor']}{size}")
+    if "words" in found:
         lines.append(f"  words {found['words']:,}")
     lines.append(f"  checksum {found['checksum']}")
     lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
@@ -232,12 +238,17 @@ def _place_of_link(name: str, root: Path) -> Path | None:
 def _link(place: Path, root: Path, say: Callable[[str], None]) -> None:
     """Let ``place`` in the data cache lead to ``root``, in place of an older link."""
     before = place.readlink() if place.is_symlink() else None
-    part = place.with_name(f"{place.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)
-    part.symlink_to(root)
-    part.replace(place)
+    _replace(place, lambda part: part.symlink_to(root))
     if before != root:
         say(f"{root}: found from now on without --root" + (f", in place of {before}" if before else ""))
+
+
+def _replace(path: Path, make: Callable[[Path], object]) -> None:
+    """Let what ``make`` makes under another name take the place of ``path``, in one move."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    make(part)
+    part.replace(path)
 
 
 def _is_own(root: Path) -> bool:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from webserver import Server, serve
 
-from semshare import cli, prepare
+from semshare import cli, prepare, runs
 from semshare.data import catalogue, official
 from semshare.data.coco import CocoSource
 from semshare.data.download import Remote
@@ -250,6 +250,29 @@ def test_a_root_that_was_prepared_is_found_without_it(
     assert with_root.checksum == without.checksum and with_root.store.folder == without.store.folder
     assert prepare.prepare("custom", say=said.append)["root"] == str(root)
     assert list((own_home / "regions").glob("*/index.json")) == stores
+
+
+def test_the_regions_a_dataset_was_prepared_with_are_taken_where_none_are_named(
+    collection: Path, own_home: Path
+) -> None:
+    said: list[str] = []
+    prepare.prepare("custom", collection, regions="simulated", say=said.append)
+    assert said[-1] == "custom: regions 'simulated' are taken from now on where none are named"
+    assert catalogue.regions_of("custom") == runs.plan("custom", "ours").regions == "simulated"
+    assert catalogue.load("custom", "smoke").regions == "simulated"
+    assert prepare.describe("custom")["regions"] == {"extractor": "simulated"}
+    assert runs.plan("custom", "ours", regions="grid").regions == "grid"
+    again = prepare.prepare("custom", say=said.append)
+    assert again["regions"]["extractor"] == again["status"] == "simulated"
+    prepare.prepare("custom", regions="grid", say=said.append)
+    assert catalogue.regions_of("custom") == "grid"
+    (own_home / "data" / "custom.regions").write_text("gird\n")
+    with pytest.raises(UserError, match=r"custom.regions: regions: unknown 'gird', expected one of grid"):
+        prepare.describe("custom")
+
+
+def test_the_stand_ins_regions_do_not_follow_what_was_prepared(own_home: Path) -> None:
+    assert catalogue.regions_file("scenes-coco1k") is None and catalogue.regions_of("scenes-coco1k") == "grid"
 
 
 def test_another_root_takes_the_links_place_and_a_missing_one_is_named(

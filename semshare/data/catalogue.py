@@ -46,7 +46,7 @@ class Entry:
     with ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test
     split (COCO1K within COCO5K). Where no root is given, a dataset that is not generated is looked for in the
     ``folders`` of the data cache, the first of them first (:func:`stored`). ``regions`` is the region extractor
-    it takes when none is named.
+    it takes when none is named and it was not prepared with another.
     """
 
     open: Callable[[str, Path | None, int], Source]
@@ -144,6 +144,34 @@ def stored(folders: Sequence[str]) -> Path | None:
     return None
 
 
+def regions_file(name: str) -> Path | None:
+    """Where ``semshare data prepare`` leaves the name of the regions that a dataset was last prepared with.
+
+    None for a generated dataset: what the book shows by default does not depend on what was prepared.
+    """
+    folders = entry(name).folders
+    return cache_folder("data") / f"{folders[0]}.regions" if folders else None
+
+
+def regions_of(name: str) -> str:
+    """The regions that a dataset takes where none are named: those it was last prepared with, else its own.
+
+    Raises:
+        UserError: an unknown dataset, or a file of :func:`regions_file` that names no regions.
+    """
+    path = regions_file(name)
+    if path is None or not path.is_file():
+        return entry(name).regions
+    return known_regions(path.read_text().strip(), f"{path}: regions")
+
+
+def known_regions(regions: str, where: str = "regions") -> str:
+    """``regions``, if there are such; raises :class:`UserError`, which begins with ``where``."""
+    if regions not in REGION_NAMES:
+        raise UserError(f"{where}: unknown {regions!r}, expected one of {', '.join(REGION_NAMES)}")
+    return regions
+
+
 def trained_as(name: str) -> str:
     """The dataset whose training ``name`` shares: itself, for all but COCO1K."""
     return entry(name).trained_as or name
@@ -168,7 +196,7 @@ def load(
         name: a name of the catalogue.
         scale: decides the size of generated datasets.
         root: the folder of a dataset that is not generated.
-        regions: the region extractor's name, or ``simulated``; the dataset's own by default.
+        regions: the region extractor's name, or ``simulated``; :func:`regions_of` the dataset by default.
         split_seed: seed of the split, where the dataset has no official one.
         seed: seed of Word2Vec.
         device: where regions are extracted; ``auto`` takes CUDA when present.
@@ -181,9 +209,7 @@ def load(
         whole = load(name, scale, root, regions, split_seed, seed, device)
         return whole.thinned(missing_regions, missing_words, train_items)
     chosen = entry(name)
-    regions = regions or chosen.regions
-    if regions not in REGION_NAMES:
-        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(REGION_NAMES)}")
+    regions = known_regions(regions) if regions else regions_of(name)
     if chosen.trained_as:
         whole = load(chosen.trained_as, scale, root, regions, split_seed, seed, device)
         test = whole.parts["test"].first(chosen.test_size)
@@ -235,7 +261,8 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
             labels = [[column[label] for label in item.labels] for item in items]
             return simulate_to_store(RegionSimulator(len(column)), [item.id for item in items], labels, folder, track)
         place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        return extract_to_store(EXTRACTORS[regions](place), source.pool_ids(), source.picture, folder, track)
+        extractor = EXTRACTORS[regions](place)
+        return extract_to_store(extractor, source.pool_ids(), source.picture, folder, track, extractor.batch)
 
 
 def _region_code(regions: str) -> str:

@@ -40,11 +40,14 @@ class FasterRCNNRegions(RegionExtractor):
     """The best 36 detections of a Faster R-CNN trained on COCO; a feature is the box head's output for that box.
 
     Fewer than 36 survivors are padded with score 0. Classes are the detector's own 91, 0 the background.
+    The weights were trained on COCO's train2017, which holds most of the pictures that Karpathy's split calls dev and
+    test: on COCO the detector has seen pictures that a method is tested on.
     """
 
     name = "fasterrcnn"
     feature_size = 1024
     class_count = 91
+    batch = 8  # large pictures: 32 would take some 10 GB
     _build = staticmethod(detection.fasterrcnn_resnet50_fpn_v2)
     _weights: type[WeightsEnum] = detection.FasterRCNN_ResNet50_FPN_V2_Weights
 

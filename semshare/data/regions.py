@@ -45,11 +45,15 @@ class Regions:
 
 
 class RegionExtractor(ABC):
-    """What turns pictures into regions. It sees pixels only: no labels, no drawn boxes, no file names."""
+    """What turns pictures into regions. It sees pixels only: no labels, no drawn boxes, no file names.
+
+    ``batch`` is how many pictures it takes at a time.
+    """
 
     name: str
     feature_size: int
     class_count: int
+    batch: int = 32
 
     @abstractmethod
     def extract(self, pictures: Sequence[Image.Image]) -> Regions:

@@ -96,8 +96,18 @@ def test_the_pool_is_named_by_the_folder_and_not_by_the_split(root: Path, tmp_pa
     assert CocoSource(_layout(tmp_path / "other")).pool != CocoSource(root).pool
 
 
-def test_a_part_of_coco_is_a_subset(root: Path) -> None:
-    assert CocoSource(root).status == "subset"
+def test_a_part_of_coco_is_a_subset_and_says_what_is_missing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = CocoSource(root)
+    assert source.status == "subset"
+    folder = root / "annotations"
+    left_out = f"{folder}: 2 pictures without a caption or a label, left out"
+    assert source.notes == (
+        f"{folder}: 8 pictures of train2017, expected 118,287",
+        f"{folder}: 12 pictures of val2017, expected 5,000",
+        left_out,
+    )
+    monkeypatch.setattr(coco, "OFFICIAL_SIZES", {"train2017": 8, "val2017": 12})
+    assert CocoSource(root).notes == (left_out,)
 
 
 @pytest.mark.parametrize("where", ["nowhere", "empty"])
