@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -222,7 +223,8 @@ def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet
             yield one
         return
     progress = Progress(f"{len(missing)} runs, {workers} at once", quiet)
-    with progress.units(len(missing), "run") as advance, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent)
+    with progress.units(len(missing), "run") as advance, pool:
         waiting = {pool.submit(_train_quietly, one, device): one for one in missing}
         try:
             for done in as_completed(waiting):
@@ -244,6 +246,18 @@ def _train_quietly(experiment: Experiment, device: str) -> None:
     """Train in a process of its own, and read test there too: both are found again by whoever asks next."""
     run = get(experiment, device, quiet=True)
     _ = run.test if experiment.keep == "best" else run.epochs
+
+
+def _end_with_parent() -> None:
+    """Let this worker process end when its parent is killed: what it had trained is resumed by whoever asks next."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _trained(experiment: Experiment) -> Experiment:

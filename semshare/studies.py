@@ -21,7 +21,7 @@ _TAGS, _CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
 _FLICKR = "flickr25k-simulated"
 ETA = 0.1  # the paper's weight of the consistency loss
 
-MISSING_REGIONS = (0.0, 0.5, 0.8, 0.92, 0.97)
+MISSING_REGIONS = (0.0, 0.8, 0.94, 0.99)
 MISSING_WORDS = (0.0, 0.3, 0.6, 0.8)
 TRAIN_ITEMS = (375, 750, 1500)
 
