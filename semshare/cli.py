@@ -40,8 +40,16 @@ class PresetName(str, Enum):  # noqa: UP042 - Typer reads str enums
 Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
 Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
 Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco, or another name of the catalogue.")]
-Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: one in semshare's cache).")]
+Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: where it was prepared).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Regions = Annotated[
+    str | None,
+    typer.Option(
+        help="grid (offline); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
+        "fasterrcnn-untrained or fasterrcnn-mobilenet-untrained (random weights: they try the pipeline offline, and no "
+        "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
 
 _BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first 6 layers and 8 heads at every scale."
@@ -74,10 +82,14 @@ def data_prepare(
     name: Name,
     root: Root = None,
     from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
-    regions: Annotated[str | None, typer.Option(help="The region extractor: grid, fasterrcnn...")] = None,
+    regions: Regions = None,
     device: Device = "auto",
 ) -> None:
-    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors."""
+    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
+
+    A folder given with --root, and regions given with --regions, are remembered: training, notebooks and the book
+    then find them without being told.
+    """
     from semshare import prepare
 
     print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device)))
@@ -98,7 +110,7 @@ def train(
     method: Annotated[str, typer.Option(help="A method; an unknown one lists them all.")] = "ours",
     scale: Scale = ScaleName.laptop,
     preset: Preset = PresetName.paper,
-    root: Annotated[Path | None, typer.Option(help="The folder of a dataset that is not generated (coco).")] = None,
+    root: Root = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, shuffling, masking and Word2Vec.")] = 0,
     splits: Annotated[int, typer.Option(min=1, help="Train on this many random splits (datasets without one).")] = 1,
     split_seed: Annotated[int, typer.Option(help="The first split's seed.")] = 0,
@@ -112,7 +124,7 @@ def train(
     layers: Annotated[int | None, typer.Option(help="Transformer blocks; with --bert, the first of its own.")] = None,
     heads: Annotated[str | None, typer.Option(help="Attention heads; 'checkpoint': as many as --bert has.")] = None,
     device: Device = "auto",
-    regions: Annotated[str | None, typer.Option(help="The region extractor: grid, fasterrcnn...")] = None,
+    regions: Regions = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a method on a dataset (or find the finished run) and print its measures on test."""

@@ -120,6 +120,11 @@ class PairedDataset:
     missing_regions: float = 0.0
 
     @property
+    def regions(self) -> str:
+        """The name of what made the regions."""
+        return self.store.meta["extractor"]
+
+    @property
     def feature_size(self) -> int:
         """Length of a region's feature."""
         return self.store.meta["features"]
