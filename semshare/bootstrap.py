@@ -71,7 +71,7 @@ def scored_epochs(run: Run) -> list[Scored]:
 
 
 def mean(runs: Sequence[Scored], measure: str, seed: int = 0) -> Interval:
-    """``measure``, a name of :meth:`Evaluation.numbers`, over ``runs``, one entry a seed."""
+    """``measure``, a name of :meth:`semshare.evaluation.Evaluation.numbers`, over ``runs``, one entry a seed."""
     return _interval(lambda weights: _values(runs, measure, weights), _images(runs[0]), seed)
 
 

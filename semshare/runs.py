@@ -116,7 +116,7 @@ class Run:
 
     @property
     def half_means_something(self) -> bool:
-        """Whether 0.5 is a threshold for the scores: where training draws them towards 0 and 1."""
+        """Whether 0.5 is a threshold for the scores, because training draws them towards 0 and 1."""
         return self.experiment.method == "dscmr" or self.experiment.label_loss == "bce"
 
     @property

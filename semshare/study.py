@@ -25,7 +25,7 @@ def consistency(
 ) -> dict[float, list[Experiment]]:
     """Section 1 (Fig. 1): by the weight of the consistency loss, without it first; every epoch is kept.
 
-    ``seeds`` is how many, here and below; by default :data:`SEEDS` of the scale.
+    ``seeds`` is how many, here and below; by default ``SEEDS`` of the scale.
 
     Raises:
         UserError: whatever :func:`semshare.runs.plan` refuses, or a number of seeds below 1.
@@ -73,7 +73,7 @@ def sensitivity(
     """Section 5 (Fig. 3): by dataset, then by lambda in rising order.
 
     The lambdas are the supplementary's, and the preset's own where that is none of them. Every lambda has the same
-    seeds, so that differences are paired: by default :data:`SWEEP_SEEDS`, fewer than the tables have. The runs at the
+    seeds, so that differences are paired: by default ``SWEEP_SEEDS``, fewer than the tables have. The runs at the
     preset's own lambda are those of section 3.
     """
     return {

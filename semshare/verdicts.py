@@ -39,7 +39,7 @@ class Verdict:
     regions and stand-ins says nothing about the paper.
 
     Attributes:
-        claim: its number in :data:`semshare.reference.CLAIMS`.
+        claim: its number in ``semshare.reference.CLAIMS``.
         statement: what is tested.
         dataset: the catalogue's name.
         measure: what was measured, and of what the difference is.
