@@ -22,7 +22,7 @@ from semshare import methods, runs, tables, training
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds
-from semshare.experiment import Experiment
+from semshare.experiment import DIFFERENCES, Difference, Experiment
 from semshare.progress import MARK
 from semshare.runs import Run
 
@@ -65,6 +65,74 @@ def test_plan_takes_the_scale_then_the_method_then_what_is_given() -> None:
     assert runs.plan("scenes-flickr25k", "ours", "smoke").lam == 0.1
     assert runs.plan("scenes-flickr25k", "ours", "smoke", lam=0).lam == 0
     assert runs.plan("scenes-flickr25k", "dscmr", "smoke").batch == 100
+
+
+WITNESS = {"label_loss": "independent", "text_clip": "independent", "similarity": "ours+con"}
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda one: one.field)
+def test_a_plan_has_what_its_preset_says_where_that_holds(difference: Difference) -> None:
+    method = WITNESS.get(difference.field, "ours")
+    dataset = "scenes-coco5k" if difference.only == "captions" else "scenes-flickr25k"
+    plans = {preset: runs.plan(dataset, method, "full", "cpu", preset=preset) for preset in ("paper", "released")}
+    found = {preset: getattr(plan, difference.field) for preset, plan in plans.items()}
+    assert found["released"] == difference.released
+    assert plans["released"].preset == "released" and plans["paper"].preset == "paper"
+    if difference.field == "lam":
+        found["paper"] = f"{found['paper']} on tags, {runs.plan('scenes-coco5k', method, 'full').lam} on captions"
+    assert found["paper"] == difference.paper
+
+
+# What a method never reads, written out here: no preset may set it.
+UNREAD = {
+    "independent": {"lam", "context_scores", "masked_word", "masked_region", "similarity"},
+    "traditional": {"lam", "context_scores", "masked_word", "masked_region"},
+    "ours": set(),
+    "ours+con": set(),
+}
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
+@pytest.mark.parametrize("dataset", ["scenes-flickr25k", "scenes-coco5k"])
+@pytest.mark.parametrize("method", UNREAD)
+def test_the_presets_differ_in_the_differences_that_hold_and_the_method_reads(
+    method: str, dataset: str, scale: str
+) -> None:
+    paper = runs.plan(dataset, method, scale, "cpu").model_dump()
+    released = runs.plan(dataset, method, scale, "cpu", preset="released").model_dump()
+    changed = {name for name in paper if paper[name] != released[name]}
+    wide = {"width", "feed_forward", "learning_rate", "epochs"} if scale == "full" else set()
+    expected = {"preset", "block", "padding", "box_weight", "place_weight", "masked_word", "masked_region"} | wide
+    expected |= {"context_scores", "lam", "similarity", "text_clip", "gallery"}
+    expected |= {"ranking"} if dataset == "scenes-coco5k" else set()
+    expected |= {"label_loss"} if method == "independent" else set()
+    assert changed == expected - UNREAD[method]
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
+@pytest.mark.parametrize(
+    ("dataset", "ranked"), [("scenes-flickr25k", {"gallery"}), ("scenes-coco5k", {"gallery", "ranking"})]
+)
+def test_no_preset_changes_dscmr_but_in_how_all_methods_are_ranked(dataset: str, ranked: set[str], scale: str) -> None:
+    paper = runs.plan(dataset, "dscmr", scale, "cpu").model_dump()
+    released = runs.plan(dataset, "dscmr", scale, "cpu", preset="released").model_dump()
+    assert {name for name in paper if paper[name] != released[name]} == {"preset"} | ranked
+
+
+def test_what_is_given_goes_before_the_preset() -> None:
+    one = runs.plan("scenes-flickr25k", "ours", "full", "cpu", preset="released", lam=0.3, padding="masked", epochs=2)
+    assert (one.lam, one.padding, one.epochs) == (0.3, "masked", 2) and one.block == "pre-ln"
+
+
+def test_a_mistake_about_presets_is_named() -> None:
+    with pytest.raises(UserError, match=r"^preset: unknown 'theirs', expected one of paper, released"):
+        runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset="theirs")
+    with pytest.raises(UserError, match=r"^bert: a BERT checkpoint has post-ln blocks, found block 'pre-ln'"):
+        runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset="released", bert="bert-base-uncased")
+    with pytest.raises(UserError, match=r"^context_scores: method 'traditional' does not read it"):
+        runs.plan("scenes-flickr25k", "traditional", "smoke", "cpu", context_scores="sigmoid")
+    with pytest.raises(UserError, match=r"^padding: method 'dscmr' does not read it"):
+        runs.plan("scenes-flickr25k", "dscmr", "smoke", "cpu", padding="read")
 
 
 @pytest.fixture
@@ -373,6 +441,25 @@ def test_coco1k_shares_the_run_of_coco5k(forty_test_images: int, monkeypatch: py
     assert torch.equal(part.test.image_counts, whole.test.image_counts[:40])
     assert not torch.equal(part.test.i2t, whole.test.i2t[:40])
     assert part.test.numbers()["t2i"] > part.test.numbers()["t2i_rank"], "the released discount lifts scores"
+
+
+def test_a_thinned_experiment_reads_thinned_data(run: Run) -> None:
+    whole = run.dataset
+    thinned = run.experiment.change(missing_regions=0.5, missing_words=0.5, train_items=9)
+    thin = replace(run, experiment=thinned).dataset
+    assert thin.parts["train"].image_ids == whole.parts["train"].image_ids[:9]
+    for split in ("train", "dev", "test"):
+        whole_words = sum(map(len, whole.parts[split].words[:9]))
+        assert sum(map(len, thin.parts[split].words[:9])) < whole_words, split
+        assert thin.images(split, range(9)).mask.sum() < whole.images(split, range(9)).mask.sum(), split
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_every_method_trains_as_released(method: str) -> None:
+    released = _get(_plan(method, "scenes-coco5k", preset="released", epochs=1))
+    assert released.record["experiment"]["preset"] == "released"
+    numbers = released.test.numbers()
+    assert all(0 < value < 1 for name, value in numbers.items() if not name.endswith("at_half"))  # there F1 may be 0
 
 
 # Two processes
