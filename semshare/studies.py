@@ -15,7 +15,7 @@ from semshare import bert, runs, study
 from semshare.bootstrap import MEASURES, difference, scored
 from semshare.data import catalogue
 from semshare.errors import UserError
-from semshare.experiment import DIFFERENCES, Difference, Experiment
+from semshare.experiment import DIFFERENCES, SCALES, Difference, Experiment
 from semshare.recorded import Study
 from semshare.runs import Run
 from semshare.verdicts import classification_claims, consistency_claims, sensitivity_claims
@@ -94,10 +94,9 @@ def _compare_flickr25k(done: Sequence[Run]) -> list[dict[str, Any]]:
 def variants() -> Iterator[tuple[Difference, str, str, dict[str, Any]]]:
     """What is measured of the presets: the difference, the dataset, the method, and the fields that are changed.
 
-    Each field is changed alone in the method that reads it. At scale ``laptop`` the learning rate and the epochs are
-    changed in the paper's proportion; the encoder's width is not changed.
+    Each field is changed alone in the method that reads it. At scale ``laptop`` the learning rate is changed in the
+    paper's proportion; the encoder's width and the epochs, which are the scale's own, are not.
     """
-    laptop = runs.plan(_TAGS, "ours", "laptop")
     for one in DIFFERENCES:
         dataset, method = _TAGS, "ours"
         fields = {one.field: one.released}
@@ -107,11 +106,10 @@ def variants() -> Iterator[tuple[Difference, str, str, dict[str, Any]]]:
             method = "ours+con"
         elif one.only == "captions":
             dataset = _CAPTIONS
+        elif one.field == "learning_rate":
+            fields = {one.field: SCALES["laptop"][one.field] * one.released / one.paper}
         elif one.only == "full":
-            if one.field not in ("learning_rate", "epochs"):
-                continue
-            scaled = getattr(laptop, one.field) * one.released / one.paper
-            fields = {one.field: round(scaled) if one.field == "epochs" else scaled}
+            continue
         yield one, dataset, method, fields
 
 
