@@ -1,4 +1,4 @@
-"""The command line: ``semshare check | data | train | book``. Parse, call, print."""
+"""The command line: ``semshare check | data | train | verdicts | book``. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ Regions = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
+
+_BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first 6 layers and 8 heads at every scale."
 
 
 def main() -> None:
@@ -118,7 +120,9 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
     label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
-    bert: Annotated[str | None, typer.Option(help="A BERT checkpoint (name or folder) for initial weights.")] = None,
+    bert: Annotated[str | None, typer.Option(help=_BERT)] = None,
+    layers: Annotated[int | None, typer.Option(help="Transformer blocks; with --bert, the first of its own.")] = None,
+    heads: Annotated[str | None, typer.Option(help="Attention heads; 'checkpoint': as many as --bert has.")] = None,
     device: Device = "auto",
     regions: Regions = None,
     as_json: AsJson = False,
@@ -127,7 +131,8 @@ def train(
     from semshare import report, runs
 
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
-    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "bert": bert, "regions": regions}
+    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions}
+    fields |= {"bert": bert, "layers": layers, "heads": heads}
     experiments = [
         runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)
         for place in range(splits)
@@ -152,8 +157,31 @@ def record(
 
 
 @app.command()
+def verdicts(
+    scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
+    datasets: Annotated[str, typer.Option(help="Datasets to test on, e.g. flickr25k,coco5k (default: drawn).")] = "",
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds (default: the scale's: 1, 3, 5).")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Test every claim of the paper: its number, ours with an interval, a verdict; trains the runs that are missing."""
+    from semshare import reference, report, study
+    from semshare.verdicts import all_claims
+
+    chosen = _names(datasets) or list(reference.DATASETS.values())
+    found = study.train(study.everything(chosen, scale.value, preset.value, seeds, device), device)
+    claims, runs = all_claims(found), study.flat(found)
+    if as_json:
+        print(json.dumps(report.verdicts_report(claims, runs), indent=2))
+    else:
+        print(report.verdicts_as_text(claims, runs))
+
+
+@app.command()
 def book(
     scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
     only: Annotated[list[str] | None, typer.Option(help="Execute only this notebook, by number (repeatable).")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute also notebooks that are up to date.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
@@ -168,8 +196,13 @@ def book(
             f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
         ) from None
 
-    chosen = [name.strip() for name in datasets.split(",")] if datasets else ()
-    print(f"The book is at {build(scale.value, only or (), fresh, out, device, datasets=chosen)}")
+    page = build(scale.value, only or (), fresh, out, device, datasets=_names(datasets), preset=preset.value)
+    print(f"The book is at {page}")
+
+
+def _names(listed: str) -> list[str]:
+    """The names in a list with commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
 
 
 if __name__ == "__main__":

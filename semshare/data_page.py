@@ -55,7 +55,7 @@ def text_noise(datasets: Sequence[PairedDataset]) -> Styler | HTML:
 
 
 def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
-    """One row a dataset: checksums of its items and of its regions, its licence, the command that gets the real one."""
+    """One row a dataset: the checksums of its items and of its regions, and the command that gets the real one."""
     rows = {}
     for one in datasets:
         real = one.name.removeprefix("scenes-")
@@ -63,10 +63,17 @@ def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
         rows[one.name] = {
             "items": items[:12],
             "regions": one.store.checksum[:12],
-            "licence": one.attribution,
             "command for the real one": f"semshare data prepare {real}" + ("" if real in PLANS else " --root PLACE"),
         }
     return words(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def licences(datasets: Sequence[PairedDataset]) -> HTML:
+    """Whose work the datasets are."""
+    names: dict[str, list[str]] = {}
+    for one in datasets:
+        names.setdefault(one.attribution, []).append(f"<code>{html.escape(one.name)}</code>")
+    return HTML("".join(f"<p>{', '.join(some)}: {html.escape(text)}</p>" for text, some in names.items()))
 
 
 def reader_notes(datasets: Sequence[PairedDataset]) -> HTML:

@@ -159,7 +159,7 @@ class PairedDataset:
         return Segments(
             features=stored[..., :-7],
             positions=stored[..., BOX],
-            mask=(stored[..., SCORE] > 0) & kept_regions(chosen, self.missing_regions, stored.shape[1]),
+            mask=kept_regions(chosen, self.missing_regions, stored[..., SCORE] > 0),
             targets=stored[..., CLASS].long(),
         )
 
