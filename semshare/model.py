@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import BertConfig, BertModel
 
-from semshare import bert
+from semshare import attention, bert
 from semshare.data.segments import Segments
 from semshare.data.words import MAX_LENGTH, SPECIAL
 from semshare.experiment import Experiment
@@ -100,9 +100,10 @@ class BertBlocks(nn.Module):
             attention_probs_dropout_prob=experiment.dropout,
             max_position_embeddings=MAX_LENGTH,
             type_vocab_size=1,
-            attn_implementation="sdpa",
+            attn_implementation=attention.NAME,
         )
         self.bert = BertModel(sizes, add_pooling_layer=False)
+        attention.use(self.bert)
         if experiment.bert is not None:
             bert.load(self.bert, experiment)
         self.bert.embeddings.word_embeddings.requires_grad_(False)
@@ -118,7 +119,7 @@ class BertBlocks(nn.Module):
         if self.place_weight != 1:  # BertModel adds each place's vector once
             features = features + (self.place_weight - 1) * self.bert.embeddings.position_embeddings(places)
         return self.bert(
-            inputs_embeds=features, attention_mask=segments.mask.long(), position_ids=places
+            inputs_embeds=features, attention_mask=segments.mask[:, None, None, :], position_ids=places
         ).last_hidden_state
 
 

@@ -34,7 +34,17 @@ from semshare.home import cache_folder, write_json
 from semshare.progress import Progress
 
 _RECORD = "run.json"
-_SOURCES = ("data", "bert.py", "model.py", "losses.py", "methods.py", "metrics.py", "evaluation.py", "training.py")
+_SOURCES = (
+    "data",
+    "attention.py",
+    "bert.py",
+    "model.py",
+    "losses.py",
+    "methods.py",
+    "metrics.py",
+    "evaluation.py",
+    "training.py",
+)
 _FETCHING = ("download.py", "unpack.py", "official.py")  # how files got here; the data's checksum says what they are
 _LIBRARIES = ("torch", "transformers", "gensim")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from semshare.data.dataset import pad_words
 from semshare.data.segments import Segments, draw_hidden
 from semshare.experiment import Experiment
-from semshare.model import BertBlocks, DSCMRNetwork, SemanticNetwork
+from semshare.model import BertBlocks, DSCMRNetwork, PreNormBlocks, SemanticNetwork
 
 FEATURES, CLASSES, WORDS, LABELS, WIDTH = 10, 11, 30, 6, 16
 SIZES = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "epochs": 1, "learning_rate": 1e-3}
