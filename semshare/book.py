@@ -27,9 +27,10 @@ from papermill.exceptions import PapermillExecutionError
 
 from semshare.checkout import commit, find_root
 from semshare.data import catalogue
+from semshare.data.dataset import items_checksum
 from semshare.errors import UserError
 from semshare.progress import MARK
-from semshare.provenance import WALL_TIME
+from semshare.provenance import DATA, STATUS, WALL_TIME
 from semshare.runs import describe_device, find_device, library_versions
 
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
@@ -73,6 +74,7 @@ def build(
     notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chosen = _choose(notebooks, only)
     given = {notebook: parameters(notebook.stem, scale, device, datasets, preset) for notebook in chosen}
+    data = _contents(datasets)
     sections = root / "book" / "sections"
     sections.mkdir(exist_ok=True)
     for place, notebook in enumerate(chosen, start=1):
@@ -80,7 +82,7 @@ def build(
         if handed is None:
             print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
         else:
-            _execute(notebook, sections, _declared(notebook, handed), fresh, title, root)
+            _execute(notebook, sections, _declared(notebook, handed), data, fresh, title, root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
@@ -143,8 +145,32 @@ def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     return [notebook for notebook in notebooks if not only or notebook.stem.split("_")[0] in only]
 
 
-def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool, title: str, root: Path) -> None:
-    target, digest = sections / notebook.name, _digest(notebook, handed)
+def _contents(datasets: Sequence[str]) -> dict[str, list[str]]:
+    """What decides a page about ``datasets`` that are not generated: their items, their pictures, their regions.
+
+    Raises:
+        UserError: a dataset that is not there, or cannot be read.
+    """
+    contents = {}
+    for name in dict.fromkeys(catalogue.trained_as(name) for name in datasets):
+        entry = catalogue.entry(name)
+        if entry.folders:
+            source = entry.open("full", None, 0)
+            items = items_checksum(source.items(), source.label_names)
+            contents[name] = [items, source.pool, catalogue.regions_of(name)]
+    return contents
+
+
+def _execute(
+    notebook: Path,
+    sections: Path,
+    handed: dict[str, Any],
+    data: dict[str, list[str]],
+    fresh: bool,
+    title: str,
+    root: Path,
+) -> None:
+    target, digest = sections / notebook.name, _digest(notebook, handed, data)
     if not fresh and target.exists() and _record(target).get("digest") == digest:
         print(f"{title}: up to date", flush=True)
         return
@@ -161,6 +187,8 @@ def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool
                 progress_bar=False, log_output=True, request_save_on_cell_execute=False,
             )  # fmt: skip
     except PapermillExecutionError as error:
+        if error.ename == UserError.__name__:
+            raise UserError(f"{notebook.name}: {error.evalue}; the previous book stays as it was") from None
         raise UserError(
             f"{notebook.name}: cell {error.cell_index} failed with {error.ename}: {error.evalue}\n"
             f"{error.source.rstrip()}\n\n{_plain(error.traceback)}\n"
@@ -181,6 +209,7 @@ def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool
         "commit": made_at,
         "device": describe_device(find_device(handed.get("device", "auto"))),
         "python": sys.version.split()[0],
+        "data": _data(executed),
     }
     part = target.with_suffix(".part")
     nbformat.write(executed, part)
@@ -189,9 +218,16 @@ def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool
     print(f"{title}: done in {_minutes(seconds)}", flush=True)
 
 
-def _digest(notebook: Path, handed: dict[str, Any]) -> str:
-    """What an executed notebook depends on: its text, its parameters, the library's source, what trains."""
-    depends = [handed, sys.version, library_versions()]
+def _data(executed: NotebookNode) -> list[dict[str, str]]:
+    """The datasets of a page, as its banner recorded them; the record is taken out of the output."""
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    found = [output["metadata"].pop("text/html", {}) for output in outputs if "metadata" in output]
+    return [one for metadata in found for one in metadata.get(DATA, [])]
+
+
+def _digest(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) -> str:
+    """What an executed notebook depends on: its text, its parameters, the data, the library's source, what trains."""
+    depends = [handed, data, sys.version, library_versions()]
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         if path.name not in ("book.py", "cli.py", "prepare.py"):
@@ -275,8 +311,19 @@ def _status(sections: Sequence[Path]) -> str:
     return (
         "# Status\n\nHow each section of this book was executed. A wall time includes the training of every run "
         "that the section was the first to ask for; a run that was already in the run store costs nothing.\n\n"
-        + "\n".join(rows) + "\n"
+        + "\n".join(rows)
+        + "\n\n## The data\n\nWhat each section was made from. The checksum covers ids, texts, labels, splits and "
+        "regions: equal digits are equal data.\n\n" + "\n".join(_data_rows(sections)) + "\n"
     )  # fmt: skip
+
+
+def _data_rows(sections: Sequence[Path]) -> list[str]:
+    rows = ["| section | dataset | what it is | regions | checksum |", "| --- | --- | --- | --- | --- |"]
+    for section in sections:
+        for one in _record(section).get("data", []) if section.exists() else []:
+            what = (f"`{one['name']}`", STATUS[one["status"]], f"`{one['regions']}`", f"`{one['checksum'][:12]}`")
+            rows.append(f"| [{section.stem}]({section.name}) | {' | '.join(what)} |")
+    return rows
 
 
 def _front(executed: Sequence[Path]) -> str:

@@ -25,8 +25,11 @@ from semshare.verdicts import Verdict, summary
 _TITLES = {"image_f1": "image Micro-F1", "text_f1": "text Micro-F1", "i2t": "I2T NDCG@500", "t2i": "T2I NDCG@500"}
 
 
+_REGION_RULES = {"grid": "all cells of the grid", "simulated": "none: drawn from the labels"}  # others are detectors
+
+
 def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
-    """One row a dataset: its status, the sizes of its splits, labels a pair and words a text on train."""
+    """One row a dataset: its status, the sizes of its splits, labels a pair and words a text on train, its regions."""
     rows = {}
     for one in datasets:
         part = one.parts["train"]
@@ -38,6 +41,8 @@ def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
             "texts a picture": len(part.words) // len(part.image_ids),
             "words a text": float(np.mean([len(words) - 2 for words in part.words])),
             "vocabulary": len(one.vocabulary),
+            "regions": one.regions,
+            "pictures that cannot be read": len(one.store.skipped),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -47,7 +52,7 @@ def settings_table(run: Run) -> pd.DataFrame:
     longest = max(len(words) for part in run.dataset.parts.values() for words in part.words)
     used = {
         "regions an image": f"{run.dataset.store.shape[0]} ({run.experiment.regions})",
-        "region rule": "all cells of the grid",
+        "region rule": _REGION_RULES.get(run.experiment.regions, "the 36 best, whatever their score"),
         "region feature": f"{run.dataset.feature_size}-d",
         "word vector": f"{run.dataset.vectors.shape[1]}-d Word2Vec",
         "maximum sequence length": f"{MAX_LENGTH} (longest text: {longest})",
@@ -75,13 +80,15 @@ def shapes_table(run: Run, batch: int = 4) -> pd.DataFrame:
 
         return module.register_forward_hook(note)
 
+    batch = min(batch, len(dataset.parts["test"].image_ids))
     for modality in MODALITIES:
         owner = "both" if network.shared else modality
         fetch = dataset.images if modality == "image" else dataset.texts
         segments = fetch("test", range(batch))
         if modality == "image":
-            picture = np.asarray(dataset.source.picture(dataset.parts["test"].image_ids[0]))
-            shapes[modality, "pictures (height, width, RGB)"] = (batch, *picture.shape)
+            if not getattr(dataset.source, "without_pictures", False):
+                picture = np.asarray(dataset.source.picture(dataset.parts["test"].image_ids[0]))
+                shapes[modality, "the first picture (height, width, RGB)"] = picture.shape
             shapes[modality, "region features"] = tuple(segments.features.shape)
             shapes[modality, "boxes"] = tuple(segments.positions.shape)
         else:

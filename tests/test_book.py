@@ -12,9 +12,10 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from PIL import Image
 from bs4 import BeautifulSoup, Tag
 
-from semshare import book
+from semshare import book, prepare, reference
 from semshare.data import catalogue
 from semshare.errors import UserError
 
@@ -119,7 +120,7 @@ def test_sections_have_no_errors_progress_lines_or_images_without_alt(built: Pat
     assert "[semshare]" not in main.get_text() and "Traceback" not in main.get_text()
     images = main.select(".cell_output img")
     assert all(len(image.get("alt", "")) > 20 for image in images)
-    assert len(images) == {"00": 4, "01": 1, "02": 1, "03": 0, "04": 3, "05": 1, "06": 1, "10": 0}[name[:2]]
+    assert len(images) == {"00": 3, "01": 1, "02": 1, "03": 0, "04": 3, "05": 1, "06": 1, "10": 0}[name[:2]]
 
 
 def test_pages_load_nothing_from_the_network(built: Path) -> None:
@@ -173,6 +174,16 @@ def test_status_page_lists_every_section(built: Path) -> None:
     text = page(built, "status").get_text()
     assert all(name in text for name in NAMES)
     assert text.count("smoke") == text.count("paper") == len(NAMES)
+
+
+def test_status_page_says_what_data_each_section_was_made_from(built: Path) -> None:
+    table = page(built, "status").select("table")[1]
+    rows = [[cell.get_text().strip() for cell in row.select("td")] for row in table.select("tbody tr")]
+    assert [row[1] for row in rows if row[0] == "00_data"] == list(reference.DATASETS.values())
+    assert {row[0] for row in rows} == {name for name in NAMES if not page(built, name).select(".recorded")}
+    dataset = catalogue.load("scenes-coco5k", "smoke")
+    expected = ["scenes-coco5k", "a drawn stand-in, not the real dataset", "grid", dataset.checksum[:12]]
+    assert ["04_failure_cases", *expected] in rows
 
 
 def test_executed_notebooks_keep_no_paths_of_this_machine(checkout: Path, built: Path) -> None:
@@ -258,13 +269,57 @@ def test_other_parameters_make_another_page() -> None:
         book.parameters(notebook, "full", datasets=["scenes-nuswide"]),
         book.parameters(notebook, "full", preset="released"),
     ]
-    assert len({book._digest(NOTEBOOKS[0], parameters) for parameters in given}) == len(given)
+    assert len({book._digest(NOTEBOOKS[0], parameters, {}) for parameters in given}) == len(given)
+    assert book._digest(NOTEBOOKS[0], given[0], {"coco": ["a"]}) != book._digest(NOTEBOOKS[0], given[0], {})
 
 
 def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"unknown 'flickr', expected one of .*scenes-flickr25k"):
         book.build("smoke", root=checkout, datasets=["scenes-coco5k", "flickr"])
+
+
+def test_data_that_is_not_there_is_named_before_anything_runs(
+    checkout: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("executed"))
+    with pytest.raises(UserError, match=r"dataset 'custom' needs .*: run semshare data prepare custom, with --root"):
+        book.build("smoke", root=checkout, datasets=["custom"])
+
+
+def test_a_users_mistake_in_a_notebook_is_one_line(checkout: Path, built: Path) -> None:
+    path = checkout / "notebooks" / "00_data.ipynb"
+    sound = path.read_text()
+    notebook = nbformat.reads(sound, 4)
+    notebook.cells.insert(2, nbformat.v4.new_code_cell("from semshare.errors import UserError\nraise UserError('no')"))
+    nbformat.write(notebook, path)
+    try:
+        with pytest.raises(UserError) as caught:
+            book.build("smoke", only=["00"], root=checkout)
+    finally:
+        path.write_text(sound)
+    assert str(caught.value) == "00_data.ipynb: no; the previous book stays as it was"
+
+
+def test_what_decides_a_page_about_real_data(own_home: Path, tmp_path: Path) -> None:
+    """Other rows, other pictures and other regions each make the pages anew; a link to the same does not."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(5):
+        Image.new("RGB", (40, 30), (50 * number, 0, 0)).save(folder / f"{number}.png")
+    rows = [{"image": f"{number}.png", "texts": ["a sky"], "labels": ["sky"]} for number in range(5)]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    prepare.prepare("custom", folder)
+    seen = [book._contents(["custom"])]
+    prepare.prepare("custom", folder / "rows.jsonl")
+    assert book._contents(["custom"]) == seen[0] and book._contents(["scenes-coco1k"]) == {}
+    prepare.prepare("custom", regions="simulated")
+    seen.append(book._contents(["custom"]))
+    Image.new("RGB", (41, 30)).save(folder / "4.png")
+    seen.append(book._contents(["custom"]))
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)).replace("a sky", "the sky"))
+    seen.append(book._contents(["custom"]))
+    assert len({json.dumps(one) for one in seen}) == 4
 
 
 def test_an_unknown_notebook_is_named(checkout: Path) -> None:
