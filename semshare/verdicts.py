@@ -104,6 +104,25 @@ def gain_over_random(runs: Sequence[Scored], measure: Literal["i2t", "t2i"], see
     return _interval(gain, _images(runs[0]), seed)
 
 
+def mean_interval(values: Tensor, owner: Tensor, images: int, seed: int = 0) -> Interval:
+    """The mean of one run's values by query, those that are NaN left out.
+
+    Args:
+        values: [Q].
+        owner: [Q] the image that a query is or belongs to, among ``images`` of them.
+        images: how many images the bootstrap draws.
+        seed: of the bootstrap.
+    """
+    counts = ~values.isnan()
+    rows = _by_image(torch.stack([values.nan_to_num().double(), counts.double()], 1), owner, images)
+
+    def mean(weights: Tensor) -> Tensor:
+        sums = weights @ rows
+        return sums[:, :1] / sums[:, 1:].clamp(min=1)
+
+    return _interval(mean, images, seed)
+
+
 def spread(settings: Sequence[Sequence[Scored]], measure: Measure, seed: int = 0) -> Interval:
     """The highest minus the lowest ``measure`` over several settings, each one entry a seed."""
 

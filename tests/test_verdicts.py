@@ -64,6 +64,22 @@ def test_interval_equals_a_slow_bootstrap_over_images(measure: verdicts.Measure)
     assert found.high == pytest.approx(high, abs=0.12 * width)
 
 
+def test_the_interval_of_one_runs_mean_leaves_out_what_does_not_count() -> None:
+    one = make(0)
+    values = one.evaluation.t2i.clone()
+    whole = verdicts.mean_interval(values, one.owner, 40)
+    assert whole.value == pytest.approx(float(values.mean()), abs=1e-12)
+    generator = np.random.default_rng(5)
+    means = [float(values.view(40, 2)[generator.integers(0, 40, 40)].mean()) for _ in range(1500)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert whole.low == pytest.approx(low, abs=0.12 * (high - low))
+    assert whole.high == pytest.approx(high, abs=0.12 * (high - low))
+    values[50:] = torch.nan
+    half = verdicts.mean_interval(values, one.owner, 40)
+    assert half.value == pytest.approx(float(values[:50].mean()), abs=1e-12)
+    assert half.high - half.low > 1.1 * (whole.high - whole.low)
+
+
 def test_a_run_compared_with_itself_differs_by_exactly_nothing() -> None:
     found = verdicts.difference([make(0)], [make(0)], "image_f1")
     assert (found.value, found.low, found.high) == (0, 0, 0)
