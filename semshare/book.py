@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ from semshare.runs import describe_device, find_device, library_versions
 
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
+_FRONT = "front-page"  # the tag of a cell whose output stands on the first page too
+_NO_FRONT = "<p>The verdicts have not been computed yet: <code>semshare book</code> does it.</p>\n"
 
 
 def build(
@@ -43,6 +46,7 @@ def build(
     device: str = "auto",
     root: Path | None = None,
     datasets: Sequence[str] = (),
+    preset: str = "paper",
 ) -> Path:
     """Execute the notebooks that need it and build the HTML book.
 
@@ -54,6 +58,7 @@ def build(
         device: the parameter every notebook gets; ``auto`` takes CUDA when present.
         root: the checkout; found from the working folder by default.
         datasets: what the notebooks work on, see :func:`parameters`; by default what each of them says itself.
+        preset: the parameter every notebook gets.
 
     Returns:
         The book's first page.
@@ -67,7 +72,7 @@ def build(
     out = _checked_out(out or root / "_build" / "html")
     notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chosen = _choose(notebooks, only)
-    given = {notebook: parameters(notebook.stem, scale, device, datasets) for notebook in chosen}
+    given = {notebook: parameters(notebook.stem, scale, device, datasets, preset) for notebook in chosen}
     sections = root / "book" / "sections"
     sections.mkdir(exist_ok=True)
     for place, notebook in enumerate(chosen, start=1):
@@ -75,14 +80,16 @@ def build(
         if handed is None:
             print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
         else:
-            _execute(notebook, sections, handed, fresh, title, root)
+            _execute(notebook, sections, _declared(notebook, handed), fresh, title, root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
             placeholder.unlink(missing_ok=True)
         else:
             placeholder.write_text(_PLACEHOLDER.format(name=notebook.stem))
-    (sections / "status.md").write_text(_status([sections / notebook.name for notebook in notebooks]))
+    executed = [sections / notebook.name for notebook in notebooks]
+    (sections / "status.md").write_text(_status(executed))
+    (sections / "front.html").write_text(_front([one for one in executed if one.exists()]))
     return _html(root, out)
 
 
@@ -94,10 +101,12 @@ def _checked_out(out: Path) -> Path:
     return out
 
 
-def parameters(notebook: str, scale: str, device: str = "auto", datasets: Sequence[str] = ()) -> dict[str, Any] | None:
+def parameters(
+    notebook: str, scale: str, device: str = "auto", datasets: Sequence[str] = (), preset: str = "paper"
+) -> dict[str, Any] | None:
     """What the notebook called ``notebook`` is handed.
 
-    Of ``datasets``, 01 and 02 take the first, 04 the first with super-categories (captioned ones have them),
+    Of ``datasets``, 01, 02 and 08 take the first, 04 the first with super-categories (captioned ones have them),
     and the others all. Without any, a notebook keeps its own.
 
     Returns:
@@ -106,16 +115,24 @@ def parameters(notebook: str, scale: str, device: str = "auto", datasets: Sequen
     Raises:
         UserError: an unknown dataset.
     """
-    handed = {"scale": scale, "device": device}
+    handed = {"scale": scale, "preset": preset, "device": device}
     text_kinds = {name: catalogue.entry(name).text_kind for name in datasets}
     if not text_kinds:
         return handed
     chosen, number = list(text_kinds), notebook.split("_")[0]
     if number == "04":
         chosen = [name for name in chosen if text_kinds[name] == "captions"]
-    if number in ("01", "02", "04"):
+    if number in ("01", "02", "04", "08"):
         chosen = chosen[:1]
     return handed | {"datasets": chosen} if chosen else None
+
+
+def _declared(notebook: Path, handed: dict[str, Any]) -> dict[str, Any]:
+    """Those of the parameters that the notebook's parameters cell has: a page of recorded results has few."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # papermill's translator does not like a comment that holds a colon
+        known = papermill.inspect_notebook(str(notebook))
+    return {name: value for name, value in handed.items() if name in known}
 
 
 def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
@@ -132,7 +149,8 @@ def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool
         print(f"{title}: up to date", flush=True)
         return
     on = f" on {', '.join(handed['datasets'])}" if "datasets" in handed else ""
-    print(f"{title}: running at scale {handed['scale']}{on}", flush=True)
+    at = f"at scale {handed['scale']}, preset {handed['preset']}" if "scale" in handed else "on recorded results"
+    print(f"{title}: running {at}{on}", flush=True)
     start, made_at = time.perf_counter(), commit()
     working = root / "_build" / "executed" / notebook.name
     working.parent.mkdir(parents=True, exist_ok=True)
@@ -156,11 +174,12 @@ def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool
     _scrub(executed, seconds)
     executed.metadata[_RECORD] = {
         "digest": digest,
-        "scale": handed["scale"],
+        "scale": handed.get("scale", "recorded"),
+        "preset": handed.get("preset", ""),
         "seconds": round(seconds, 1),
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": made_at,
-        "device": describe_device(find_device(handed["device"])),
+        "device": describe_device(find_device(handed.get("device", "auto"))),
         "python": sys.version.split()[0],
     }
     part = target.with_suffix(".part")
@@ -176,6 +195,9 @@ def _digest(notebook: Path, handed: dict[str, Any]) -> str:
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         if path.name not in ("book.py", "cli.py", "prepare.py"):
+            digest.update(path.read_bytes())
+    if "recorded.load" in notebook.read_text():
+        for path in sorted((find_root() / "book" / "recorded").glob("*.json")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -239,21 +261,37 @@ def _plain(traceback: Sequence[str]) -> str:
 def _status(sections: Sequence[Path]) -> str:
     """The status page: what each section was made with."""
     rows = [
-        "| section | scale | wall time | made | commit | device | Python |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| section | scale | preset | wall time | made | commit | device | Python |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for section in sections:
         if not section.exists():
-            rows.append(f"| {section.stem} | not executed | | | | | |")
+            rows.append(f"| {section.stem} | not executed | | | | | | |")
             continue
         one = _record(section)
-        made = (one["scale"], _minutes(one["seconds"]), one["made"], f"`{one['commit']}`", one["device"], one["python"])
+        asked, seconds = (one["scale"], one.get("preset", "")), _minutes(one["seconds"])
+        made = (*asked, seconds, one["made"], f"`{one['commit']}`", one["device"], one["python"])
         rows.append(f"| [{section.stem}]({section.name}) | {' | '.join(made)} |")
     return (
         "# Status\n\nHow each section of this book was executed. A wall time includes the training of every run "
         "that the section was the first to ask for; a run that was already in the run store costs nothing.\n\n"
         + "\n".join(rows) + "\n"
     )  # fmt: skip
+
+
+def _front(executed: Sequence[Path]) -> str:
+    """The HTML for the first page: what the tagged cells of the executed notebooks show, or that there are none."""
+    shown = [
+        output.data["text/html"]
+        for path in executed
+        for cell in nbformat.read(path, as_version=4).cells
+        if _FRONT in cell.metadata.get("tags", [])
+        for output in cell.outputs
+        if "text/html" in output.get("data", {})
+    ]
+    # The classes of a notebook's output, whose styles the tables have on their own page.
+    framed = [f'<div class="cell_output"><div class="output text_html">{one}</div></div>\n' for one in shown]
+    return "".join(framed) or _NO_FRONT
 
 
 def _html(root: Path, out: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The command line: ``semshare check | data | train | eval | book``. Parse, call, print."""
+"""The command line: ``semshare check | data | train | eval | verdicts | book``. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -40,9 +40,19 @@ class PresetName(str, Enum):  # noqa: UP042 - Typer reads str enums
 Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
 Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
 Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco, or another name of the catalogue.")]
-Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: one in semshare's cache).")]
+Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: where it was prepared).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Regions = Annotated[
+    str | None,
+    typer.Option(
+        help="grid (offline); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
+        "fasterrcnn-untrained or fasterrcnn-mobilenet-untrained (random weights: they try the pipeline offline, and no "
+        "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
+
+_BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first 6 layers and 8 heads at every scale."
 
 
 def main() -> None:
@@ -72,10 +82,14 @@ def data_prepare(
     name: Name,
     root: Root = None,
     from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
-    regions: Annotated[str | None, typer.Option(help="The region extractor: grid, fasterrcnn...")] = None,
+    regions: Regions = None,
     device: Device = "auto",
 ) -> None:
-    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors."""
+    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
+
+    A folder given with --root, and regions given with --regions, are remembered: training, notebooks and the book
+    then find them without being told.
+    """
     from semshare import prepare
 
     print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device)))
@@ -96,7 +110,7 @@ def train(
     method: Annotated[str, typer.Option(help="A method; an unknown one lists them all.")] = "ours",
     scale: Scale = ScaleName.laptop,
     preset: Preset = PresetName.paper,
-    root: Annotated[Path | None, typer.Option(help="The folder of a dataset that is not generated (coco).")] = None,
+    root: Root = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, shuffling, masking and Word2Vec.")] = 0,
     splits: Annotated[int, typer.Option(min=1, help="Train on this many random splits (datasets without one).")] = 1,
     split_seed: Annotated[int, typer.Option(help="The first split's seed.")] = 0,
@@ -106,16 +120,19 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
     label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
-    bert: Annotated[str | None, typer.Option(help="A BERT checkpoint (name or folder) for initial weights.")] = None,
+    bert: Annotated[str | None, typer.Option(help=_BERT)] = None,
+    layers: Annotated[int | None, typer.Option(help="Transformer blocks; with --bert, the first of its own.")] = None,
+    heads: Annotated[str | None, typer.Option(help="Attention heads; 'checkpoint': as many as --bert has.")] = None,
     device: Device = "auto",
-    regions: Annotated[str | None, typer.Option(help="The region extractor: grid, fasterrcnn...")] = None,
+    regions: Regions = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a method on a dataset (or find the finished run) and print its measures on test."""
     from semshare import report, runs
 
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
-    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "bert": bert, "regions": regions}
+    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions}
+    fields |= {"bert": bert, "layers": layers, "heads": heads}
     experiments = [
         runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)
         for place in range(splits)
@@ -156,8 +173,31 @@ def evaluate(
 
 
 @app.command()
+def verdicts(
+    scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
+    datasets: Annotated[str, typer.Option(help="Datasets to test on, e.g. flickr25k,coco5k (default: drawn).")] = "",
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds (default: the scale's: 1, 3, 5).")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Test every claim of the paper: its number, ours with an interval, a verdict; trains the runs that are missing."""
+    from semshare import reference, report, study
+    from semshare.verdicts import all_claims
+
+    chosen = _names(datasets) or list(reference.DATASETS.values())
+    found = study.train(study.everything(chosen, scale.value, preset.value, seeds, device), device)
+    claims, runs = all_claims(found), study.flat(found)
+    if as_json:
+        print(json.dumps(report.verdicts_report(claims, runs), indent=2))
+    else:
+        print(report.verdicts_as_text(claims, runs))
+
+
+@app.command()
 def book(
     scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
     only: Annotated[list[str] | None, typer.Option(help="Execute only this notebook, by number (repeatable).")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute also notebooks that are up to date.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
@@ -172,8 +212,13 @@ def book(
             f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
         ) from None
 
-    chosen = [name.strip() for name in datasets.split(",")] if datasets else ()
-    print(f"The book is at {build(scale.value, only or (), fresh, out, device, datasets=chosen)}")
+    page = build(scale.value, only or (), fresh, out, device, datasets=_names(datasets), preset=preset.value)
+    print(f"The book is at {page}")
+
+
+def _names(listed: str) -> list[str]:
+    """The names in a list with commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
 
 
 if __name__ == "__main__":

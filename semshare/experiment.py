@@ -83,7 +83,7 @@ class Experiment(BaseModel):
     """Everything that decides a run's result, device and thread count aside.
 
     ``lam`` is the weight of context prediction and ``eta`` that of the consistency loss (the paper's
-    lambda and eta). What the fields of :data:`DIFFERENCES` mean is said there. ``pairing`` trains on an image's own
+    lambda and eta). What the fields of ``DIFFERENCES`` mean is said there. ``pairing`` trains on an image's own
     text, or on a random text of the same label vector. ``missing_regions`` and ``missing_words`` are the shares of
     segments withheld from every split, ``train_items`` keeps the first training pairs only: for studies of how
     much a modality knows. A dataset so small that ``epochs`` take fewer than ``least_steps`` steps is read more often,

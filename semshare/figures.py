@@ -178,9 +178,11 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
         for quantity, style, colour in (("t2i", "-", _COLOURS[1]), ("i2t", ":", _COLOURS[2])):
             values = np.array([[run.test.numbers()[quantity] for run in some] for some in by_lambda.values()]).T
             _line(axis, places, 100 * values, style, colour, f"{quantity.upper()} here", marker="o")
-            if (paper := _paper_curve(dataset, quantity)) and tuple(by_lambda) == reference.LAMBDAS:
+            if paper := reference.figure_3(dataset, quantity):
+                known = [place for place, lam in enumerate(by_lambda) if lam in paper]
+                heights = [100 * paper[lam] for lam in by_lambda if lam in paper]
                 name = f"{quantity.upper()} paper (real data)"
-                axis.plot(places, paper, style, color="grey", alpha=0.7, linewidth=1, label=name)
+                axis.plot(known, heights, style, color="grey", alpha=0.7, linewidth=1, label=name)
         axis.set_xticks(places, [f"{lam:g}" for lam in by_lambda])
         axis.set(title=dataset, xlabel="lambda", ylabel="NDCG@500 x 100")
         axis.grid(alpha=0.3)
@@ -259,13 +261,6 @@ def _line(
     axis.plot(x, values.mean(0), style, color=colour, label=label, marker=marker, linewidth=2)
     if len(values) > 1:
         axis.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.15)
-
-
-def _paper_curve(dataset: str, quantity: str) -> tuple[float, ...] | None:
-    for name, stand_in in reference.DATASETS.items():
-        if stand_in == dataset:
-            return reference.FIGURE_3[name][quantity]
-    return None
 
 
 def _retrieved(failures: Failures, query: int) -> list[tuple[int, bool]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,9 +12,9 @@ from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import BertConfig, BertModel
 
+from semshare import attention, bert
 from semshare.data.segments import Segments
 from semshare.data.words import MAX_LENGTH, SPECIAL
-from semshare.errors import UserError
 from semshare.experiment import Experiment
 
 Modality = Literal["image", "text"]
@@ -85,7 +84,8 @@ class BertBlocks(nn.Module):
     """Transformer blocks that normalise last: ``BertModel`` through ``inputs_embeds``, so that BERT weights load.
 
     Regions all take position 0, since their place comes from the box; words take 0, 1, 2... No token-type
-    information: BERT's token-type vector is zero and stays so.
+    information: BERT's token-type vector is zero and stays so (:func:`semshare.bert.load` says where a
+    checkpoint's goes).
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -100,11 +100,12 @@ class BertBlocks(nn.Module):
             attention_probs_dropout_prob=experiment.dropout,
             max_position_embeddings=MAX_LENGTH,
             type_vocab_size=1,
-            attn_implementation="sdpa",
+            attn_implementation=attention.NAME,
         )
         self.bert = BertModel(sizes, add_pooling_layer=False)
+        attention.use(self.bert)
         if experiment.bert is not None:
-            load_bert(self.bert, experiment.bert)
+            bert.load(self.bert, experiment)
         self.bert.embeddings.word_embeddings.requires_grad_(False)
         self.bert.embeddings.token_type_embeddings.requires_grad_(False)
         nn.init.zeros_(self.bert.embeddings.token_type_embeddings.weight)
@@ -118,7 +119,7 @@ class BertBlocks(nn.Module):
         if self.place_weight != 1:  # BertModel adds each place's vector once
             features = features + (self.place_weight - 1) * self.bert.embeddings.position_embeddings(places)
         return self.bert(
-            inputs_embeds=features, attention_mask=segments.mask.long(), position_ids=places
+            inputs_embeds=features, attention_mask=segments.mask[:, None, None, :], position_ids=places
         ).last_hidden_state
 
 
@@ -153,48 +154,6 @@ class PreNormBlocks(nn.Module):
 
 
 _BLOCKS = {"post-ln": BertBlocks, "pre-ln": PreNormBlocks}
-
-
-def read_bert(source: str) -> BertModel:
-    """The BERT checkpoint ``source`` (a name or a folder); raises :class:`UserError` when it cannot be read."""
-    try:
-        return BertModel.from_pretrained(source, add_pooling_layer=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"bert: cannot read a BERT checkpoint from {source!r}: {str(error).splitlines()[0]}") from None
-
-
-def bert_digest(source: str) -> str:
-    """sha256 of the checkpoint's sizes and weights: its name may come to mean another one."""
-    checkpoint = read_bert(source)
-    digest = hashlib.sha256(checkpoint.config.to_json_string().encode())
-    for name, tensor in sorted(checkpoint.state_dict().items()):
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def load_bert(encoder: BertModel, source: str) -> None:
-    """Copy the first layers and the positions of the BERT checkpoint ``source`` (a name or a folder).
-
-    Raises:
-        UserError: the checkpoint cannot be read, or its width, feed-forward size, depth or number of
-            positions does not fit ``encoder``.
-    """
-    checkpoint = read_bert(source)
-    found, wanted = checkpoint.config, encoder.config
-    for name in ("hidden_size", "intermediate_size"):
-        if getattr(found, name) != getattr(wanted, name):
-            raise UserError(f"bert: {source} has {name} {getattr(found, name)}, expected {getattr(wanted, name)}")
-    for name in ("num_hidden_layers", "max_position_embeddings"):
-        if getattr(found, name) < getattr(wanted, name):
-            raise UserError(
-                f"bert: {source} has {name} {getattr(found, name)}, expected at least {getattr(wanted, name)}"
-            )
-    for mine, theirs in zip(encoder.encoder.layer, checkpoint.encoder.layer, strict=False):
-        mine.load_state_dict(theirs.state_dict())
-    encoder.embeddings.LayerNorm.load_state_dict(checkpoint.embeddings.LayerNorm.state_dict())
-    with torch.no_grad():
-        positions = checkpoint.embeddings.position_embeddings.weight[: wanted.max_position_embeddings]
-        encoder.embeddings.position_embeddings.weight.copy_(positions)
 
 
 class SemanticNetwork(nn.Module):

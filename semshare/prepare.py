@@ -6,6 +6,7 @@ and the checksums, which stay when the archives are deleted.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,56 +37,67 @@ def prepare(
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
 
+    What was named is found afterwards without being named: the data cache gets a link to ``root``, and a note of the
+    regions.
+
     Args:
         name: ``flickr25k``, ``nuswide``, ``coco`` (which opens ``coco5k``), or any other name of the catalogue,
             which is only opened.
-        root: the dataset's folder; by default one in the data cache. A folder that was filled by hand is used as it
-            is: nothing is fetched into it, unless ``from_dir`` is given.
+        root: the dataset's folder (of ``custom`` also the file); by default what an earlier call was given, or one
+            in the data cache. A folder that was filled by hand is used as it is: nothing is fetched into it, unless
+            ``from_dir`` is given.
         from_dir: a folder of archives at hand; they are verified like downloads and stay where they are.
-        regions: the region extractor's name; the dataset's own by default.
+        regions: the region extractor's name; by default what an earlier call was given, or the dataset's own.
         device: where regions are extracted.
         say: receives a line for every step.
         fetching: handed to :func:`semshare.data.download.fetch`.
 
     Returns:
-        What :func:`describe` returns, with ``regions`` and ``words``.
+        What :func:`describe` returns, with the size of the regions' store, and ``words``.
 
     Raises:
-        UserError: an unknown name, a file that is missing, wrong or cannot be fetched, or data that cannot be used.
+        UserError: an unknown name, a file that is missing, wrong or cannot be fetched, data that cannot be used, or
+            a ``root`` that cannot be linked, because data stands where the link would.
     """
-    regions = regions or catalogue.entry(name).regions
-    if regions not in catalogue.REGION_NAMES:
-        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(catalogue.REGION_NAMES)}")
+    entry = catalogue.entry(name)
+    before = catalogue.regions_of(name)
+    regions = catalogue.known_regions(regions) if regions else before
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
     found = find_device(device)
     plan = PLANS.get(name)
-    opened = name
-    if plan is None:
-        catalogue.entry(name)
-    elif root is not None and from_dir is None and _is_own(root):
+    link = None if root is None else _place_of_link(name, root)
+    if root is None and (place := catalogue.stored(entry.folders)) is not None and place.is_symlink():
+        root = place.resolve()
+    if plan is not None and root is not None and from_dir is None and _is_own(root):
         say(f"{root}: used as it is; to fetch the official files, name another folder with --root")
-    else:
+    elif plan is not None:
         root = root or cache_folder("data") / plan.folder
         _collect(plan, root, from_dir, regions != "simulated", say, fetching)
-        opened = "coco5k" if name == "coco" else name
+    opened = "coco5k" if name == "coco" and root is not None and (root / "dataset_coco.json").is_file() else name
     say(f"{opened}: reading; regions {regions!r} are extracted the first time")
     dataset = _load(opened, root, regions, str(found))
+    if link is not None and root is not None:
+        _link(link, root.resolve(), say)
+    if regions != before and (file := catalogue.regions_file(name)) is not None:
+        _replace(file, lambda part: part.write_text(f"{regions}\n"))
+        say(f"{opened}: regions {regions!r} are taken from now on where none are named")
     meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
-    return summary(opened, dataset.source, root) | {"regions": meta, "words": len(dataset.vocabulary)}
+    made = {"status": dataset.status, "regions": meta, "words": len(dataset.vocabulary)}
+    return summary(opened, dataset.source, root) | made
 
 
 def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict[str, Any]:
-    """What is known of a dataset without its pictures: see :func:`summary`.
+    """What is known of a dataset without its pictures: see :func:`summary`, and which regions it takes.
 
     Raises:
         UserError: an unknown name, or data that is not there or cannot be read.
     """
-    entry = catalogue.entry(name)
-    if entry.trained_as:
-        entry = catalogue.entry(entry.trained_as)
-    source = entry.open(scale, root, 0)
-    return summary(name, source, root or getattr(source, "root", None))
+    if root is not None:
+        _check_reads_root(name)
+    regions = catalogue.regions_of(name)
+    source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
+    return summary(name, source, root or getattr(source, "root", None)) | {"regions": {"extractor": regions}}
 
 
 def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:
@@ -108,7 +120,7 @@ def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:
         "checksum": f"sha256:{items_checksum(items, source.label_names)}",
         "archives": {} if root is None else recorded(root / ARCHIVES),
         "licence": source.attribution,
-        "notes": list(getattr(source, "notes", ())),
+        "notes": list(source.notes),
     }
 
 
@@ -120,8 +132,10 @@ def as_text(found: Mapping[str, Any]) -> str:
     for split, counts in found["splits"].items():
         lines.append(f"  {split:6} {counts['images']:>9,} images {counts['texts']:>9,} texts")
     lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
-    if regions := found.get("regions"):
-        lines.append(f"  regions {regions['extractor']}: {regions['pictures']:,} pictures x 36 x {regions['features']}")
+    regions = found["regions"]
+    size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
+    lines.append(f"  regions {regions['extractor']}{size}")
+    if "words" in found:
         lines.append(f"  words {found['words']:,}")
     lines.append(f"  checksum {found['checksum']}")
     lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
@@ -196,6 +210,45 @@ def _one(
     unpack(path, target, piece.only)
     if lacks := piece.lacks(root):
         raise UserError(f"{path.name} was unpacked, but {lacks}")
+
+
+def _check_reads_root(name: str) -> None:
+    if "root" not in catalogue.entry(name).reads:
+        raise UserError(f"root: dataset {name!r} is generated and reads none")
+
+
+def _place_of_link(name: str, root: Path) -> Path | None:
+    """Where the data cache links to ``root``; None where the dataset's place in the cache is ``root`` itself.
+
+    Raises:
+        UserError: a dataset that reads no root, or data that stands there already.
+    """
+    _check_reads_root(name)
+    place = cache_folder("data") / catalogue.entry(name).folders[0]
+    if place.is_symlink() or not place.exists():
+        return place
+    if place.resolve() == root.resolve():
+        return None
+    raise UserError(
+        f"{place}: data stands here already and is what {name!r} means without --root; move or remove it, "
+        f"or leave --root away (found while {root} was to be made known in its place)"
+    )
+
+
+def _link(place: Path, root: Path, say: Callable[[str], None]) -> None:
+    """Let ``place`` in the data cache lead to ``root``, in place of an older link."""
+    before = place.readlink() if place.is_symlink() else None
+    _replace(place, lambda part: part.symlink_to(root))
+    if before != root:
+        say(f"{root}: found from now on without --root" + (f", in place of {before}" if before else ""))
+
+
+def _replace(path: Path, make: Callable[[Path], object]) -> None:
+    """Let what ``make`` makes under another name take the place of ``path``, in one move."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    make(part)
+    part.replace(path)
 
 
 def _is_own(root: Path) -> bool:

@@ -19,6 +19,11 @@ class Progress:
     title: str
     quiet: bool = False
 
+    def say(self, line: str) -> None:
+        """Print one line about the work, before or after it, on a terminal as elsewhere."""
+        if not self.quiet:
+            print(f"{MARK}{self.title}: {line}", file=sys.stderr, flush=True)
+
     @contextmanager
     def epochs(self, total: int, done: int) -> Iterator[Callable[[dict[str, float]], None]]:
         """Yield a function to call with each epoch's history row."""

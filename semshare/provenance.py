@@ -25,13 +25,14 @@ _STATUS = {
 
 
 def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = ()) -> HTML:
-    """What a page was made from: datasets and their status, scale, seeds, devices, commits, wall time.
+    """What a page was made from: datasets and their status, scale, presets, seeds, devices, commits, wall time.
 
-    Seeds, devices and the commits that trained are read off the ``runs`` behind the page; a page without
+    Presets, seeds, devices and the commits that trained are read off the ``runs`` behind the page; a page without
     runs names this machine.
     """
     facts = {
         "Scale": scale,
+        "Preset": _distinct(run.experiment.preset for run in runs) or "none: nothing was trained",
         "Seeds": _distinct(run.experiment.seed for run in runs) or "none: nothing was trained",
         "Device": _distinct(run.record["device"] for run in runs) or describe_device(find_device()),
         "Trained at commit": _distinct(run.record["commit"] for run in runs) or "nothing was trained",
@@ -56,6 +57,22 @@ def _box(title: str, about: str, statuses: Mapping[str, str], facts: Mapping[str
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     about = f"<p>{html.escape(about)}</p>" if about else ""
     return HTML(f"<div class='banner'><strong>{title}</strong>{about}<ul>{listed}</ul><dl>{rows}{last}</dl></div>")
+
+
+def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str:
+    """HTML: the banner's gist for the book's front page, where the results of ``runs`` stand."""
+    by_status: dict[str, list[str]] = {}
+    for one in datasets:
+        by_status.setdefault(_STATUS[one.status], []).append(f"<code>{html.escape(one.name)}</code>")
+    data = "; ".join(f"{', '.join(names)} ({status})" for status, names in by_status.items())
+    facts = [
+        ("scale", _distinct(run.experiment.scale for run in runs)),
+        ("preset", _distinct(run.experiment.preset for run in runs)),
+        ("seeds", _distinct(run.experiment.seed for run in runs)),
+        ("device", _distinct(run.record["device"] for run in runs)),
+    ]
+    how = ", ".join(f"{name} {html.escape(value)}" for name, value in facts)
+    return f"<p>Computed on {data}: {how}.</p>"
 
 
 def _distinct(values: Iterable[object]) -> str:

@@ -16,12 +16,13 @@ from typing import Any
 
 import pandas as pd
 
-from semshare import methods, runs
+from semshare import bert, methods, runs
 from semshare.checkout import find_root
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.home import write_json
 from semshare.runs import Run
+from semshare.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Study:
         name: of the study, and of its file.
         about: one sentence for readers.
         plan: from the dataset's folder (None for the default) and a device to the experiments, the most telling first.
-        compare: from finished runs to comparisons, each a dict with what was compared, ``value``, ``low`` and ``high``;
-            a comparison whose runs are not all there is left out.
+        compare: from finished runs to comparisons, each a dict with what was compared, ``value``, ``low`` and ``high``
+            (where the paper's claims are tested, a :class:`Verdict`'s); one whose runs are not all there is left out.
     """
 
     name: str
@@ -99,6 +100,10 @@ class Recording:
         """The runs whose experiments have these fields, in order of seed."""
         found = [run for run in self.runs if all(getattr(run.experiment, k) == v for k, v in fields.items())]
         return sorted(found, key=lambda run: run.experiment.seed)
+
+    def verdicts(self) -> list[Verdict]:
+        """The comparisons of a study that tests the paper's claims."""
+        return [Verdict.from_dict(one) for one in self.comparisons]
 
     def frame(self) -> pd.DataFrame:
         """The comparisons as a table, one row each."""
@@ -167,9 +172,22 @@ def load(name: str, folder: Path | None = None) -> Recording:
 
 def _row(run: Run) -> dict[str, Any]:
     """A finished run without its history's details and its items."""
-    kept = ("key", "thresholds", "seconds", "device", "commit", "threads", "versions", "data", "made")
+    kept = (
+        "key",
+        "initial_weights",
+        "thresholds",
+        "seconds",
+        "device",
+        "commit",
+        "threads",
+        "versions",
+        "data",
+        "made",
+    )
     epochs = run.epochs if run.experiment.keep == "every-epoch" else []
-    experiment = json.loads(run.experiment.to_json()) | {"root": None}  # where the data lay is nobody's business
+    # Where the data and the checkpoint lay is nobody's business.
+    named = run.experiment.bert and bert.name(run.experiment.bert)
+    experiment = json.loads(run.experiment.to_json()) | {"root": None, "bert": named}
     return {name: run.record[name] for name in kept} | {
         "experiment": experiment,
         "status": run.dataset.status,

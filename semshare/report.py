@@ -1,4 +1,4 @@
-"""What ``semshare train`` and ``semshare eval`` print: the measures of runs and their means, with intervals."""
+"""What ``semshare train``, ``semshare eval`` and ``semshare verdicts`` print, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from semshare import protocols
+from semshare import protocols, reference
+from semshare.bootstrap import gain_over_random, mean_by_query, scored
 from semshare.runs import Run
-from semshare.verdicts import gain_over_random, mean_interval, scored
+from semshare.verdicts import Verdict, rule, summary
 
 
 def report(runs: Sequence[Run]) -> dict[str, Any]:
@@ -24,7 +25,9 @@ def report(runs: Sequence[Run]) -> dict[str, Any]:
         "experiment": runs[0].experiment.model_dump(mode="json"),
         "status": runs[0].dataset.status,
         "device": runs[0].record["device"],
+        "initial_weights": runs[0].record["initial_weights"],
         "thresholds": [vars(run.thresholds) for run in runs],
+        "half_means_something": runs[0].half_means_something,
         "test": {name: float(np.mean([one[name] for one in numbers])) for name in numbers[0]},
         "gain": {},
         "runs": [
@@ -42,11 +45,13 @@ def report(runs: Sequence[Run]) -> dict[str, Any]:
 def as_text(result: dict[str, Any]) -> str:
     """``report`` for people."""
     experiment, test = result["experiment"], result["test"]
+    half = f"  at 0.5     image {test['image_f1_at_half']:.3f}   text {test['text_f1_at_half']:.3f}"
     lines = [
         f"{experiment['method']} on {experiment['dataset']} ({result['status']}), scale {experiment['scale']}, "
         f"{result['device']}, {len(result['runs'])} run(s)",
+        f"  initial weights: {result['initial_weights']}",
         f"  Micro-F1   image {test['image_f1']:.3f}   text {test['text_f1']:.3f}   (thresholds tuned on dev)",
-        f"  at 0.5     image {test['image_f1_at_half']:.3f}   text {test['text_f1_at_half']:.3f}   (for bce and dscmr)",
+        *([half] if result["half_means_something"] else []),
         f"  NDCG@500   I2T {test['i2t']:.3f}   T2I {test['t2i']:.3f}   T2I, ordinary discount {test['t2i_rank']:.3f}",
     ]
     for direction, gain in result["gain"].items():
@@ -66,16 +71,14 @@ def protocol_report(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
         UserError: an unknown protocol, or one that does not fit the dataset.
     """
     part = run.dataset.parts["test"]
-    images = len(part.image_ids)
-    owners = {"i2t": torch.arange(images), "t2i": part.owner}
+    owners = {"i2t": torch.arange(len(part.image_ids)), "t2i": part.owner}
     names = list(dict.fromkeys(names)) or [one.name for one in protocols.fitting(run.experiment.dataset)]
     rows = []
     for name, retrieval in run.retrieval(names).items():
         row: dict[str, Any] = {"protocol": name, "description": protocols.get(name).description}
         for column, (direction, owner) in enumerate(owners.items()):
             values = getattr(retrieval, direction)
-            interval = mean_interval(values, owner, images)
-            row[direction] = vars(interval) | {
+            row[direction] = vars(mean_by_query([values], owner)) | {
                 "random": float(getattr(retrieval, f"{direction}_random").nanmean()),
                 "queries": int((~values.isnan()).sum()),
                 "gallery": retrieval.gallery[:, column].tolist(),
@@ -109,4 +112,34 @@ def protocols_as_text(result: dict[str, Any]) -> str:
                 f"  {direction.upper()} {one['value']:.4f} [{one['low']:.4f}, {one['high']:.4f}]   random "
                 f"{one['random']:.4f}   {one['queries']} queries, gallery {gallery}"
             )
+    return "\n".join(lines)
+
+
+def verdicts_report(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> dict[str, Any]:
+    """The verdicts and what they rest on, ready for JSON; ``runs`` are all the runs behind them."""
+    one_of_each = {run.experiment.dataset: run for run in runs}
+    return {
+        "scale": runs[0].experiment.scale,
+        "preset": runs[0].experiment.preset,
+        "data": {name: run.dataset.status for name, run in one_of_each.items()},
+        "devices": sorted({run.record["device"] for run in runs}),
+        "rule": rule(),
+        "claims": {str(number): text for number, text in reference.CLAIMS.items()},
+        "summary": summary(verdicts),
+        "verdicts": [one.as_dict() for one in verdicts],
+    }
+
+
+def verdicts_as_text(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> str:
+    """:func:`verdicts_report` for people: a table, then the rule by which it judges."""
+    result, table = verdicts_report(verdicts, runs), [one.in_words() for one in verdicts]
+    rows = [list(table[0]), *(list(row.values()) for row in table)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    data = ", ".join(f"{name} ({status})" for name, status in result["data"].items())
+    lines = [
+        f"{data}; scale {result['scale']}, preset {result['preset']}, {'; '.join(result['devices'])}",
+        *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),
+        result["rule"],
+        f"In short: {result['summary']}.",
+    ]
     return "\n".join(lines)

@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from semshare import evaluation, methods, metrics, model, protocols, ranking, training
+from semshare import bert, evaluation, methods, metrics, protocols, ranking, training
 from semshare.checkout import commit
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
@@ -35,8 +35,17 @@ from semshare.progress import Progress
 
 _RECORD = "run.json"
 _SOURCES = (
-    "data", "model.py", "losses.py", "methods.py", "ranking.py", "metrics.py", "evaluation.py", "training.py"
-)  # fmt: skip
+    "data",
+    "attention.py",
+    "bert.py",
+    "model.py",
+    "losses.py",
+    "methods.py",
+    "ranking.py",
+    "metrics.py",
+    "evaluation.py",
+    "training.py",
+)
 _FETCHING = ("download.py", "unpack.py", "official.py")  # how files got here; the data's checksum says what they are
 _LIBRARIES = ("torch", "transformers", "gensim")
 
@@ -44,11 +53,12 @@ _LIBRARIES = ("torch", "transformers", "gensim")
 def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto", **fields: Any) -> Experiment:
     """The experiment of ``method`` on ``dataset``: scale's sizes, method's settings, the preset's, then ``fields``.
 
-    Precision is the device's own (:func:`semshare.experiment.default_precision`) unless given.
+    Precision is the device's own (:func:`semshare.experiment.default_precision`) unless given. With ``bert``, sizes
+    that are not given are those of :func:`semshare.bert.sizes`, and ``heads`` may be ``"checkpoint"``.
 
     Raises:
         UserError: an unknown dataset, method, scale or field, a value out of range, or a field that the
-            method or the dataset does not read.
+            method or the dataset does not read; a BERT checkpoint that is not there or does not fit.
     """
     catalogue.entry(dataset)
     chosen = methods.get(method)
@@ -61,11 +71,18 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
             raise UserError(f"{name}: dataset {dataset!r} does not read it")
     if ignored := sorted(given.keys() & chosen.unread):
         raise UserError(f"{ignored[0]}: method {method!r} does not read it")
-    own = {"precision": default_precision(find_device(device)), "regions": catalogue.entry(dataset).regions}
+    own = {"precision": default_precision(find_device(device)), "regions": catalogue.regions_of(dataset)}
     preset = preset_fields(given.get("preset", "paper"), method, scale, text_kind)
     preset = {name: value for name, value in preset.items() if name not in chosen.unread | chosen.fixed}
     settings = own | chosen.settings(text_kind, scale) | preset
-    return Experiment.make(dataset=dataset, method=method, scale=scale, **(settings | given))
+    if "bert" in given:
+        given |= bert.sizes(given["bert"], given)
+    elif given.get("heads") == bert.OWN_HEADS:
+        raise UserError(f"heads: {bert.OWN_HEADS!r} is a BERT checkpoint's own number, and bert names none")
+    experiment = Experiment.make(dataset=dataset, method=method, scale=scale, **(settings | given))
+    if experiment.bert is not None:
+        bert.check(experiment)
+    return experiment
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -107,6 +124,11 @@ class Run:
     def thresholds(self) -> Thresholds:
         """Tuned on dev for the kept weights."""
         return Thresholds(**self.record["thresholds"])
+
+    @property
+    def half_means_something(self) -> bool:
+        """Whether 0.5 is a threshold for the scores, because training draws them towards 0 and 1."""
+        return self.experiment.method == "dscmr" or self.experiment.label_loss == "bce"
 
     @property
     def dataset(self) -> PairedDataset:
@@ -201,7 +223,8 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     method = methods.get(experiment.method)
     trained = _trained(experiment)
     if experiment.bert is not None:
-        model.read_bert(experiment.bert)  # a wrong name is told before any work
+        bert.check(experiment)  # what is wrong with a checkpoint is told before any work
+        bert.digest(experiment.bert)
     dataset = _dataset(trained)
     key = run_key(trained, dataset)
     folder = _folder(trained, key)
@@ -339,10 +362,10 @@ def _computing(experiment: Experiment) -> Iterator[None]:
 
 def run_key(experiment: Experiment, dataset: PairedDataset) -> str:
     """12 digits over the experiment, the data, the code that trains and the libraries' versions."""
-    fields = experiment.model_dump(mode="json", exclude={"root"})
+    fields = experiment.model_dump(mode="json", exclude={"root", "bert"})  # where they lie; what they hold follows
     parts = [fields, dataset.checksum, _source_digest(), library_versions()]
     if experiment.bert is not None:
-        parts.append(model.bert_digest(experiment.bert))
+        parts.append(bert.digest(experiment.bert))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -357,12 +380,16 @@ def _make(
 ) -> None:
     """Train, tune the thresholds on dev, and write the record last: a folder without one is no run."""
     progress = Progress(_title(experiment), quiet)
+    weights = bert.describe(experiment)
+    if experiment.bert is not None:
+        progress.say(f"initial weights: {weights}")
     with _computing(experiment):
         history = training.fit(experiment, method, dataset, folder, device, progress)
         ran_on, threads = describe_device(device), torch.get_num_threads()
     record = {
         "key": key,
         "experiment": json.loads(experiment.to_json()),
+        "initial_weights": weights,
         "history": history,
         "thresholds": {"image": 0.0, "text": 0.0},
         "seconds": sum(row["seconds"] for row in history),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -11,18 +12,17 @@ from pandas.io.formats.style import Styler
 from torch import Tensor, nn
 
 from semshare import methods, reference, training
+from semshare.bootstrap import MEASURES, Interval, mean, scored, scored_epochs
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
-from semshare.experiment import DIFFERENCES
 from semshare.failures import KINDS, Failures
 from semshare.model import MODALITIES
-from semshare.recorded import Recording
 from semshare.runs import Run
-from semshare.verdicts import Interval, Verdict
+from semshare.verdicts import Verdict, summary
 
-MEASURE_TITLES = {"image_f1": "image F1", "text_f1": "text F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
+_TITLES = {"image_f1": "image Micro-F1", "text_f1": "text Micro-F1", "i2t": "I2T NDCG@500", "t2i": "T2I NDCG@500"}
 
 
 def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
@@ -51,6 +51,7 @@ def settings_table(run: Run) -> pd.DataFrame:
         "region feature": f"{run.dataset.feature_size}-d",
         "word vector": f"{run.dataset.vectors.shape[1]}-d Word2Vec",
         "maximum sequence length": f"{MAX_LENGTH} (longest text: {longest})",
+        "initial weights": run.record["initial_weights"],
         "optimiser": "Adam",
         "device": run.record["device"],
     }
@@ -115,26 +116,48 @@ def still_improving(runs: Iterable[Run]) -> str:
     return f"{late} of {len(distinct)}"
 
 
+def last_epoch_table(without: Sequence[Run], with_: Sequence[Run]) -> pd.DataFrame:
+    """Where Fig. 1's curves end: each measure without and with the consistency loss, here and in the paper.
+
+    "±" is half the width of the mean's 95 % interval, here and in the tables below.
+    """
+    sides = {"without": without, "with": with_}
+    rows: dict[str, dict[tuple[str, str], float]] = {}
+    for measure in MEASURES:
+        row = rows.setdefault(_TITLES[measure], {})
+        for name, some in sides.items():
+            here = mean([scored_epochs(run)[-1] for run in some], measure)
+            row["here", name], row["here", f"{name} ±"] = here.value, here.half_width
+        paper = reference.figure_1(without[0].experiment.dataset, measure) or (np.nan, np.nan)
+        row |= {("paper", name): value for name, value in zip(sides, paper, strict=True)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:
     """Table 1: Micro-F1 by (method, dataset), the mean over seeds, the paper's value beside it.
 
-    Rows are (dataset, method); columns are (modality, "here" or "paper"), "paper" empty where the dataset
-    stands in for none of the paper's.
+    Rows are (dataset, method); columns are (modality, "here", "±", "at 0.5" or "paper"). "here" is at the threshold
+    tuned on dev; "at 0.5" is empty where that threshold means nothing to the scores, "paper" where the dataset is, or
+    stands in for, none of the paper's.
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
         for method in (method for method, other in runs if other == dataset):
-            paper = _paper_f1(method, dataset)
+            some = runs[method, dataset]
+            evaluated = [scored(run) for run in some]
             row = rows.setdefault((dataset, methods.get(method).title), {})
-            for place, modality in enumerate(MODALITIES):
-                here = [run.test.numbers()[f"{modality}_f1"] for run in runs[method, dataset]]
-                row[modality, "here"] = float(np.mean(here))
-                row[modality, "paper"] = np.nan if paper is None else paper[place]
+            for modality in MODALITIES:
+                here = mean(evaluated, f"{modality}_f1")
+                half = mean(evaluated, f"{modality}_f1_at_half").value
+                paper = reference.table_1(method, dataset, f"{modality}_f1")
+                row[modality, "here"], row[modality, "±"] = here.value, here.half_width
+                row[modality, "at 0.5"] = half if some[0].half_means_something else np.nan
+                row[modality, "paper"] = np.nan if paper is None else paper
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:
-    """NDCG@500 x 100 and mAP x 100 in both directions by (dataset, method), the mean over seeds.
+    """NDCG@500 x 100 and mAP x 100 in both directions by (dataset, method), the mean over seeds; NDCG with its "±".
 
     "T2I, rank" is T2I with the ordinary discount: on tags it is T2I itself. The row "Random" is the expected
     NDCG of a random ranking of the same gallery.
@@ -144,9 +167,12 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFra
         for method in (method for method, other in runs if other == dataset):
             some = runs[method, dataset]
             numbers = 100 * pd.DataFrame([run.test.numbers() | run.mean_average_precision() for run in some]).mean()
+            widths = {one: 100 * mean([scored(run) for run in some], one).half_width for one in ("i2t", "t2i")}
             rows[dataset, methods.get(method).title] = {
                 "I2T": numbers["i2t"],
+                "I2T ±": widths["i2t"],
                 "T2I": numbers["t2i"],
+                "T2I ±": widths["t2i"],
                 "T2I, rank": numbers["t2i_rank"],
                 "I2T mAP": numbers["i2t_map"],
                 "T2I mAP": numbers["t2i_map"],
@@ -156,13 +182,18 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFra
 
 
 def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Styler:
-    """``table`` with the best value of each column in bold, within each group of index level ``by``."""
+    """``table`` with the best value of each column in bold, within each group of index level ``by``.
+
+    A column of interval widths ("±"), and one that few rows have ("at 0.5"), has no best.
+    """
 
     def bold(column: pd.Series) -> list[str]:
         best = column.groupby(level=by).transform("max") if by is not None else column.max()
         return ["font-weight: bold" if value else "" for value in column == best]
 
-    return table.style.apply(bold).format(precision=digits, na_rep="–", escape="html")
+    names = table.columns.get_level_values(-1)
+    compared = table.columns[~(names.str.endswith("±") | (names == "at 0.5"))]
+    return table.style.apply(bold, subset=compared.tolist()).format(precision=digits, na_rep="–", escape="html")
 
 
 def gain_table(gains: Mapping[tuple[str, str], Interval]) -> pd.DataFrame:
@@ -216,80 +247,29 @@ def confusion_pairs(names: Sequence[str], shares: Tensor, count: int = 5) -> pd.
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
-    """The verdicts as a table: claim, dataset, measure, estimate with its interval, verdict."""
-    rows = [
-        {
-            "claim": one.claim,
-            "dataset": one.dataset,
-            "measure": one.measure,
-            "estimate [95 %]": str(one.interval),
-            "verdict": one.verdict,
-        }
-        for one in verdicts
-    ]
-    return words(pd.DataFrame(rows)).hide(axis="index")
+    """One row a verdict, all of it in words; the number of runs it rests on unfolds to their keys."""
+
+    def folded(runs: str) -> str:
+        keys = runs.split()
+        return f"<details><summary>{len(keys)}</summary>{'<br>'.join(keys)}</details>"
+
+    table = words(pd.DataFrame([one.in_words() for one in verdicts]))
+    return table.format(escape="html").format({"runs": folded}, escape="html").hide(axis="index")
+
+
+def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
+    """HTML: each of the paper's claims with how its tests came out, which unfolds to its rows of the table."""
+    parts = []
+    for claim, text in reference.CLAIMS.items():
+        own = [one for one in verdicts if one.claim == claim]
+        outcome = summary(own) if own else "not tested on this data"
+        rows = verdict_table(own).set_uuid(f"claim-{claim}").to_html() if own else ""
+        told = f"<summary>{claim}. {html.escape(text)} <em>{outcome}</em></summary>"
+        parts.append(f"<details>{told}{rows}</details>")
+    return f"<div class='claims'>{''.join(parts)}</div>"
 
 
 def words(table: pd.DataFrame) -> Styler:
     """A table of texts: escaped, and flush left as prose is."""
     left = [{"selector": "th, td", "props": [("text-align", "left")]}]
     return table.style.format(escape="html").set_table_styles(left)
-
-
-def preset_differences() -> pd.DataFrame:
-    """The two presets field by field: the value under each, what it means, and where the released one is taken."""
-    where = {None: "everywhere", "full": "at scale full", "captions": "on captions", "independent": "by Independent"}
-    rows = {
-        one.field: {
-            "paper": "none" if one.paper is None else str(one.paper),
-            "released": str(one.released),
-            "what it is": one.about,
-            "taken": where[one.only],
-        }
-        for one in DIFFERENCES
-    }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
-    """A recording's comparisons, in points: a row for each value of ``by``, a column for each measure.
-
-    A cell is the difference with its 95 % interval, and a star where the interval does not hold 0.
-    """
-    rows: dict[tuple, dict[str, str]] = {}
-    for one in recording.comparisons:
-        low, value, high = (100 * one[name] for name in ("low", "value", "high"))
-        star = "*" if low > 0 or high < 0 else ""
-        row = rows.setdefault(tuple(one[name] for name in by), {})
-        row[MEASURE_TITLES[one["measure"]]] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
-    index = pd.MultiIndex.from_tuples(rows, names=by) if len(by) > 1 else pd.Index([key for (key,) in rows], name=by[0])
-    return pd.DataFrame(list(rows.values()), index=index)
-
-
-def recorded_table(recording: Recording, paper: str) -> pd.DataFrame:
-    """Recorded runs of Table 1's methods, the mean over seeds, beside the paper's values for its dataset ``paper``."""
-    rows = {}
-    for method in reference.TABLE_1:
-        lam = reference.chosen_lambda("tags") if method.startswith("ours") else 0.0
-        if not (some := recording.select(method=method, lam=lam)):
-            continue
-        numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
-        printed = reference.TABLE_1[method][list(reference.DATASETS).index(paper)]
-        rows[some[0].title] = {
-            ("image F1", "here"): numbers["image_f1"],
-            ("image F1", "paper"): printed[0],
-            ("text F1", "here"): numbers["text_f1"],
-            ("text F1", "paper"): printed[1],
-            ("NDCG@500", "I2T"): numbers["i2t"],
-            ("NDCG@500", "T2I"): numbers["t2i"],
-            ("", "seeds"): len(some),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _paper_f1(method: str, dataset: str) -> tuple[float, float] | None:
-    """Table 1's (image, text), None where the paper has no such cell."""
-    stand_ins = list(reference.DATASETS.values())
-    if dataset not in stand_ins or method not in reference.TABLE_1:
-        return None
-    return reference.TABLE_1[method][stand_ins.index(dataset)]

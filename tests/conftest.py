@@ -12,6 +12,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 import torch
 
+from semshare.data import catalogue
+
 
 @pytest.fixture(scope="session", autouse=True)
 def semshare_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -39,4 +41,5 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of this test's own, for what must start from nothing."""
     folder = tmp_path / "home"
     monkeypatch.setenv("SEMSHARE_HOME", str(folder))
+    catalogue.load.cache_clear()  # what other tests loaded came from another home
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 
 from semshare import book
 from semshare.data import catalogue
@@ -53,12 +54,59 @@ def test_notebooks_hold_no_outputs_and_one_parameters_cell(path: Path) -> None:
     assert not any(line.startswith(starts) for cell in code for line in cell.source.splitlines())
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_notebooks_have_every_parameter_that_they_are_handed(path: Path) -> None:
+    """papermill injects a parameter that a notebook does not have all the same, and nothing reads it."""
+    cells = nbformat.read(path, 4).cells
+    own = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    handed = book.parameters(path.stem, "smoke", "cpu", ["scenes-coco5k"]) or {}
+    assert {"scale", "preset", "device", "datasets"} == handed.keys()
+    assert all(re.search(rf"^{name} = ", own, re.MULTILINE) for name in handed), own
+
+
+# What may hold digits that are no typed result, in this order: fenced code, mathematics, roles (glue), code spans.
+_NO_PROSE = (r"^```.*?^```", r"\$\$.*?\$\$", r"\$[^$\n]+\$", r"\{[\w:-]+\}`[^`]*`", r"`[^`]*`")
+_TYPED = r"(?<![\w.])(?:\d*[.,]\d+|\d+(?=[eE]))(?:[eE][-+−]?\d+)?"
+
+
+def typed_numbers(prose: str) -> list[str]:
+    for pattern in _NO_PROSE:
+        prose = re.sub(pattern, " ", prose, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(_TYPED, prose)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_no_number_in_prose_is_typed(path: Path) -> None:
+    """A result in prose, caption or alt text comes from a run through glue: no decimal stands there as text."""
+    for cell in nbformat.read(path, 4).cells:
+        shown = cell.metadata.get("mystnb", {})
+        prose = [cell.source] if cell.cell_type == "markdown" else []
+        prose += [shown.get("figure", {}).get("caption", ""), shown.get("image", {}).get("alt", "")]
+        found = [number for text in prose for number in typed_numbers(text)]
+        assert not found, f"{path.name}, cell {cell.id}: {', '.join(found)} typed; glue it"
+
+
+@pytest.mark.parametrize(
+    ("prose", "numbers"),
+    [
+        ("a margin of 0.005 and an F1 of .67 (12.3 points), 1e-4 or 2.5e-3; 0,5", "0.005 .67 12.3 1e-4 2.5e-3 0,5"),
+        ("36 regions of 2,500 pictures, section 3. Fig. 1 of 2021", "2,500"),
+        ("is $\\lambda = 0.1$, {glue:text}`f1:.3f`, `0.5` and\n$$\n0.25\n$$\n```\nx = 0.75\n```\nthat is 0.9", "0.9"),
+    ],
+)
+def test_what_counts_as_a_typed_number(prose: str, numbers: str) -> None:
+    assert typed_numbers(prose) == numbers.split()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_section_says_what_it_was_made_from(built: Path, name: str) -> None:
     banner = page(built, name).select_one(".banner")
     assert banner is not None
     shown = banner.get_text(" ")
-    for expected in ("drawn stand-in, not the real dataset", "Scale smoke", "Device cpu", "Page at commit", "Seeds"):
+    preset = "Preset none: nothing was trained" if name == "00_data" else "Preset paper"
+    for expected in (
+        "drawn stand-in, not the real dataset", "Scale smoke", preset, "Device cpu", "Page at commit", "Seeds"
+    ):  # fmt: skip
         assert expected in " ".join(shown.split()), shown
     wall_time = banner.select_one("dd:last-of-type")
     assert wall_time is not None and wall_time.get_text().strip().endswith(("s", "min"))
@@ -71,7 +119,7 @@ def test_sections_have_no_errors_progress_lines_or_images_without_alt(built: Pat
     assert "[semshare]" not in main.get_text() and "Traceback" not in main.get_text()
     images = main.select(".cell_output img")
     assert all(len(image.get("alt", "")) > 20 for image in images)
-    assert len(images) == {"00": 4, "01": 1, "02": 1, "03": 0, "04": 3, "05": 1, "06": 1}[name[:2]]
+    assert len(images) == {"00": 4, "01": 1, "02": 1, "03": 0, "04": 3, "05": 1, "06": 1, "10": 0}[name[:2]]
 
 
 def test_pages_load_nothing_from_the_network(built: Path) -> None:
@@ -89,9 +137,42 @@ def test_numbers_reach_the_prose(built: Path) -> None:
     assert "In short: of 5 tests," in " ".join(text.split())
 
 
+def rows_of(tables: list[Tag]) -> list[list[str]]:
+    """The cells' texts of every table's body."""
+    rows = [row for table in tables for row in table.select("tbody tr")]
+    return [[cell.get_text(" ", strip=True) for cell in row.select("td")] for row in rows]
+
+
+def test_the_front_page_shows_the_table_of_all_verdicts(built: Path) -> None:
+    front = BeautifulSoup((built / "book" / "index.html").read_text(), "html.parser")
+    claims = front.select(".claims > details")
+    assert [claim.summary.get_text()[:2] for claim in claims] == ["1.", "2.", "3.", "4.", "5."]
+    assert "of 24 tests," in claims[2].summary.get_text()
+    shown = rows_of(front.select(".claims table"))
+    assert len(shown) == 2 + 3 + 24 + 24 + 8 and all(len(row) == 9 for row in shown)
+    own_page = page(built, "10_verdicts").select("main .cell_output table")
+    assert sorted(shown) == sorted(rows_of(own_page))
+    about = front.select_one(".claims").find_previous("p").get_text()
+    for expected in ("scenes-flickr25k", "a drawn stand-in, not the real dataset", "scale smoke", "preset paper"):
+        assert expected in about
+
+
+def test_the_sections_show_rows_of_that_table(built: Path) -> None:
+    every = rows_of(page(built, "10_verdicts").select("main .cell_output table"))
+    for name, count in (("01_consistency", 5), ("03_classification", 24), ("04_failure_cases", 4)):
+        tables = page(built, name).select("main .cell_output table")
+        rows = rows_of([tables[-1]])
+        assert len(rows) == count and all(row in every for row in rows), name
+
+
+def test_the_front_page_says_when_there_are_no_verdicts_yet() -> None:
+    assert "have not been computed yet" in book._front([])
+
+
 def test_status_page_lists_every_section(built: Path) -> None:
     text = page(built, "status").get_text()
     assert all(name in text for name in NAMES)
+    assert text.count("smoke") == text.count("paper") == len(NAMES)
 
 
 def test_executed_notebooks_keep_no_paths_of_this_machine(checkout: Path, built: Path) -> None:
@@ -148,13 +229,14 @@ def test_a_page_with_a_warning_is_refused_and_the_previous_book_stays(checkout: 
         ("03_classification", ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k"]),
         ("04_failure_cases", ["scenes-coco1k"]),
         ("06_retrieval", ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k"]),
+        ("10_verdicts", ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k"]),
     ],
 )
 def test_each_notebook_takes_the_datasets_it_can_use(notebook: str, taken: list[str]) -> None:
     given = ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k", "scenes-nuswide"]
-    own = {"scale": "full", "device": "cpu"}
-    assert book.parameters(notebook, "full", "cpu", given) == own | {"datasets": taken}
-    assert book.parameters(notebook, "full", "cpu") == own
+    own = {"scale": "full", "preset": "released", "device": "cpu"}
+    assert book.parameters(notebook, "full", "cpu", given, "released") == own | {"datasets": taken}
+    assert book.parameters(notebook, "full", "cpu", preset="released") == own
 
 
 def test_a_notebook_without_a_dataset_of_use_is_left_out() -> None:
@@ -168,13 +250,15 @@ def test_datasets_that_need_super_categories_have_them() -> None:
             assert bool(entry.open("smoke", None, 0).supercategories) == (entry.text_kind == "captions"), name
 
 
-def test_other_datasets_make_another_page() -> None:
-    notebook = NOTEBOOKS[0]
-    digests = {
-        book._digest(notebook, parameters)
-        for parameters in ({"scale": "smoke"}, {"scale": "full"}, {"scale": "full", "datasets": ["scenes-nuswide"]})
-    }
-    assert len(digests) == 3
+def test_other_parameters_make_another_page() -> None:
+    notebook = "03_classification"
+    given = [
+        book.parameters(notebook, "smoke"),
+        book.parameters(notebook, "full"),
+        book.parameters(notebook, "full", datasets=["scenes-nuswide"]),
+        book.parameters(notebook, "full", preset="released"),
+    ]
+    assert len({book._digest(NOTEBOOKS[0], parameters) for parameters in given}) == len(given)
 
 
 def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

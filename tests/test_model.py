@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import BertConfig, BertModel
 
 from semshare.data.dataset import pad_words
 from semshare.data.segments import Segments, draw_hidden
-from semshare.errors import UserError
 from semshare.experiment import Experiment
-from semshare.model import BertBlocks, DSCMRNetwork, SemanticNetwork, load_bert
+from semshare.model import BertBlocks, DSCMRNetwork, PreNormBlocks, SemanticNetwork
 
 FEATURES, CLASSES, WORDS, LABELS, WIDTH = 10, 11, 30, 6, 16
 SIZES = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "epochs": 1, "learning_rate": 1e-3}
@@ -74,63 +71,146 @@ def _gelu(x: float) -> float:
     return x * (1 + math.erf(x / math.sqrt(2))) / 2
 
 
-def _slow_encoder(encoder: BertBlocks, vectors: Tensor, places: list[int], heads: int) -> list[list[float]]:
+Rows = list[list[float]]
+
+
+def _attended(queries: Rows, keys: Rows, values: Rows, heads: int) -> Rows:
+    """Attention a head, a query and a key at a time; the heads side by side."""
+    size, attended = len(queries[0]) // heads, []
+    for query in queries:
+        mixed: list[float] = []
+        for head in range(heads):
+            part = slice(head * size, (head + 1) * size)
+            logits = [sum(q * k for q, k in zip(query[part], key[part], strict=True)) / math.sqrt(size) for key in keys]
+            weights = [math.exp(logit) for logit in logits]
+            total = sum(weights)
+            for at in range(part.start, part.stop):
+                mixed.append(sum(w * value[at] for w, value in zip(weights, values, strict=True)) / total)
+        attended.append(mixed)
+    return attended
+
+
+def _added(left: list[float], right: list[float], weight: float = 1.0) -> list[float]:
+    return [a + weight * b for a, b in zip(left, right, strict=True)]
+
+
+def _slow_encoder(encoder: BertBlocks, vectors: Tensor, places: list[int], heads: int, place_weight: float) -> Rows:
     """One item without padding: post-LN BERT, a head, a query and a key at a time."""
     bert = encoder.bert
     table = bert.embeddings.position_embeddings.weight.tolist()
     states = [
-        _layer_norm([x + p for x, p in zip(vector, table[place], strict=True)], bert.embeddings.LayerNorm)
+        _layer_norm(_added(vector, table[place], place_weight), bert.embeddings.LayerNorm)
         for vector, place in zip(vectors.tolist(), places, strict=True)
     ]
-    size = len(states[0]) // heads
     for layer in bert.encoder.layer:
         attention = layer.attention
         queries, keys, values = (
             [_linear(state, getattr(attention.self, name)) for state in states] for name in ("query", "key", "value")
         )
-        attended = []
-        for query in queries:
-            mixed: list[float] = []
-            for head in range(heads):
-                part = slice(head * size, (head + 1) * size)
-                logits = [
-                    sum(q * k for q, k in zip(query[part], key[part], strict=True)) / math.sqrt(size) for key in keys
-                ]
-                weights = [math.exp(logit) for logit in logits]
-                total = sum(weights)
-                for at in range(part.start, part.stop):
-                    mixed.append(sum(w * value[at] for w, value in zip(weights, values, strict=True)) / total)
-            attended.append(mixed)
+        attended = _attended(queries, keys, values, heads)
         for row, mixed in enumerate(attended):
             update = _linear(mixed, attention.output.dense)
-            added = [a + b for a, b in zip(update, states[row], strict=True)]
-            middle = _layer_norm(added, attention.output.LayerNorm)
+            middle = _layer_norm(_added(update, states[row]), attention.output.LayerNorm)
             inner = [_gelu(x) for x in _linear(middle, layer.intermediate.dense)]
             outer = _linear(inner, layer.output.dense)
-            states[row] = _layer_norm([a + b for a, b in zip(outer, middle, strict=True)], layer.output.LayerNorm)
+            states[row] = _layer_norm(_added(outer, middle), layer.output.LayerNorm)
     return states
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("kind", ["regions", "words"])
-def test_shared_encoder_equals_a_slow_loop(kind: str, layers: int) -> None:
-    torch.manual_seed(1)
-    encoder = BertBlocks(_experiment(layers=layers)).eval()
+def _slow_pre_norm(
+    encoder: PreNormBlocks, vectors: Tensor, places: list[int] | None, weight: float, heads: int
+) -> Rows:
+    """One item without padding: norm first, a ReLU inside each block, at the end a norm and a ReLU."""
+    states: Rows = vectors.tolist()
+    if places is not None:
+        table = encoder.places.weight.tolist()
+        states = [_added(state, table[place], weight) for state, place in zip(states, places, strict=True)]
+    for block in encoder.blocks.layers:
+        attention = block.self_attn
+        normed = [_layer_norm(state, block.norm1) for state in states]
+        width = len(normed[0])
+        queries, keys, values = (
+            [
+                (
+                    attention.in_proj_weight[at : at + width].double() @ torch.tensor(state, dtype=torch.float64)
+                    + attention.in_proj_bias[at : at + width].double()
+                ).tolist()
+                for state in normed
+            ]
+            for at in (0, width, 2 * width)
+        )
+        for row, mixed in enumerate(_attended(queries, keys, values, heads)):
+            middle = _added(states[row], _linear(mixed, attention.out_proj))
+            inner = [max(x, 0.0) for x in _linear(_layer_norm(middle, block.norm2), block.linear1)]
+            states[row] = _added(middle, _linear(inner, block.linear2))
+    return [[max(x, 0.0) for x in _layer_norm(state, encoder.blocks.norm)] for state in states]
+
+
+def _moved(encoder: torch.nn.Module) -> torch.nn.Module:
+    """``encoder`` with every weight away from where it began, so that each matters."""
     with torch.no_grad():
         for parameter in encoder.parameters():
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter) * 0.3)
-    lengths, longest = [3, 5], 5
+    return encoder
+
+
+def _embedded(kind: str, lengths: list[int], longest: int) -> Segments:
+    """Random segments as the encoder gets them: padding holds rubbish."""
     mask = torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)
-    places = torch.rand(2, longest, 5) if kind == "regions" else torch.arange(longest).expand(2, -1)
-    segments = Segments(torch.randn(2, longest, WIDTH), places, mask, torch.full((2, longest), -1))
+    shape = (len(lengths), longest)
+    places = torch.rand(*shape, 5) if kind == "regions" else torch.arange(longest).expand(shape)
+    return Segments(torch.randn(*shape, WIDTH), places, mask, torch.full(shape, -1))
+
+
+@pytest.mark.parametrize(("layers", "place_weight"), [(1, 1.0), (2, 1.0), (1, 0.25)])
+@pytest.mark.parametrize("kind", ["regions", "words"])
+def test_shared_encoder_equals_a_slow_loop(kind: str, layers: int, place_weight: float) -> None:
+    torch.manual_seed(1)
+    encoder = _moved(BertBlocks(_experiment(layers=layers, place_weight=place_weight)).eval())
+    lengths = [3, 5]
+    segments = _embedded(kind, lengths, 5)
     with torch.inference_mode():
         found = encoder(segments)
         for row, length in enumerate(lengths):
             # Regions all stand at place 0.
             where = [0] * length if kind == "regions" else list(range(length))
-            slow = _slow_encoder(encoder, segments.features[row, :length], where, heads=4)
+            slow = _slow_encoder(encoder, segments.features[row, :length], where, 4, place_weight)
             torch.testing.assert_close(found[row, :length], torch.tensor(slow), rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("mode", ["training", "evaluation"])  # torch has another path for each
+@pytest.mark.parametrize(("layers", "place_weight"), [(1, 1.0), (2, 1e-5), (2, 0.25)])
+@pytest.mark.parametrize("kind", ["regions", "words"])
+def test_pre_norm_blocks_equal_a_slow_loop(kind: str, layers: int, place_weight: float, mode: str) -> None:
+    torch.manual_seed(1)
+    fields = {"block": "pre-ln", "layers": layers, "place_weight": place_weight, "dropout": 0.0}
+    encoder = _moved(PreNormBlocks(_experiment(**fields))).train(mode == "training")
+    lengths = [3, 5]
+    segments = _embedded(kind, lengths, 5)
+    with torch.inference_mode(mode == "evaluation"):
+        found = encoder(segments).detach()
+    for row, length in enumerate(lengths):
+        # Regions have no place but their box.
+        where = None if kind == "regions" else list(range(length))
+        slow = _slow_pre_norm(encoder, segments.features[row, :length], where, place_weight, heads=4)
+        torch.testing.assert_close(found[row, :length], torch.tensor(slow), rtol=0, atol=2e-5)
+    assert (found >= 0).all() and (found[segments.mask] == 0).any(), "a ReLU stands at the end"
+
+
+def test_pre_norm_blocks_begin_with_glorots_uniform_weights() -> None:
+    encoder = PreNormBlocks(_experiment(block="pre-ln", width=64, feed_forward=96))
+    matrices = [parameter for parameter in encoder.parameters() if parameter.dim() == 2]
+    assert len(matrices) == 1 + 4 * 2
+    for matrix in matrices:
+        bound = math.sqrt(6 / sum(matrix.shape))
+        assert 0.95 * bound < matrix.abs().max().item() <= bound
+        assert matrix.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+
+
+def test_the_block_is_chosen_by_the_experiment() -> None:
+    assert isinstance(_network(block="pre-ln").encoders["both"], PreNormBlocks)
+    assert isinstance(_network().encoders["both"], BertBlocks)
 
 
 def test_token_type_vectors_are_zero_and_stay_out_of_training() -> None:
@@ -143,9 +223,10 @@ def test_token_type_vectors_are_zero_and_stay_out_of_training() -> None:
 # What must not change an embedding
 
 
+@pytest.mark.parametrize("block", ["post-ln", "pre-ln"])
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "one a modality"])
-def test_padding_never_changes_an_image(shared: bool) -> None:
-    network = _network(shared)
+def test_padding_never_changes_an_image(shared: bool, block: str) -> None:
+    network = _network(shared, block=block)
     lengths = [4, 9, 1]
     batch = _regions(lengths, longest=9)
     with torch.inference_mode():
@@ -156,9 +237,10 @@ def test_padding_never_changes_an_image(shared: bool) -> None:
                 torch.testing.assert_close(getattr(whole, name)[row], getattr(alone, name)[0], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("block", ["post-ln", "pre-ln"])
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "one a modality"])
-def test_padding_never_changes_a_text(shared: bool) -> None:
-    network = _network(shared)
+def test_padding_never_changes_a_text(shared: bool, block: str) -> None:
+    network = _network(shared, block=block)
     texts = [[1, 7, 8, 2], [1, 9, 10, 11, 12, 13, 14, 2], [1, 2]]
     with torch.inference_mode():
         whole = network("text", pad_words(texts))
@@ -166,6 +248,38 @@ def test_padding_never_changes_a_text(shared: bool) -> None:
             alone = network("text", pad_words([text]))
             for name in ("embedding", "scores", "probabilities", "common"):
                 torch.testing.assert_close(getattr(whole, name)[row], getattr(alone, name)[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("block", ["post-ln", "pre-ln"])
+def test_padding_that_is_read_makes_a_text_depend_on_its_batch(block: str) -> None:
+    network = _network(block=block, padding="read")
+    texts = [[1, 7, 8, 2], [1, 9, 10, 11, 12, 13, 14, 2]]
+    with torch.inference_mode():
+        whole, alone = network("text", pad_words(texts)), network("text", pad_words(texts[:1]))
+        for name in ("embedding", "scores", "probabilities", "common"):
+            assert (getattr(whole, name)[0] - getattr(alone, name)[0]).abs().max() > 1e-3, name
+        # The longest text has no padding to read, and the order of the batch is nothing.
+        longest = network("text", pad_words(texts[1:])).embedding[0]
+        torch.testing.assert_close(whole.embedding[1], longest, rtol=0, atol=1e-5)
+        swapped = network("text", pad_words(texts[::-1])).embedding[1]
+        torch.testing.assert_close(whole.embedding[0], swapped, rtol=0, atol=1e-5)
+
+
+def test_padding_that_is_read_counts_like_a_segment() -> None:
+    network = _network(padding="read")
+    words = pad_words([[1, 7, 8, 2], [1, 9, 10, 11, 12, 13, 14, 2]])
+    regions = _regions([4, 9], 9)
+    full = replace(regions, mask=torch.ones_like(regions.mask))
+    with torch.inference_mode():
+        output = network("text", words)
+        embedded = network.segments["text"](words)
+        assert not embedded.features[0, 4:].any(), "the GRU stops at a text's end"
+        states = network.encoders["both"](replace(embedded, mask=torch.ones_like(embedded.mask)))
+        tokens = torch.sigmoid(network.classifiers["both"](states))
+        torch.testing.assert_close(output.probabilities, tokens.mean(1))
+        torch.testing.assert_close(output.embedding, torch.nn.functional.normalize(tokens, dim=-1).mean(1))
+        torch.testing.assert_close(output.common, embedded.features.mean(1))
+        assert torch.equal(network("image", regions).embedding, network("image", full).embedding)
 
 
 def _permuted(segments: Segments, order: Tensor, with_boxes: bool = True) -> Segments:
@@ -262,6 +376,62 @@ def test_a_hidden_words_own_id_has_no_effect() -> None:
         assert not torch.allclose(network("text", first).embedding, network("text", second).embedding, atol=1e-3)
 
 
+@pytest.mark.parametrize(("masked_word", "id"), [("unk", 3), ("mask", 4)])
+def test_a_hidden_word_shows_the_symbol_that_the_experiment_names(masked_word: str, id: int) -> None:
+    network = _network(masked_word=masked_word)
+    hidden = torch.tensor([[False, False, True, False, False]])
+    with torch.inference_mode():
+        found = network("text", pad_words([[1, 7, 20, 9, 2]]), hidden)
+        shown = network("text", pad_words([[1, 7, id, 9, 2]]))
+    assert torch.equal(found.embedding, shown.embedding) and found.targets.tolist() == [20]
+
+
+def test_a_hidden_region_shows_the_learnt_vector_and_its_own_box() -> None:
+    network, batch = _network(), _regions([6], 6)
+    hidden = torch.tensor([[False, False, True, False, False, False]])
+    shown = batch.features.clone()
+    shown[hidden] = network.segments["image"].mask.detach()
+    moved = replace(batch, positions=batch.positions + 0.3 * hidden.unsqueeze(-1))
+    with torch.inference_mode():
+        found = network("image", batch, hidden)
+        expected = network("image", batch.with_features(shown)).embedding
+        torch.testing.assert_close(found.embedding, expected, rtol=0, atol=1e-5)
+        assert not torch.allclose(found.embedding, network("image", moved, hidden).embedding, atol=1e-3)
+
+
+def test_a_hidden_region_that_is_kept_shows_itself_and_is_predicted_all_the_same() -> None:
+    network, batch = _network(masked_region="kept"), _regions([6, 4], 6)
+    hidden = torch.zeros(2, 6, dtype=torch.bool)
+    hidden[0, 2] = hidden[1, 3] = True
+    with torch.inference_mode():
+        found = network("image", batch, hidden)
+        assert torch.equal(found.embedding, network("image", batch).embedding)
+    assert torch.equal(found.targets, batch.targets[hidden]) and found.context.shape == (2, CLASSES)
+    assert "segments.image.mask" not in network.state_dict(), "no vector is learnt for what is never shown"
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e-4, 0.5])
+def test_the_box_weighs_what_the_experiment_says(weight: float) -> None:
+    batch = _regions([6], 6)
+    network, whole = _network(box_weight=weight), _network()
+    with torch.inference_mode():
+        found, encoder = network.segments["image"](batch).features, whole.segments["image"]
+        torch.testing.assert_close(found, encoder.feature(batch.features) + weight * encoder.box(batch.positions))
+        elsewhere = replace(batch, positions=batch.positions.flip(1))
+        assert torch.equal(network("image", batch).embedding, network("image", elsewhere).embedding) == (weight == 0)
+
+
+def test_without_weight_a_words_place_is_nothing_to_the_blocks() -> None:
+    for block in ("post-ln", "pre-ln"):
+        encoder = _network(block=block, place_weight=0.0).encoders["both"]
+        segments = _embedded("words", [5], 5)
+        order = torch.tensor([3, 0, 4, 1, 2])
+        with torch.inference_mode():
+            states = encoder(segments)
+            moved = encoder(segments.with_features(segments.features[:, order]))
+        torch.testing.assert_close(moved, states[:, order], rtol=0, atol=1e-5)
+
+
 def test_hiding_changes_the_embedding() -> None:
     network, batch = _network(), _regions([6], 6)
     hidden = torch.tensor([[True, False, True, False, False, False]])
@@ -314,56 +484,6 @@ def test_networks_own_their_word_vectors(kind: str) -> None:
         network = DSCMRNetwork(FEATURES, vectors, LABELS, hidden=20, width=12)
     network.load_state_dict({name: weight + 1 for name, weight in network.state_dict().items()})
     assert (vectors == 1).all()
-
-
-# Weights of a BERT checkpoint
-
-
-def _checkpoint(folder: Path, **changed: int) -> BertModel:
-    torch.manual_seed(5)
-    sizes = {
-        "vocab_size": 40, "hidden_size": WIDTH, "num_hidden_layers": 3, "num_attention_heads": 2,
-        "intermediate_size": 24, "max_position_embeddings": 160, "type_vocab_size": 2,
-    }  # fmt: skip
-    model = BertModel(BertConfig(**{**sizes, **changed}))
-    model.save_pretrained(folder)
-    return model
-
-
-def test_load_bert_copies_layers_positions_and_norm(tmp_path: Path) -> None:
-    theirs = _checkpoint(tmp_path)
-    mine = BertBlocks(_experiment(bert=str(tmp_path))).bert
-    assert len(mine.encoder.layer) == 2
-    for number in range(2):
-        for name, weight in theirs.encoder.layer[number].state_dict().items():
-            assert torch.equal(mine.encoder.layer[number].state_dict()[name], weight), name
-    positions = theirs.embeddings.position_embeddings.weight
-    assert torch.equal(mine.embeddings.position_embeddings.weight, positions[:150])
-    assert torch.equal(mine.embeddings.LayerNorm.weight, theirs.embeddings.LayerNorm.weight)
-    assert not mine.embeddings.token_type_embeddings.weight.any()
-    fresh = BertBlocks(_experiment()).bert
-    assert not torch.equal(fresh.encoder.layer[0].output.dense.weight, mine.encoder.layer[0].output.dense.weight)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("hidden_size", 32),
-        ("intermediate_size", 48),
-        ("num_hidden_layers", 1),
-        ("max_position_embeddings", 100),
-    ],
-)
-def test_load_bert_names_the_field_that_does_not_fit(tmp_path: Path, field: str, value: int) -> None:
-    _checkpoint(tmp_path, **{field: value})
-    encoder = BertBlocks(_experiment()).bert
-    with pytest.raises(UserError, match=f"bert: .* has {field} {value}, expected"):
-        load_bert(encoder, str(tmp_path))
-
-
-def test_load_bert_without_a_checkpoint_is_a_user_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="bert: cannot read a BERT checkpoint from"):
-        BertBlocks(_experiment(bert=str(tmp_path / "nowhere")))
 
 
 # DSCMR

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pytest
 from PIL import Image
 from webserver import Server, serve
 
-from semshare import cli, prepare
+from semshare import cli, prepare, runs
 from semshare.data import catalogue, official
 from semshare.data.coco import CocoSource
 from semshare.data.download import Remote
@@ -96,9 +98,10 @@ def server(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Itera
                 ),
             ),
         )
-        entry = catalogue.Entry(lambda scale, root, split_seed: CocoSource(root, split_seed), "captions")
         monkeypatch.setitem(prepare.PLANS, "tiny", plan)
-        monkeypatch.setitem(catalogue.CATALOGUE, "tiny", entry)
+        monkeypatch.setitem(
+            catalogue.CATALOGUE, "tiny", catalogue._on_disk("tiny", CocoSource, "captions", "", ("tiny",))
+        )
         yield one
 
 
@@ -211,6 +214,115 @@ def test_a_folder_filled_by_hand_is_used_as_it_is(
     assert "cannot be read" not in capsys.readouterr().err
     assert server.asked == [] and files(tmp_path) == before | {"tiny/10.jpg"}
     assert "used as it is" in said[0]
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    """A collection of one's own: five pictures and the file that describes them."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rows = []
+    for number, (name, content) in enumerate(list(coco_files()[1].items())[:5]):
+        (folder / Path(name).name).write_bytes(content)
+        rows.append({"image": Path(name).name, "texts": [f"picture {number}"], "labels": [("sky", "sea")[number % 2]]})
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_a_root_that_was_prepared_is_found_without_it(
+    given: str, collection: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=r"run semshare data prepare custom, with --root .*nothing at .*data/custom"):
+        prepare.describe("custom")
+    root = collection if given == "folder" else collection / "rows.jsonl"
+    monkeypatch.chdir(collection.parent)
+    said: list[str] = []
+    made = prepare.prepare("custom", Path(os.path.relpath(root)), say=said.append)
+    link = own_home / "data" / "custom"
+    assert link.is_symlink() and link.readlink() == root.resolve()
+    assert said[-1] == f"{root}: found from now on without --root"
+    assert prepare.describe("custom")["checksum"] == made["checksum"]
+    assert prepare.describe("custom")["root"] == str(root)
+    # Found in place, nothing is extracted twice, and preparing again reads the same.
+    stores = list((own_home / "regions").glob("*/index.json"))
+    with_root, without = (catalogue.load("custom", "smoke", one) for one in (root, None))
+    assert with_root.checksum == without.checksum and with_root.store.folder == without.store.folder
+    assert prepare.prepare("custom", say=said.append)["root"] == str(root)
+    assert list((own_home / "regions").glob("*/index.json")) == stores
+
+
+def test_the_regions_a_dataset_was_prepared_with_are_taken_where_none_are_named(
+    collection: Path, own_home: Path
+) -> None:
+    said: list[str] = []
+    prepare.prepare("custom", collection, regions="simulated", say=said.append)
+    assert said[-1] == "custom: regions 'simulated' are taken from now on where none are named"
+    assert catalogue.regions_of("custom") == runs.plan("custom", "ours").regions == "simulated"
+    assert catalogue.load("custom", "smoke").regions == "simulated"
+    assert prepare.describe("custom")["regions"] == {"extractor": "simulated"}
+    assert runs.plan("custom", "ours", regions="grid").regions == "grid"
+    again = prepare.prepare("custom", say=said.append)
+    assert again["regions"]["extractor"] == again["status"] == "simulated"
+    prepare.prepare("custom", regions="grid", say=said.append)
+    assert catalogue.regions_of("custom") == "grid"
+    (own_home / "data" / "custom.regions").write_text("gird\n")
+    with pytest.raises(UserError, match=r"custom.regions: regions: unknown 'gird', expected one of grid"):
+        prepare.describe("custom")
+
+
+def test_the_stand_ins_regions_do_not_follow_what_was_prepared(own_home: Path) -> None:
+    assert catalogue.regions_file("scenes-coco1k") is None and catalogue.regions_of("scenes-coco1k") == "grid"
+
+
+def test_another_root_takes_the_links_place_and_a_missing_one_is_named(
+    collection: Path, own_home: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    prepare.prepare("custom", collection, say=said.append)
+    other = tmp_path / "other"
+    shutil.copytree(collection, other)
+    prepare.prepare("custom", other, say=said.append)
+    assert (own_home / "data" / "custom").readlink() == other
+    assert said[-1] == f"{other}: found from now on without --root, in place of {collection}"
+    # A root that cannot be used does not become known.
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="0 files"):
+        prepare.prepare("custom", tmp_path / "empty")
+    assert (own_home / "data" / "custom").readlink() == other
+    shutil.rmtree(other)
+    for read in (prepare.describe, prepare.prepare):
+        with pytest.raises(UserError, match=rf"custom: leads to {other}, which is gone; .*--root, or remove the link"):
+            read("custom")
+    prepare.prepare("custom", collection)
+    assert prepare.describe("custom")["root"] == str(collection)
+
+
+def test_data_in_the_cache_is_never_replaced_by_a_link(collection: Path, own_home: Path) -> None:
+    place = own_home / "data" / "custom"
+    shutil.copytree(collection, place)
+    with pytest.raises(UserError, match=r"data/custom: data stands here already and is what 'custom' means"):
+        prepare.prepare("custom", collection)
+    assert not place.is_symlink() and files(place) == files(collection)
+    assert not (own_home / "regions").exists()
+    assert prepare.prepare("custom", place)["root"] == str(place)
+
+
+def test_nothing_is_fetched_into_a_linked_folder(server: Server, tmp_path: Path, own_home: Path) -> None:
+    annotations, pictures = coco_files()
+    for name, content in (annotations | pictures).items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(content)
+    prepare.prepare("tiny", tmp_path / "mine", **QUICK)
+    (tmp_path / "mine" / "tiny" / "3.jpg").unlink()
+    assert prepare.prepare("tiny", **QUICK)["root"] == str(tmp_path / "mine")
+    assert server.asked == [] and not (tmp_path / "mine" / "archives").exists()
+
+
+@pytest.mark.parametrize("read", [prepare.prepare, prepare.describe])
+def test_a_generated_dataset_reads_no_root(read: Callable, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"root: dataset 'scenes-coco1k' is generated and reads none"):
+        read("scenes-coco1k", tmp_path)
 
 
 def test_what_only_a_person_can_get_is_explained(

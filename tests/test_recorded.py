@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def test_a_recording_holds_no_path_of_this_machine(folder: Path, semshare_home: 
     text = (folder / "two.json").read_text()
     assert str(semshare_home) not in text and str(Path.home()) not in text
     assert all(row["experiment"]["root"] is None for row in json.loads(text)["runs"])
+
+
+def test_a_recorded_checkpoint_has_a_name_and_no_place() -> None:
+    run = runs.get(_plan(None, "cpu")[0], "cpu", quiet=True)
+    begun = replace(run, experiment=run.experiment.change(bert="/home/me/models/small-bert"))
+    row = recorded._row(begun)
+    assert row["experiment"]["bert"] == "models/small-bert" and "/home" not in json.dumps(row)
+    assert row["initial_weights"] == "random"
 
 
 def test_an_interrupted_study_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

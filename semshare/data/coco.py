@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from semshare.data.files import count_notes, digest, is_inside, open_picture, stamp
+from semshare.data.files import count_notes, is_inside, open_picture, pool_digest
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
 
 _CAPTIONS = 5  # kept an image, as the paper does
 DEV = 1000  # of the Karpathy split's 5,000 for validation
 KARPATHY_SIZES: dict[Split, int] = {"train": 113_287, "dev": DEV, "test": 5000}
+OFFICIAL_SIZES = {"train2014": 82_783, "val2014": 40_504, "train2017": 118_287, "val2017": 5000}
 _KARPATHY: dict[str, Split] = {"train": "train", "restval": "train", "val": "dev", "test": "test"}
 
 _ATTRIBUTION = (
@@ -30,6 +31,10 @@ class CocoSource:
 
     Category ids are not contiguous: labels are the category names in ascending id. Pictures without a
     caption or without a label are left out, as are captions past an image's fifth.
+
+    Attributes:
+        status: ``real`` with more than 100,000 pictures, else ``subset``.
+        notes: counts that differ from the official ones and how many pictures were left out, one line each.
     """
 
     name = "coco"
@@ -43,18 +48,22 @@ class CocoSource:
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
         self._files = instances.files
         captions = defaultdict(list)
-        for split in instances.splits:
+        for split in instances.pictures:
             path = self.root / "annotations" / f"captions_{split}.json"
             for one in _read(path, ("images", "annotations"))["annotations"]:
                 captions[_field(path, one, "image_id", int)].append(_field(path, one, "caption", str))
-        names = "\n".join(f"{id} {path.resolve()} {stamp(path)}" for id, path in sorted(self._files.items()))
-        self.pool = f"coco-{digest(names)}"
+        self.pool = f"coco-{pool_digest({str(id): self._files[id] for id in sorted(self._files)})}"
         ids = [id for id in sorted(self._files) if captions[id] and instances.labels[id]]
         splits = _split(ids, split_seed)
         self._items = [
             Item(str(id), tuple(captions[id][:_CAPTIONS]), instances.names_of(id), split=splits[id]) for id in ids
         ]
         self.status: Literal["real", "subset"] = "real" if len(ids) > 100_000 else "subset"
+        folder, pictures = self.root / "annotations", instances.pictures
+        counts = [(f"pictures of {one}", pictures[one], OFFICIAL_SIZES.get(one, pictures[one])) for one in pictures]
+        left_out = len(self._files) - len(ids)
+        more = [f"{folder}: {left_out:,} pictures without a caption or a label, left out"] if left_out else []
+        self.notes = (*count_notes(folder, counts), *more)
 
     def items(self) -> list[Item]:
         """The pairs in ascending id."""
@@ -93,7 +102,7 @@ class KarpathySource:
         records = _read(path, ("images",))["images"]
         instances = _Instances(self.root, "instances_*2014.json")
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
-        here = {split: _listed(self.root / split) for split in instances.splits}
+        here = {split: _listed(self.root / split) for split in instances.pictures}
         self._files: dict[str, Path] = {}
         self._items: list[Item] = []
         left_out: Counter[str] = Counter()
@@ -123,7 +132,7 @@ class KarpathySource:
         differing = count_notes(path, [(f"{name} pictures", found[name], KARPATHY_SIZES[name]) for name in SPLITS])
         self.notes = (*differing, *(f"{path}: {n:,} pictures {why}, left out" for why, n in left_out.items()))
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
-        self.pool = f"coco-karpathy-{digest(str(self.root.resolve()))}"
+        self.pool = f"coco-karpathy-{pool_digest(self._files)}"
 
     def items(self) -> list[Item]:
         """The pairs in the order of ``dataset_coco.json``."""
@@ -144,15 +153,15 @@ class _Instances:
     def __init__(self, root: Path, pattern: str) -> None:
         self.files: dict[int, Path] = {}
         self.labels: defaultdict[int, set[int]] = defaultdict(set)
-        self.splits: list[str] = []
+        self.pictures: dict[str, int] = {}  # of each split
         categories: dict[int, dict[str, Any]] = {}
         found = sorted((root / "annotations").glob(pattern))
         if not found:
             raise UserError(f"{root / 'annotations'}: no {pattern} here, expected COCO's official layout")
         for path in found:
             split = path.stem.removeprefix("instances_")
-            self.splits.append(split)
             content = _read(path, ("images", "annotations", "categories"))
+            self.pictures[split] = len(content["images"])
             categories |= {_field(path, one, "id", int): one for one in content["categories"]}
             for image in content["images"]:
                 name = _field(path, image, "file_name", str)

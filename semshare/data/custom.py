@@ -31,7 +31,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from semshare.data import splits
-from semshare.data.files import SHOWN, digest, is_inside, open_picture, read_lines, stamp
+from semshare.data.files import SHOWN, is_inside, open_picture, pool_digest, read_lines
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
 
@@ -63,7 +63,8 @@ class CustomSource:
         Raises:
             UserError: no such file, or rows that are wrong: the first 20 mistakes by line, and how many more.
         """
-        self.path = _file(Path(root))
+        self.root = Path(root)
+        self.path = _file(self.root)
         self.split_seed = split_seed
         check = _Rows(self.path)
         for line, record in _jsonl(check) if self.path.suffix.lower() == ".jsonl" else _csv(check):
@@ -76,8 +77,7 @@ class CustomSource:
             fifth = max(1, len(items) // 5)
             self.splits = splits.split_ids(self.splits, split_seed, fifth, fifth)
         self._items = [Item(item.id, item.texts, item.labels, self.splits[item.id]) for item in items]
-        stamps = [f"{id} {path.resolve()} {stamp(path)}" for id, path in self._files.items()]
-        self.pool = f"custom-{digest(chr(10).join(stamps))}"
+        self.pool = f"custom-{pool_digest(self._files)}"
 
     def items(self) -> list[Item]:
         """The rows in the order of the file."""

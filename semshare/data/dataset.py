@@ -131,6 +131,11 @@ class PairedDataset:
     missing_regions: float = 0.0
 
     @property
+    def regions(self) -> str:
+        """The name of what made the regions."""
+        return self.store.meta["extractor"]
+
+    @property
     def feature_size(self) -> int:
         """Length of a region's feature."""
         return self.store.meta["features"]
@@ -165,7 +170,7 @@ class PairedDataset:
         return Segments(
             features=stored[..., :-7],
             positions=stored[..., BOX],
-            mask=(stored[..., SCORE] > 0) & kept_regions(chosen, self.missing_regions, stored.shape[1]),
+            mask=kept_regions(chosen, self.missing_regions, stored[..., SCORE] > 0),
             targets=stored[..., CLASS].long(),
         )
 

@@ -15,7 +15,7 @@ from torchvision.models import detection
 from torchvision.models._api import WeightsEnum
 from torchvision.ops import nms
 
-from semshare.data.regions import REGIONS, RegionExtractor, Regions
+from semshare.data.regions import REGIONS, UNTRAINED, RegionExtractor, Regions
 from semshare.errors import UserError
 
 _SAME = 0.95  # two boxes that overlap more than this are one region under two classes
@@ -40,11 +40,14 @@ class FasterRCNNRegions(RegionExtractor):
     """The best 36 detections of a Faster R-CNN trained on COCO; a feature is the box head's output for that box.
 
     Fewer than 36 survivors are padded with score 0. Classes are the detector's own 91, 0 the background.
+    The weights were trained on COCO's train2017, which holds most of the pictures that Karpathy's split calls dev and
+    test: on COCO the detector has seen pictures that a method is tested on.
     """
 
     name = "fasterrcnn"
     feature_size = 1024
     class_count = 91
+    batch = 8  # large pictures: 32 would take some 10 GB
     _build = staticmethod(detection.fasterrcnn_resnet50_fpn_v2)
     _weights: type[WeightsEnum] = detection.FasterRCNN_ResNet50_FPN_V2_Weights
 
@@ -53,17 +56,21 @@ class FasterRCNNRegions(RegionExtractor):
 
         Args:
             device: where it runs.
-            weights: ``"DEFAULT"`` loads the COCO weights, downloaded at first use; ``None`` leaves random ones.
+            weights: ``"DEFAULT"`` loads the COCO weights, downloaded at first use; ``None`` leaves random ones,
+                always the same. The name then says so.
 
         Raises:
             UserError: the weights are neither at hand nor to be had; the message says where to put the file.
         """
         self._device = torch.device(device)
         # No detection and no proposal may be dropped for its score, or the rule's top 36 could not be filled.
-        network = self._build(
-            weights=None, weights_backbone=None, box_score_thresh=0.0, box_detections_per_img=300, rpn_score_thresh=0.0
-        )
-        if weights is not None:
+        keep_all = {"box_score_thresh": 0.0, "box_detections_per_img": 300, "rpn_score_thresh": 0.0}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = self._build(weights=None, weights_backbone=None, **keep_all)
+        if weights is None:
+            self.name += UNTRAINED
+        else:
             _load(network, self._weights.DEFAULT)
         self._network = network.eval().to(self._device)
 

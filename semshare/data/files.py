@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
@@ -72,7 +73,12 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
-def stamp(path: Path) -> str:
+def pool_digest(files: Mapping[str, Path]) -> str:
+    """Names the pictures ``files`` (by id) by what would change their regions: each one's file, its size and time."""
+    return digest("\n".join(f"{id} {os.path.realpath(path)} {_stamp(path)}" for id, path in files.items()))
+
+
+def _stamp(path: Path) -> str:
     """What changes when the file at ``path`` is replaced or appears: size and time, or ``missing``."""
     try:
         state = path.stat()

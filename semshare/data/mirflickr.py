@@ -14,7 +14,7 @@ from typing import Literal
 from PIL import Image
 
 from semshare.data import splits
-from semshare.data.files import count_notes, digest, open_picture, read_lines, shorten
+from semshare.data.files import count_notes, digest, open_picture, pool_digest, read_lines, shorten
 from semshare.data.source import Item
 from semshare.errors import UserError
 
@@ -93,11 +93,14 @@ class MirflickrSource(_Flickr):
         rows, notes = _official(root, with_pictures=True)
         super().__init__(root, rows, notes, split_seed)
         self.status: Literal["real", "subset"] = "real" if len(rows) == PAIRS else "subset"
-        self.pool = f"flickr25k-{digest(str(root.resolve()))}"
+        self.pool = f"flickr25k-{pool_digest({id: self._file(id) for id in self.pool_ids()})}"
 
     def picture(self, id: str) -> Image.Image:
         """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
-        return open_picture(self.root / "mirflickr" / f"im{int(id)}.jpg")
+        return open_picture(self._file(id))
+
+    def _file(self, id: str) -> Path:
+        return self.root / "mirflickr" / f"im{int(id)}.jpg"
 
 
 class FlickrTextSource(_Flickr):
@@ -106,7 +109,8 @@ class FlickrTextSource(_Flickr):
     Same ids, texts, labels and splits as :class:`MirflickrSource` of the same data. ``root`` holds either the
     three text files (``all_imgs.txt``, ``all_tags.txt``, ``all_labels.txt``, with ``label_names.txt`` and
     ``TagList_1386.txt``) or the official layout, whose pictures are then not needed. The status is always
-    ``simulated``; the pool is named by the labels, of which its regions are drawn.
+    ``simulated``; the pool is named by the labels, of which its regions are drawn. Image scores are thereby put in
+    (:mod:`semshare.data.simulated`), scores of texts are not.
     """
 
     name = "flickr25k-simulated"

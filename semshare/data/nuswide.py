@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from semshare.data import splits
-from semshare.data.files import count_notes, digest, is_inside, open_picture, read_bytes, read_lines, shorten
+from semshare.data.files import count_notes, is_inside, open_picture, pool_digest, read_bytes, read_lines, shorten
 from semshare.data.source import Item
 from semshare.errors import UserError
 
@@ -66,7 +66,7 @@ class NusWideSource:
         if concepts not in get_args(Concepts):
             raise UserError(f"concepts: unknown {concepts!r}, expected tc10 or tc21")
         self.root, self.split_seed = Path(root), split_seed
-        self._images = _first(self.root, _IMAGES)
+        images = _first(self.root, _IMAGES)
         names = _image_names(self.root / "ImageList" / "Imagelist.txt")
         counted = [("rows", len(names), ROWS)]
         self.label_names, labels, bad, label_notes, found = _concepts(self.root, len(names), int(concepts[2:]))
@@ -75,7 +75,7 @@ class NusWideSource:
         tags = [line.strip() for line in read_lines(tag_list)]
         counted.append(("tags in the list", len(tags), TAGS))
         tag_notes: list[str] = []
-        there = _listed(self._images)
+        there = _listed(images)
         wanted = labels.any(1)
         wanted[list(bad)] = False
         kept, absent, empty = {}, 0, 0
@@ -88,14 +88,14 @@ class NusWideSource:
         counted.append(("pairs", len(kept), PAIRS[concepts]))
         if concepts == "tc10" and not absent:
             counted.append(("pairs with a tag", len(kept) - empty, WITH_TAGS))
-        missing = [f"{self._images}: {absent:,} pictures of wanted rows are missing, left out"] if absent else []
+        missing = [f"{images}: {absent:,} pictures of wanted rows are missing, left out"] if absent else []
         self.notes = tuple(count_notes(self.root, counted) + missing + shorten(label_notes + tag_notes, "bad rows"))
         self.status: Literal["real", "subset"] = "real" if len(kept) == PAIRS[concepts] else "subset"
         if len(kept) < 3:
             raise UserError(f"{self.root}: {len(kept)} pairs with a picture and a concept of {concepts}")
         size = splits.held_out(len(kept), HELD_OUT)
         self.splits = splits.split_ids((str(row + 1) for row in kept), split_seed, size, size)
-        self._files = {str(row + 1): names[row] for row in kept}
+        self._files = {str(row + 1): images / names[row] for row in kept}
         self._items = [
             Item(
                 id=str(row + 1),
@@ -105,7 +105,7 @@ class NusWideSource:
             )
             for row, text in kept.items()
         ]
-        self.pool = f"nuswide-{concepts}-{digest(str(self.root.resolve()))}"
+        self.pool = f"nuswide-{concepts}-{pool_digest(self._files)}"
 
     def items(self) -> list[Item]:
         """The pairs in the order of the list of images."""
@@ -117,7 +117,7 @@ class NusWideSource:
 
     def picture(self, id: str) -> Image.Image:
         """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
-        return open_picture(self._images / self._files[id])
+        return open_picture(self._files[id])
 
 
 def _first(root: Path, names: tuple[str, ...]) -> Path:

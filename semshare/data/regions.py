@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 REGIONS = 36  # the supplementary's fixed number of RoIs an image
+UNTRAINED = "-untrained"  # ends the name of a detector with random weights, which tries the pipeline: no result
 ELIGIBLE = 0.5  # a region above this score is eligible; with fewer than 36 of them the top 36 are taken
 
 # Columns that follow the feature in a stored row: box (x1, y1, x2, y2 relative, area ratio), class, score.
@@ -43,11 +45,15 @@ class Regions:
 
 
 class RegionExtractor(ABC):
-    """What turns pictures into regions. It sees pixels only: no labels, no drawn boxes, no file names."""
+    """What turns pictures into regions. It sees pixels only: no labels, no drawn boxes, no file names.
+
+    ``batch`` is how many pictures it takes at a time.
+    """
 
     name: str
     feature_size: int
     class_count: int
+    batch: int = 32
 
     @abstractmethod
     def extract(self, pictures: Sequence[Image.Image]) -> Regions:
@@ -97,11 +103,11 @@ class GridRegions(RegionExtractor):
         )
 
 
-def _detector(name: str) -> Callable[[torch.device | str], RegionExtractor]:
+def _detector(name: str, weights: Literal["DEFAULT"] | None = "DEFAULT") -> Callable[..., RegionExtractor]:
     def make(device: torch.device | str) -> RegionExtractor:
         from semshare.data.detector import FasterRCNNRegions, MobileFasterRCNNRegions  # slow to import, seldom needed
 
-        return {kind.name: kind for kind in (FasterRCNNRegions, MobileFasterRCNNRegions)}[name](device)
+        return {kind.name: kind for kind in (FasterRCNNRegions, MobileFasterRCNNRegions)}[name](device, weights)
 
     return make
 
@@ -111,4 +117,6 @@ EXTRACTORS: dict[str, Callable[[torch.device | str], RegionExtractor]] = {
     GridRegions.name: GridRegions,
     "fasterrcnn": _detector("fasterrcnn"),
     "fasterrcnn-mobilenet": _detector("fasterrcnn-mobilenet"),
+    f"fasterrcnn{UNTRAINED}": _detector("fasterrcnn", None),
+    f"fasterrcnn-mobilenet{UNTRAINED}": _detector("fasterrcnn-mobilenet", None),
 }

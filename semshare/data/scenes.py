@@ -45,6 +45,7 @@ class ScenesSource:
 
     status: Literal["stand-in"] = "stand-in"
     attribution = ATTRIBUTION
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,

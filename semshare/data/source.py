@@ -27,7 +27,8 @@ class Source(Protocol):
 
     ``pool`` names the collection of pictures: sources of one pool share extracted regions, so an
     item id must mean the same picture in all of them. ``supercategories`` maps a label to its
-    super-category and is empty where the label set has none.
+    super-category and is empty where the label set has none. ``notes`` says, one line each, where what was read
+    is not what is expected: counts, splits, rows left out.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Source(Protocol):
     label_names: tuple[str, ...]
     supercategories: Mapping[str, str]
     attribution: str
+    notes: tuple[str, ...]
 
     def items(self) -> list[Item]:
         """Every item, in a fixed order."""

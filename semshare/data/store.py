@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -176,6 +177,8 @@ class StoreWriter:
         self._close_shard()
         if self._shape is None:
             first = next(iter(self.skipped.values()), None)
+            with suppress(OSError):  # no empty folder stays behind
+                self.folder.rmdir()
             raise UserError(
                 f"{self.folder}: nothing to store" + (f", every item was skipped: {first}" if first else "")
             )

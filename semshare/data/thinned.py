@@ -14,12 +14,16 @@ import torch
 from torch import Tensor
 
 
-def kept_regions(ids: Sequence[str], missing: float, count: int) -> Tensor:
-    """[len(ids), count] bool, False where a region is withheld (probability ``missing``); an image keeps one."""
+def kept_regions(ids: Sequence[str], missing: float, present: Tensor) -> Tensor:
+    """The ``present`` regions of images ``ids`` ([N, L] bool) less those withheld; an image keeps one that is there.
+
+    ``missing`` is the probability, in [0, 1), that a region is withheld.
+    """
     if not missing:
-        return torch.ones(len(ids), count, dtype=torch.bool)
-    drawn = np.stack([_uniform(f"regions of {id}", count) for id in ids])
-    return torch.from_numpy((drawn >= missing) | (drawn == drawn.max(1, keepdims=True)))
+        return present
+    drawn = torch.from_numpy(np.stack([_uniform(f"regions of {id}", present.shape[1]) for id in ids]))
+    drawn = drawn.masked_fill(~present, -1)  # padding is never the one that stays
+    return present & ((drawn >= missing) | (drawn == drawn.amax(1, keepdim=True)))
 
 
 def kept_words(id: str, index: int, words: Sequence[int], missing: float) -> tuple[int, ...]:

@@ -96,8 +96,18 @@ def test_the_pool_is_named_by_the_folder_and_not_by_the_split(root: Path, tmp_pa
     assert CocoSource(_layout(tmp_path / "other")).pool != CocoSource(root).pool
 
 
-def test_a_part_of_coco_is_a_subset(root: Path) -> None:
-    assert CocoSource(root).status == "subset"
+def test_a_part_of_coco_is_a_subset_and_says_what_is_missing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = CocoSource(root)
+    assert source.status == "subset"
+    folder = root / "annotations"
+    left_out = f"{folder}: 2 pictures without a caption or a label, left out"
+    assert source.notes == (
+        f"{folder}: 8 pictures of train2017, expected 118,287",
+        f"{folder}: 12 pictures of val2017, expected 5,000",
+        left_out,
+    )
+    monkeypatch.setattr(coco, "OFFICIAL_SIZES", {"train2017": 8, "val2017": 12})
+    assert CocoSource(root).notes == (left_out,)
 
 
 @pytest.mark.parametrize("where", ["nowhere", "empty"])
@@ -294,7 +304,7 @@ def test_missing_parts_of_coco_2014_are_named(karpathy: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["coco", "coco5k", "coco1k"])
 def test_cocos_entries_share_one_prepared_folder(own_home: Path, name: str) -> None:
     open_it = catalogue.entry(name).open
-    expected = rf"root: missing; dataset '{name}' needs the folder that holds .*: run semshare data prepare coco, or"
+    expected = rf"root: missing; dataset '{name}' needs the folder that holds .*: run semshare data prepare {name},"
     with pytest.raises(UserError, match=expected):
         open_it("smoke", None, 0)
     prepared = _karpathy(own_home / "data" / "coco")

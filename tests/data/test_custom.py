@@ -234,5 +234,5 @@ def test_nothing_is_written_when_a_row_is_bad(folder: Path, own_home: Path) -> N
 
 
 def test_without_a_root_the_message_says_what_to_give(own_home: Path) -> None:
-    with pytest.raises(UserError, match=r"dataset 'custom' needs the JSONL .* of your collection: give it with --root"):
+    with pytest.raises(UserError, match=r"'custom' needs the JSONL .* of your collection: run semshare data prepare"):
         catalogue.load("custom", "smoke")

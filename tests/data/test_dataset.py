@@ -115,6 +115,74 @@ def test_epochs_are_shuffled_and_draw_captions_by_the_generator(dataset: PairedD
     assert len(drawn) == len(dataset.parts["train"].texts)
 
 
+# Pairing
+
+
+def test_texts_by_image_are_its_own_or_those_of_its_label_vector(dataset: PairedDataset) -> None:
+    part = dataset.parts["train"]
+    owners, vectors = part.owner.tolist(), part.labels.tolist()
+    texts = range(len(part.texts))
+    for image in range(len(part.image_ids)):
+        own = [row for row in texts if owners[row] == image]
+        alike = [row for row in texts if vectors[owners[row]] == vectors[image]]
+        assert part.texts_by_image()[image] == part.texts_by_image("aligned")[image] == own
+        assert part.texts_by_image("same-labels")[image] == alike
+    assert part.texts_by_image("same-labels") != part.texts_by_image()
+
+
+def test_pairing_by_labels_draws_every_text_of_an_equal_label_vector_and_no_other(dataset: PairedDataset) -> None:
+    part, words = dataset.parts["train"], dataset.vocabulary.words
+    generator, drawn = torch.Generator().manual_seed(0), set()
+    for _ in range(200):
+        seen = []
+        for batch in dataset.batches("train", 4, generator, "same-labels"):
+            for row in range(len(batch.image)):
+                image = int(batch.image.features[row, 0, 0])
+                text = int(words[batch.text.features[row, 1]].removeprefix("word"))
+                assert image % 8 == text % 8, "an item's labels are its number's last three bits"
+                assert batch.labels[row].tolist() == [float(image >> bit & 1) for bit in range(3)]
+                seen.append(f"image-{image}")
+                drawn.add((image, text, int(batch.text.features[row, 2])))
+        assert sorted(seen) == sorted(part.image_ids), "each image once an epoch"
+    pairs = zip(part.image_ids, part.texts_by_image("same-labels"), strict=True)
+    possible = {(image, *part.words[row][1:3]) for image, rows in pairs for row in rows}
+    assert len(drawn) == len(possible) > len(part.texts)
+
+
+# Thinned data
+
+
+def test_thinning_withholds_words_from_every_split(dataset: PairedDataset) -> None:
+    long = dataset.parts["train"].words[0] * 20
+    parts = {split: replace(part, words=(long,) * len(part.words)) for split, part in dataset.parts.items()}
+    whole = replace(dataset, parts=parts)
+    for split, part in whole.thinned(missing_words=0.5).parts.items():
+        lengths = {len(words) for words in part.words}
+        assert max(lengths) < len(long) and len(set(part.words)) == len(part.words), split
+        assert all(words[0] == long[0] and words[-1] == long[-1] for words in part.words), split
+        assert part.texts == parts[split].texts and torch.equal(part.labels, parts[split].labels)
+    assert whole.parts["train"].words[0] == long, "the whole data stays as it was"
+
+
+def test_thinning_withholds_regions_from_every_split(dataset: PairedDataset) -> None:
+    thin = dataset.thinned(missing_regions=0.6)
+    for split in dataset.parts:
+        whole, some = dataset.images(split).mask, thin.images(split).mask
+        assert not (some & ~whole).any(), "padding stays padding"
+        assert (some.sum(1) >= 1).all() and some.sum() < whole.sum(), split
+        assert torch.equal(thin.images(split).mask, some), "the same in every epoch"
+        assert torch.equal(thin.images(split, [1]).mask[0], some[1]), "and in every batch"
+
+
+def test_thinning_keeps_the_first_training_items_and_all_others(dataset: PairedDataset) -> None:
+    thin = dataset.thinned(train_items=5)
+    assert thin.parts["train"].image_ids == dataset.parts["train"].image_ids[:5]
+    assert all(thin.parts[split] is dataset.parts[split] for split in ("dev", "test"))
+    batches = list(thin.batches("train", 4, torch.Generator().manual_seed(0)))
+    assert [len(batch.image) for batch in batches] == [4, 1]
+    assert dataset.thinned(train_items=10_000).parts["train"].image_ids == dataset.parts["train"].image_ids
+
+
 def test_pad_words() -> None:
     segments = pad_words([[1, 7, 2], [1, 8, 3, 9, 2]])
     assert segments.features.tolist() == [[1, 7, 2, 0, 0], [1, 8, 3, 9, 2]]
@@ -141,6 +209,20 @@ def test_distinct_texts_are_distinct_in_words_or_labels() -> None:
     assert rows.tolist() == [0, 2, 3] and stands_for.tolist() == [0, 0, 1, 2, 0]
     rows, stands_for = part.distinct_texts(with_labels=False)
     assert rows.tolist() == [0, 3] and stands_for.tolist() == [0, 0, 0, 1, 0]
+
+
+def test_distinct_texts_by_words_alone_take_the_first_occurrences_labels() -> None:
+    part = _tags(
+        ("sky blue", ("cat",)),
+        ("Sky, blue!", ("dog",)),  # the same words: a duplicate, whatever its labels
+        ("blue sky", ("cat", "dog")),
+        ("sky blue", ("bird",)),
+    )
+    rows = part.distinct_texts(with_labels=False)
+    assert rows.tolist() == [0, 2]
+    names = [[name for name, on in zip(LABELS, one, strict=True) if on] for one in part.text_labels[rows]]
+    assert names == [["cat"], ["cat", "dog"]]
+    assert part.distinct_texts().tolist() == [0, 1, 2, 3]
 
 
 def test_first_keeps_the_first_images_with_all_their_texts(dataset: PairedDataset) -> None:

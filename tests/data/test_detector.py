@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from semshare.data.detector import FasterRCNNRegions, MobileFasterRCNNRegions, _padded, _relative, choose_regions
+from semshare.data.regions import EXTRACTORS
 from semshare.errors import UserError
 
 
@@ -59,8 +60,19 @@ def test_boxes_are_relative_and_padding_is_zero() -> None:
 
 @pytest.fixture(scope="module")
 def mobile() -> MobileFasterRCNNRegions:
-    torch.manual_seed(0)
     return MobileFasterRCNNRegions(weights=None)
+
+
+def test_random_weights_are_always_the_same_and_the_name_says_so(mobile: MobileFasterRCNNRegions) -> None:
+    torch.manual_seed(5)
+    again = EXTRACTORS["fasterrcnn-mobilenet-untrained"]("cpu")
+    assert again.name == mobile.name == "fasterrcnn-mobilenet-untrained"
+    assert MobileFasterRCNNRegions.name == "fasterrcnn-mobilenet"
+    first, second = mobile._network.state_dict(), again._network.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    assert torch.equal(drawn, torch.rand(3)), "the caller's random state was moved"
 
 
 def test_real_photographs_with_random_weights(mobile: MobileFasterRCNNRegions, realdata: Path) -> None:

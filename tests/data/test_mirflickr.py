@@ -163,6 +163,13 @@ def test_the_official_layout_without_pictures_is_the_same_data(root: Path) -> No
     assert simulated.pool != real.pool == MirflickrSource(root).pool
 
 
+def test_a_picture_that_is_replaced_makes_another_pool(root: Path) -> None:
+    before = MirflickrSource(root).pool
+    with open(root / "mirflickr" / f"im{CLEAN[0]}.jpg", "ab") as file:
+        file.write(b"more")
+    assert MirflickrSource(root).pool != before
+
+
 def test_the_simulated_pool_follows_the_labels(texts: Path) -> None:
     before = FlickrTextSource(texts).pool
     assert FlickrTextSource(texts, 5).pool == before
@@ -217,7 +224,9 @@ def test_only_the_first_faults_are_written_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["flickr25k", "flickr25k-simulated"])
 def test_without_a_root_the_prepared_folder_is_read(own_home: Path, name: str) -> None:
     open_it = catalogue.entry(name).open
-    expected = rf"root: missing; dataset '{name}' needs .*: run semshare data prepare flickr25k, or give --root"
+    expected = (
+        rf"root: missing; dataset '{name}' needs .*: run semshare data prepare {name}, with --root where you have it"
+    )
     with pytest.raises(UserError, match=expected):
         open_it("smoke", None, 0)
     _layout(own_home / "data" / "flickr25k")

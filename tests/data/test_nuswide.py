@@ -62,6 +62,14 @@ def test_the_ten_most_frequent_concepts_filter_the_pairs(tmp_path: Path, end: st
     check_items("nuswide", items, source.label_names)
 
 
+def test_a_picture_that_is_replaced_makes_another_pool(root: Path) -> None:
+    before = NusWideSource(root)
+    assert before.pool == NusWideSource(root).pool
+    with open(before._files["1"], "ab") as file:
+        file.write(b"more")
+    assert NusWideSource(root).pool != before.pool
+
+
 def test_the_concepts_are_counted_and_not_taken_by_name(root: Path) -> None:
     labels = root / "Groundtruth" / "AllLabels"
     (labels / "Labels_a.txt").rename(labels / "Labels_zebra.txt")
@@ -196,9 +204,7 @@ def test_a_picture_outside_the_folder_is_refused(root: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["nuswide", "nuswide-tc21"])
 def test_the_catalogue_knows_both_and_where_they_lie(own_home: Path, name: str) -> None:
-    with pytest.raises(
-        UserError, match=rf"root: missing; dataset '{name}' needs .* run semshare data prepare nuswide,"
-    ):
+    with pytest.raises(UserError, match=rf"root: missing; dataset '{name}' needs .* run semshare data prepare {name},"):
         catalogue.entry(name).open("smoke", None, 0)
     _layout(own_home / "data" / "nuswide")
     if name == "nuswide":

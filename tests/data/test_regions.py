@@ -119,5 +119,6 @@ def test_the_stores_meta_says_how_it_was_made(extractor: GridRegions, tmp_path: 
 
 
 def test_the_registry_names_each_extractor() -> None:
-    assert set(EXTRACTORS) == {"grid", "fasterrcnn", "fasterrcnn-mobilenet"}
+    detectors = {"fasterrcnn", "fasterrcnn-mobilenet"}
+    assert set(EXTRACTORS) == {"grid"} | detectors | {f"{name}-untrained" for name in detectors}
     assert EXTRACTORS["grid"] is GridRegions

@@ -1,0 +1,74 @@
+"""Tables of what was recorded, and of the presets."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from semshare import reference, study
+from semshare.experiment import DIFFERENCES
+from semshare.recorded import RecordedRun, Recording
+
+_TITLES = {"image_f1": "image F1", "text_f1": "text F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
+
+
+def preset_differences() -> pd.DataFrame:
+    """The two presets field by field: the value under each, what it means, and where the released one is taken."""
+    where = {None: "everywhere", "full": "at scale full", "captions": "on captions", "independent": "by Independent"}
+    rows = {
+        one.field: {
+            "paper": "none" if one.paper is None else str(one.paper),
+            "released": str(one.released),
+            "what it is": one.about,
+            "taken": where[one.only],
+        }
+        for one in DIFFERENCES
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
+    """A recording's comparisons, in points: a row for each value of ``by``, a column for each measure.
+
+    A cell is the difference with its 95 % interval, and a star where the interval does not hold 0.
+    """
+    rows: dict[tuple, dict[str, str]] = {}
+    for one in recording.comparisons:
+        low, value, high = (100 * one[name] for name in ("low", "value", "high"))
+        star = "*" if low > 0 or high < 0 else ""
+        row = rows.setdefault(tuple(one[name] for name in by), {})
+        row[_TITLES[one["measure"]]] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
+    index = pd.MultiIndex.from_tuples(rows, names=by) if len(by) > 1 else pd.Index([key for (key,) in rows], name=by[0])
+    return pd.DataFrame(list(rows.values()), index=index)
+
+
+def recorded_table(recording: Recording) -> pd.DataFrame:
+    """Recorded runs of Table 1's methods on one dataset, the mean over seeds, beside the paper's values."""
+    rows = {}
+    for method in reference.TABLE_1:
+        some = [run for run in recording.select(method=method) if run.experiment.lam in (0, _chosen(run))]
+        if not some:
+            continue
+        numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
+        row = rows.setdefault(some[0].title, {})
+        for measure in ("image_f1", "text_f1"):
+            row[_TITLES[measure], "here"] = numbers[measure]
+            row[_TITLES[measure], "paper"] = reference.table_1(method, some[0].experiment.dataset, measure)
+        row |= {("NDCG@500", "I2T"): numbers["i2t"], ("NDCG@500", "T2I"): numbers["t2i"], ("", "seeds"): len(some)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def initial_weights_table(recording: Recording) -> pd.DataFrame:
+    """Recorded runs by initial weights and attention heads, the mean over seeds: Micro-F1 and NDCG@500 on test."""
+    numbers: dict[tuple[str, int], list[dict[str, float]]] = {}
+    for run in recording.runs:
+        numbers.setdefault((run.experiment.bert or "random", run.experiment.heads), []).append(run.test.numbers())
+    rows = {
+        key: {title: sum(one[name] for one in some) / len(some) for name, title in _TITLES.items()}
+        | {"seeds": len(some)}
+        for key, some in numbers.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads"])
+
+
+def _chosen(run: RecordedRun) -> float:
+    return study.chosen_lambda(run.experiment.dataset, run.experiment.preset)
