@@ -75,6 +75,24 @@ def mean(runs: Sequence[Scored], measure: str, seed: int = 0) -> Interval:
     return _interval(lambda weights: _values(runs, measure, weights), _images(runs[0]), seed)
 
 
+def mean_by_query(values: Sequence[Tensor], owner: Tensor, seed: int = 0) -> Interval:
+    """The mean over queries, those that are NaN left out, of ``values`` [Q], one entry a seed.
+
+    ``owner`` [Q] is the image that a query is or belongs to.
+    """
+    images = int(owner.max()) + 1
+
+    def means(weights: Tensor) -> Tensor:
+        columns = []
+        for one in values:
+            rows = torch.stack([one.nan_to_num().double(), (~one.isnan()).double()], 1)
+            sums = weights @ _by_image(rows, owner, images)
+            columns.append(sums[:, 0] / sums[:, 1].clamp(min=1))
+        return torch.stack(columns, 1)
+
+    return _interval(means, images, seed)
+
+
 def difference(first: Sequence[Scored], second: Sequence[Scored], measure: Measure, seed: int = 0) -> Interval:
     """``measure`` of ``first`` minus that of ``second``, paired by place: entry i of both has the same seed.
 

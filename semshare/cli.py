@@ -1,4 +1,4 @@
-"""The command line: ``semshare check | data | train | verdicts | book``. Parse, call, print."""
+"""The command line: ``semshare check | data | train | eval | verdicts | book``. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -154,6 +154,22 @@ def record(
     if study not in STUDIES:
         raise UserError(f"study: unknown {study!r}, expected one of {', '.join(STUDIES)}")
     print(f"Recorded in {run_study(STUDIES[study], root, device)}")
+
+
+@app.command("eval")
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="How to read it, e.g. ndcg@500 (repeatable; default: every way that fits).")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read retrieval on test off a finished run, by named protocols."""
+    from semshare import report, runs
+
+    result = report.protocol_report(runs.find(run, root), protocol or ())
+    print(json.dumps(result, indent=2) if as_json else report.protocols_as_text(result))
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -11,11 +12,13 @@ from typing import Self
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from semshare import metrics
 from semshare.data.dataset import PairedDataset, Part
 from semshare.data.source import Split
 from semshare.experiment import Experiment
+from semshare.metrics import NDCG, Measure
 from semshare.model import Modality
 
 K = 500  # the paper's NDCG cut-off
@@ -52,10 +55,11 @@ class Reading(Stored):
     image_scores: Tensor
     text_scores: Tensor
 
-    def first(self, part: Part, count: int) -> Reading:
-        """The reading of ``part.first(count)``."""
-        texts = part.owner < count
-        return Reading(self.image[:count], self.text[texts], self.image_scores[:count], self.text_scores[texts])
+    def between(self, part: Part, start: int, stop: int) -> Reading:
+        """The reading of ``part.between(start, stop)``."""
+        texts = (part.owner >= start) & (part.owner < stop)
+        images = slice(start, stop)
+        return Reading(self.image[images], self.text[texts], self.image_scores[images], self.text_scores[texts])
 
 
 @torch.inference_mode()
@@ -149,51 +153,92 @@ class Evaluation(Stored):
         }
 
 
-def text_gallery(part: Part, text_kind: str, gallery: str) -> Tensor:
-    """Rows of the texts an image query ranks: the distinct ones of a tag set, all captions (section 4).
+@dataclass(frozen=True)
+class Retrieval(Stored):
+    """One measure in both directions, by query; NaN where a query does not count.
 
-    ``gallery`` says what is distinct (:class:`Experiment`'s field): ``texts-and-labels`` or ``texts`` alone.
+    Attributes:
+        i2t: [N] of each image query over the texts (tags: over the distinct texts).
+        t2i: [M] of each text query over the images.
+        i2t_random: [N] the expected value under a random ranking of the same gallery.
+        t2i_random: [M] likewise.
+        gallery: [F, 2] how many texts an image ranks and how many images a text ranks, in each of F separate parts of
+            the test split (one, unless a protocol says otherwise).
     """
-    if text_kind == "captions":
-        return torch.arange(len(part.words))
-    return part.distinct_texts(with_labels=gallery == "texts-and-labels")
+
+    i2t: Tensor
+    t2i: Tensor
+    i2t_random: Tensor
+    t2i_random: Tensor
+    gallery: Tensor
+
+
+def retrieve(
+    measures: Sequence[Measure], reading: Reading, part: Part, text_kind: str, experiment: Experiment
+) -> list[Retrieval]:
+    """Every measure in both directions, ranked as ``experiment`` says, from one ranking of each query.
+
+    An image ranks the distinct texts of a tag set (``experiment.gallery`` says what is distinct), all captions of
+    another (section 4); a text that stands for several belongs to all their images. The released discount is for
+    caption queries: image queries, and texts that are tags, have the ordinary one instead.
+    """
+    captions = text_kind == "captions"
+    texts = place = torch.arange(len(part.words))
+    if not captions:
+        texts, place = part.distinct_texts(with_labels=experiment.gallery == "texts-and-labels")
+    images, queries = (reading.image, part.labels), (reading.text, part.text_labels)
+    gallery = (reading.text[texts], part.text_labels[texts])
+    ordinary = [replace(one, discount="rank") if isinstance(one, NDCG) else one for one in measures]
+    i2t = _read_each(ordinary, images, gallery, experiment, own=_own(part, place))
+    t2i = _read_each(
+        measures if captions else ordinary,
+        queries,
+        images,
+        experiment,
+        own=part.owner.unsqueeze(1),
+        caption_index=part.caption_index,
+    )
+    sizes = torch.tensor([[len(texts), len(part.labels)]])
+    return [
+        Retrieval(one.values, other.values, one.random, other.random, sizes)
+        for one, other in zip(i2t, t2i, strict=True)
+    ]
+
+
+def _read_each(
+    measures: Sequence[Measure],
+    queries: tuple[Tensor, Tensor],
+    gallery: tuple[Tensor, Tensor],
+    experiment: Experiment,
+    **options: Tensor,
+) -> list[metrics.Scores]:
+    """The scores of each measure, those that are equal read once; queries and gallery are embeddings and labels."""
+    different = list(dict.fromkeys(measures))
+    pairs = [tensor for both in zip(queries, gallery, strict=True) for tensor in both]
+    scores = metrics.retrieve(different, *pairs, ranking=experiment.ranking, **options)
+    return [scores[different.index(one)] for one in measures]
+
+
+def _own(part: Part, place: Tensor) -> Tensor:
+    """[N, T] the gallery rows of each image's own texts, -1 where it has fewer; ``place`` [M] is each text's row."""
+    rows = [sorted({int(place[text]) for text in texts}) for texts in part.texts_by_image()]
+    return pad_sequence([torch.tensor(some) for some in rows], batch_first=True, padding_value=-1)
 
 
 def evaluate(
     reading: Reading, part: Part, text_kind: str, thresholds: Thresholds, experiment: Experiment
 ) -> Evaluation:
     """All of :class:`Evaluation` for a split's reading, ranked as ``experiment`` says."""
-    gallery = text_gallery(part, text_kind, experiment.gallery)
-    images, texts = (reading.image, part.labels), (reading.text, part.text_labels)
-    distinct = (reading.text[gallery], part.text_labels[gallery])
-    ndcg = partial(metrics.retrieval_ndcg, k=K, ranking=experiment.ranking)
-    t2i_rank = ndcg(texts[0], images[0], texts[1], images[1])
-    t2i = t2i_rank
-    if text_kind == "captions":
-        t2i = ndcg(texts[0], images[0], texts[1], images[1], discount="coco-released", caption_index=part.caption_index)
+    measures = (NDCG(K), NDCG(K, discount="coco-released"))
+    rank, released = retrieve(measures, reading, part, text_kind, experiment)
     return Evaluation(
         image_counts=metrics.f1_counts(reading.image_scores, part.labels, thresholds.image),
         text_counts=metrics.f1_counts(reading.text_scores, part.text_labels, thresholds.text),
         image_half=metrics.f1_counts(reading.image_scores, part.labels, 0.5),
         text_half=metrics.f1_counts(reading.text_scores, part.text_labels, 0.5),
-        i2t=ndcg(images[0], distinct[0], images[1], distinct[1]),
-        t2i=t2i,
-        t2i_rank=t2i_rank,
-        i2t_random=metrics.random_ndcg(images[1], distinct[1], K),
-        t2i_random=metrics.random_ndcg(texts[1], images[1], K),
+        i2t=rank.i2t,
+        t2i=released.t2i,
+        t2i_rank=rank.t2i,
+        i2t_random=rank.i2t_random,
+        t2i_random=rank.t2i_random,
     )
-
-
-def mean_average_precision(reading: Reading, part: Part, text_kind: str, experiment: Experiment) -> dict[str, float]:
-    """mAP over the full ranking in both directions, queries with nothing relevant skipped."""
-    rows = text_gallery(part, text_kind, experiment.gallery)
-    images, texts = (reading.image, part.labels), (reading.text, part.text_labels)
-    gallery = (reading.text[rows], part.text_labels[rows])
-
-    def mean(query: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
-        values = metrics.over_blocks(
-            metrics.mean_average_precision, query[0], other[0], query[1], other[1], ranking=experiment.ranking
-        )
-        return float(values.nanmean())
-
-    return {"i2t_map": mean(images, gallery), "t2i_map": mean(texts, images)}

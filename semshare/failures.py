@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from semshare.errors import UserError
-from semshare.metrics import rank
+from semshare.ranking import rank
 from semshare.runs import Run
 
 Direction = Literal["i2t", "t2i"]

@@ -1,21 +1,23 @@
 """The measures: Micro-F1 for classification; NDCG, mAP, ACG and Recall@k for retrieval.
 
-Pure functions of tensors on any device. Retrieval measures take a similarity [Q, G] and give one value a
-query; :func:`over_blocks` applies any of them to embeddings without holding the whole similarity.
+Pure functions of tensors on any device. A retrieval measure is a frozen description that, called on a block of
+rankings (:class:`semshare.ranking.Ranked`), gives one value a query; :func:`retrieve` reads any number of them off
+embeddings in one pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+
+from semshare.ranking import Ranked, over_blocks
 
 Gain = Literal["linear", "exponential"]
 Discount = Literal["rank", "coco-released"]
-Ranking = Literal["cosine", "dot"]
 
 
 def f1_counts(scores: Tensor, labels: Tensor, threshold: float) -> Tensor:
@@ -71,223 +73,154 @@ def best_threshold(scores: Tensor, labels: Tensor) -> float:
     return float((flat[best] + below) / 2)
 
 
-def rank(similarity: Tensor, k: int | None = None) -> Tensor:
-    """Gallery indices [Q, k] in falling similarity; ties keep gallery order; k = None ranks everything.
+class Scores(NamedTuple):
+    """A measure's values [Q] float64, and what a uniformly random ranking of the same gallery is expected to give."""
 
-    Raises:
-        ValueError: ``similarity`` holds NaN.
-    """
-    if torch.isnan(similarity).any():
-        raise ValueError("similarity: found NaN, expected numbers")
-    size = similarity.shape[1]
-    if k is None or k >= size or similarity.dtype == torch.float64:  # the packing below holds float32 only
-        return similarity.sort(dim=1, descending=True, stable=True).indices[:, :k]
-    # topk alone breaks ties as it likes: rank by (similarity, earlier index first) packed in one integer.
-    bits = (similarity.float() + 0.0).view(torch.int32).long()  # + 0.0 turns -0.0 into 0.0
-    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    earlier = torch.arange(size - 1, -1, -1, device=similarity.device)
-    return size - 1 - ((ordered << 31) | earlier).topk(k, dim=1).values.bitwise_and(0x7FFFFFFF)
+    values: Tensor
+    random: Tensor
 
 
-def ndcg(
-    similarity: Tensor,
-    query_labels: Tensor,
-    gallery_labels: Tensor,
-    k: int | None = 500,
-    gain: Gain = "linear",
-    discount: Discount = "rank",
-    caption_index: Tensor | None = None,
-) -> Tensor:
-    """NDCG@k of each query (as the released evaluation computes it; Järvelin & Kekäläinen 2002).
+@dataclass(frozen=True)
+class NDCG:
+    """NDCG@k (as the released evaluation computes it; Järvelin & Kekäläinen 2002), in [0, 1].
 
     Relevance is the number of shared labels. The ideal ranking is over the whole gallery, so a query with
     fewer relevant items than k is normalised by what it could reach. Nothing relevant: 0, and counted.
 
-    Args:
-        similarity: [Q, G]; ties keep gallery order.
-        query_labels: [Q, C] 0/1.
-        gallery_labels: [G, C] 0/1.
+    Attributes:
         k: cut-off; None ranks the whole gallery.
         gain: relevance itself, or 2^relevance - 1.
-        discount: log2(rank + 1), or the released code's log2(5 (rank - 1) + c + 2) for COCO captions.
-        caption_index: [Q] c, the query caption's place among its image's five; for ``coco-released`` alone.
+        discount: log2(rank + 1), or the released code's log2(5 (rank - 1) + c + 2), where c is the query caption's
+            place among its image's five.
 
-    Returns:
-        [Q] float64 in [0, 1].
-
-    Raises:
-        ValueError: shapes that do not fit, NaN similarity, or a missing or surplus ``caption_index``.
-
-    >>> ndcg(torch.tensor([[0.1, 0.9]]), torch.tensor([[1, 1]]), torch.tensor([[1, 1], [0, 1]]))
+    >>> similarity, labels = torch.tensor([[0.1, 0.9]]), torch.tensor([[1, 1], [0, 1]])
+    >>> NDCG()(Ranked.of(similarity, labels[:1], labels)).values
     tensor([0.8597], dtype=torch.float64)
     """
-    relevance = _relevance(similarity, query_labels, gallery_labels)
-    depth = relevance.shape[1] if k is None else min(k, relevance.shape[1])
-    weight = _discounts(depth, discount, caption_index, similarity)
-    found = _gain(relevance.gather(1, rank(similarity, depth)), gain)
-    ideal = _ideal_dcg(relevance, weight, gain)
-    return torch.where(ideal > 0, (found * weight).sum(1) / ideal.clamp(min=1e-300), 0.0)
+
+    k: int | None = 500
+    gain: Gain = "linear"
+    discount: Discount = "rank"
+
+    def __post_init__(self) -> None:
+        for name, kind in (("gain", Gain), ("discount", Discount)):
+            if getattr(self, name) not in get_args(kind):
+                expected = " or ".join(map(repr, get_args(kind)))
+                raise ValueError(f"{name}: found {getattr(self, name)!r}, expected {expected}")
+
+    def __call__(self, ranked: Ranked) -> Scores:
+        """The values of a block; raises :class:`ValueError` where the discount needs captions and there are none."""
+        depth = ranked.depth(self.k)
+        weights, row = self._weights(depth, ranked)
+        found = (self._gain(ranked.relevance[:, :depth].double()) @ weights.T).gather(1, row).squeeze(1)
+        gains = self._gain(torch.arange(ranked.counts.shape[1], device=row.device, dtype=torch.float64))
+        # In the ideal ranking the n_v items of relevance v or more stand first, so each step from v - 1 to v adds
+        # its gain to the first n_v discounts: counts instead of a sort.
+        at_least = ranked.counts.flip(1).cumsum(1).flip(1)[:, 1:].clamp(max=depth).long()
+        sums = torch.cat([torch.zeros_like(weights[:, :1]), weights.cumsum(1)], 1)
+        ideal = sums.take(row * (depth + 1) + at_least) @ gains.diff()
+        # At every rank of a random ranking the expected gain is the gallery's mean.
+        expected = ranked.counts @ gains / ranked.size * weights.sum(1)[row.squeeze(1)]
+        return Scores(*(torch.where(ideal > 0, one / ideal.clamp(min=1e-300), 0.0) for one in (found, expected)))
+
+    def _gain(self, relevance: Tensor) -> Tensor:
+        return relevance if self.gain == "linear" else torch.exp2(relevance) - 1
+
+    def _weights(self, depth: int, ranked: Ranked) -> tuple[Tensor, Tensor]:
+        """The different discounts [D, depth] of a block, and which of them each query has, [B, 1]."""
+        places = torch.arange(1, depth + 1, device=ranked.order.device, dtype=torch.float64)
+        if self.discount == "rank":
+            row = torch.zeros_like(ranked.order[:, :1])
+            return 1 / torch.log2(places + 1).unsqueeze(0), row
+        if ranked.caption_index is None:
+            raise ValueError("caption_index: missing; discount 'coco-released' needs captions as queries")
+        captions, row = ranked.caption_index.to(places.device).unique(return_inverse=True)
+        return 1 / torch.log2(5 * (places - 1) + captions.unsqueeze(1) + 2), row.unsqueeze(1)
 
 
-def random_ndcg(
-    query_labels: Tensor, gallery_labels: Tensor, k: int | None = 500, gain: Gain = "linear", chunk: int = 256
-) -> Tensor:
-    """The expected NDCG@k [Q] of a uniformly random ranking, in closed form (discount log2(rank + 1)).
-
-    At every rank the expected gain is the gallery's mean gain, so the expected DCG is that mean times the
-    sum of the discounts. ``chunk`` queries are held at once.
-    """
-    values = []
-    for labels in query_labels.split(chunk):
-        relevance = labels.float() @ gallery_labels.float().T
-        depth = relevance.shape[1] if k is None else min(k, relevance.shape[1])
-        weight = _discounts(depth, "rank", None, relevance)
-        ideal = _ideal_dcg(relevance, weight, gain)
-        expected = _gain(relevance, gain).mean(1) * weight.sum()
-        values.append(torch.where(ideal > 0, expected / ideal.clamp(min=1e-300), 0.0))
-    return torch.cat(values)
-
-
-def mean_average_precision(similarity: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> Tensor:
-    """Average precision [Q] over the full ranking; relevant means at least one shared label.
+@dataclass(frozen=True)
+class AveragePrecision:
+    """Average precision over the full ranking, in [0, 1]; relevant means at least one shared label.
 
     A query with nothing relevant gives NaN, so that ``.nanmean()`` is the mAP that skips it.
     """
-    hits = _relevance(similarity, query_labels, gallery_labels).gather(1, rank(similarity)).gt(0).double()
-    places = torch.arange(1, hits.shape[1] + 1, device=hits.device)
-    return (hits.cumsum(1) / places * hits).sum(1) / hits.sum(1)
+
+    k: None = None
+
+    def __call__(self, ranked: Ranked) -> Scores:
+        """The values of a block that is ranked to the end."""
+        hits = ranked.relevance[:, : ranked.depth()].gt(0).double()
+        places = torch.arange(1, ranked.size + 1, device=hits.device)
+        relevant = ranked.counts[:, 1:].sum(1)
+        # Of R relevant items among G, one at rank i has (i - 1) (R - 1) / (G - 1) others before it on average.
+        harmonic = (1 / places.double()).sum()
+        others = (relevant - 1) / max(ranked.size - 1, 1)
+        expected = (harmonic + others * (ranked.size - harmonic)) / ranked.size
+        return Scores(
+            (hits.cumsum(1) / places * hits).sum(1) / relevant, torch.where(relevant > 0, expected, torch.nan)
+        )
 
 
-def average_cumulative_gain(similarity: Tensor, query_labels: Tensor, gallery_labels: Tensor, k: int = 500) -> Tensor:
-    """ACG@k [Q]: the mean number of labels that the first k items share with the query."""
-    relevance = _relevance(similarity, query_labels, gallery_labels)
-    return relevance.gather(1, rank(similarity, k)).double().mean(1)
+@dataclass(frozen=True)
+class ACG:
+    """Average cumulative gain: the mean number of labels that the first k items share with the query."""
+
+    k: int = 500
+
+    def __call__(self, ranked: Ranked) -> Scores:
+        """The values of a block."""
+        labels = torch.arange(ranked.counts.shape[1], device=ranked.counts.device, dtype=torch.float64)
+        return Scores(
+            ranked.relevance[:, : ranked.depth(self.k)].double().mean(1), ranked.counts @ labels / ranked.size
+        )
 
 
-def recall_at_k(similarity: Tensor, query_pair: Tensor, gallery_pair: Tensor, k: int) -> Tensor:
-    """1 for each query [Q] that finds an item of its own pair within the first k, else 0.
+@dataclass(frozen=True)
+class Recall:
+    """1 for a query that finds an item of its own pair within the first k, else 0."""
 
-    Args:
-        similarity: [Q, G].
-        query_pair: [Q] integer, the pair (on COCO the image) a query belongs to.
-        gallery_pair: [G] integer, likewise.
-        k: cut-off.
-    """
-    return (gallery_pair[rank(similarity, k)] == query_pair.unsqueeze(1)).any(1).double()
+    k: int
+
+    def __call__(self, ranked: Ranked) -> Scores:
+        """The values of a block; raises :class:`ValueError` where it does not say what a query's own items are."""
+        if ranked.own is None:
+            raise ValueError("own: missing; recall needs to know which items belong to a query's pair")
+        depth = ranked.depth(self.k)
+        found = (ranked.order[:, :depth].unsqueeze(2) == ranked.own.unsqueeze(1)).any(2).any(1).double()
+        # Each of a query's own items in turn misses the k places that are looked at.
+        places = torch.arange(ranked.own.shape[1], device=found.device, dtype=torch.float64)
+        misses = ((ranked.size - depth - places) / (ranked.size - places)).clamp(min=0).expand(len(found), -1)
+        counted = places < ranked.own.ge(0).sum(1, keepdim=True)
+        return Scores(found, 1 - torch.where(counted, misses, 1.0).prod(1))
 
 
-def over_blocks(
-    measure: Callable[..., Tensor],
+Measure = NDCG | AveragePrecision | ACG | Recall
+
+
+def retrieve(
+    measures: Sequence[Measure],
     query_embeddings: Tensor,
     gallery_embeddings: Tensor,
     query_labels: Tensor,
     gallery_labels: Tensor,
-    chunk: int = 256,
-    caption_index: Tensor | None = None,
-    ranking: Ranking = "cosine",
-    **options: object,
-) -> Tensor:
-    """Any retrieval measure on the similarity of embeddings, ``chunk`` queries at a time.
+    **options: Any,
+) -> list[Scores]:
+    """The :class:`Scores` of every one of ``measures``, from one ranking of each query.
 
-    Args:
-        measure: one of this module's retrieval measures.
-        query_embeddings: [Q, E].
-        gallery_embeddings: [G, E].
-        query_labels: [Q, C], or [Q] pairs for :func:`recall_at_k`.
-        gallery_labels: [G, C], or [G].
-        chunk: queries held at once; memory is about ``20 * chunk * G`` bytes.
-        caption_index: [Q], passed on by the block where given.
-        ranking: embeddings are compared by their cosine, or by their plain dot product.
-        options: passed on to ``measure``.
-
-    Returns:
-        [Q], equal to ``measure`` on the full similarity.
+    The embeddings [Q, E] and [G, E], the labels [Q, C] and [G, C] and the options are those of
+    :func:`semshare.ranking.over_blocks`.
     """
-    if ranking not in ("cosine", "dot"):
-        raise ValueError(f"ranking: found {ranking!r}, expected 'cosine' or 'dot'")
-    queries, gallery = query_embeddings.float(), gallery_embeddings.float()
-    if ranking == "cosine":
-        queries, gallery = normalize(queries, dim=1), normalize(gallery, dim=1)
-    gallery = gallery.T
-    values = []
-    for start in range(0, len(queries), chunk):
-        block = slice(start, start + chunk)
-        if caption_index is not None:
-            options["caption_index"] = caption_index[block]
-        values.append(measure(queries[block] @ gallery, query_labels[block], gallery_labels, **options))
-    return torch.cat(values)
-
-
-def retrieval_ndcg(
-    query_embeddings: Tensor,
-    gallery_embeddings: Tensor,
-    query_labels: Tensor,
-    gallery_labels: Tensor,
-    k: int | None = 500,
-    gain: Gain = "linear",
-    discount: Discount = "rank",
-    caption_index: Tensor | None = None,
-    chunk: int = 256,
-    ranking: Ranking = "cosine",
-) -> Tensor:
-    """:func:`ndcg` [Q] on the similarity of embeddings [Q, E] and [G, E], by blocks of queries."""
-    return over_blocks(
-        ndcg,
+    depths = [measure.k for measure in measures]
+    blocks = over_blocks(
+        lambda ranked: [measure(ranked) for measure in measures],
         query_embeddings,
         gallery_embeddings,
         query_labels,
         gallery_labels,
-        chunk,
-        caption_index,
-        ranking,
-        k=k,
-        gain=gain,
-        discount=discount,
+        None if None in depths else max(depths),
+        **options,
     )
-
-
-def _relevance(similarity: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> Tensor:
-    """Shared labels [Q, G] as float32: exact, since counts are small integers."""
-    expected = (len(query_labels), len(gallery_labels))
-    if tuple(similarity.shape) != expected:
-        raise ValueError(f"similarity: found shape {tuple(similarity.shape)}, expected {expected}")
-    if query_labels.shape[1] != gallery_labels.shape[1]:
-        raise ValueError(f"gallery_labels: found {gallery_labels.shape[1]} labels, expected {query_labels.shape[1]}")
-    return query_labels.float() @ gallery_labels.float().T
-
-
-def _gain(relevance: Tensor, gain: Gain) -> Tensor:
-    if gain not in ("linear", "exponential"):
-        raise ValueError(f"gain: found {gain!r}, expected 'linear' or 'exponential'")
-    return relevance.double() if gain == "linear" else torch.exp2(relevance.double()) - 1
-
-
-def _discounts(depth: int, discount: Discount, caption_index: Tensor | None, like: Tensor) -> Tensor:
-    """1 / log2(...) of each rank: [1, depth], or [Q, depth] where it depends on the caption."""
-    places = torch.arange(1, depth + 1, device=like.device, dtype=torch.float64).unsqueeze(0)
-    if discount not in ("rank", "coco-released"):
-        raise ValueError(f"discount: found {discount!r}, expected 'rank' or 'coco-released'")
-    if (discount == "coco-released") != (caption_index is not None):
-        raise ValueError("caption_index: goes with discount='coco-released' and with no other")
-    if caption_index is None:
-        return 1 / torch.log2(places + 1)
-    return 1 / torch.log2(5 * (places - 1) + caption_index.to(like.device).unsqueeze(1) + 2)
-
-
-def _ideal_dcg(relevance: Tensor, weight: Tensor, gain: Gain) -> Tensor:
-    """The best reachable DCG [Q], from counts instead of a sort.
-
-    In the ideal ranking the n_v items of relevance v or more stand first, so each step from v - 1 to v adds
-    its gain to the first n_v discounts.
-    """
-    depth = weight.shape[1]
-    sums = torch.cat([torch.zeros_like(weight[:, :1]), weight.cumsum(1)], 1).expand(len(relevance), -1)
-    total = torch.zeros(len(relevance), dtype=torch.float64, device=relevance.device)
-    for value in range(1, int(relevance.max()) + 1 if relevance.numel() else 1):
-        count = (relevance >= value).sum(1).clamp(max=depth)
-        step = _gain(torch.tensor([value, value - 1.0], device=relevance.device), gain)
-        total += (step[0] - step[1]) * sums.gather(1, count.unsqueeze(1)).squeeze(1)
-    return total
+    return [Scores(*map(torch.cat, zip(*of_blocks, strict=True))) for of_blocks in zip(*blocks, strict=True)]
 
 
 def _same_shape(name: str, found: Tensor, other: str, expected: Tensor) -> None:

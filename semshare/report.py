@@ -1,4 +1,4 @@
-"""What ``semshare train`` and ``semshare verdicts`` print, for people and as JSON."""
+"""What ``semshare train``, ``semshare eval`` and ``semshare verdicts`` print, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
-from semshare import reference
-from semshare.bootstrap import gain_over_random, scored
+from semshare import protocols, reference
+from semshare.bootstrap import gain_over_random, mean_by_query, scored
 from semshare.runs import Run
 from semshare.verdicts import Verdict, rule, summary
 
@@ -57,6 +58,61 @@ def as_text(result: dict[str, Any]) -> str:
         interval = f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
         lines.append(f"  {direction.upper()} above a random ranking: {interval}")
     return "\n".join([*lines, *(f"  run {run['folder']}" for run in result["runs"])])
+
+
+def protocol_report(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
+    """What the protocols ``names`` (all that fit the dataset by default) say of ``run`` on test, ready for JSON.
+
+    For each protocol and direction ``value`` with its 95 % bootstrap interval over test images, ``random``, what a
+    random ranking of the same gallery is expected to give, the number of queries that count, and the size of the
+    gallery: a list, since the parts of a test split that are ranked apart have one each.
+
+    Raises:
+        UserError: an unknown protocol, or one that does not fit the dataset.
+    """
+    part = run.dataset.parts["test"]
+    owners = {"i2t": torch.arange(len(part.image_ids)), "t2i": part.owner}
+    names = list(dict.fromkeys(names)) or [one.name for one in protocols.fitting(run.experiment.dataset)]
+    rows = []
+    for name, retrieval in run.retrieval(names).items():
+        row: dict[str, Any] = {"protocol": name, "description": protocols.get(name).description}
+        for column, (direction, owner) in enumerate(owners.items()):
+            values = getattr(retrieval, direction)
+            row[direction] = vars(mean_by_query([values], owner)) | {
+                "random": float(getattr(retrieval, f"{direction}_random").nanmean()),
+                "queries": int((~values.isnan()).sum()),
+                "gallery": retrieval.gallery[:, column].tolist(),
+            }
+        rows.append(row)
+    return {
+        "run": run.key,
+        "folder": str(run.folder),
+        "experiment": run.experiment.model_dump(mode="json"),
+        "status": run.dataset.status,
+        "device": run.record["device"],
+        "commit": run.record["commit"],
+        "protocols": rows,
+    }
+
+
+def protocols_as_text(result: dict[str, Any]) -> str:
+    """``protocol_report`` for people."""
+    experiment = result["experiment"]
+    lines = [
+        f"{experiment['method']} on {experiment['dataset']} ({result['status']}), preset {experiment['preset']}, scale "
+        f"{experiment['scale']}, run {result['run']}"
+    ]
+    for row in result["protocols"]:
+        lines.append(f"{row['protocol']}: {row['description']}")
+        for direction in ("i2t", "t2i"):
+            one = row[direction]
+            sizes = sorted(set(one["gallery"]))
+            gallery = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+            lines.append(
+                f"  {direction.upper()} {one['value']:.4f} [{one['low']:.4f}, {one['high']:.4f}]   random "
+                f"{one['random']:.4f}   {one['queries']} queries, gallery {gallery}"
+            )
+    return "\n".join(lines)
 
 
 def verdicts_report(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> dict[str, Any]:

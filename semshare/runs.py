@@ -22,15 +22,15 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from semshare import bert, evaluation, methods, training
+from semshare import bert, evaluation, methods, metrics, protocols, ranking, training
 from semshare.checkout import commit
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.source import Split
 from semshare.errors import UserError
-from semshare.evaluation import Evaluation, Reading, Thresholds
+from semshare.evaluation import Evaluation, Reading, Retrieval, Thresholds
 from semshare.experiment import Experiment, default_precision, known_scale, preset_fields
-from semshare.home import cache_folder, write_json
+from semshare.home import cache_folder, code_digest, write_json
 from semshare.progress import Progress
 
 _RECORD = "run.json"
@@ -41,6 +41,7 @@ _SOURCES = (
     "model.py",
     "losses.py",
     "methods.py",
+    "ranking.py",
     "metrics.py",
     "evaluation.py",
     "training.py",
@@ -155,13 +156,22 @@ class Run:
             evaluations.append(self._evaluated(weights.stem, read, thresholds))
         return evaluations
 
-    def mean_average_precision(self) -> dict[str, float]:
-        """mAP on test in both directions, computed once."""
-        path = self.folder / f"map-{self.experiment.dataset}.json"
-        if not path.exists():
+    def retrieval(self, names: Sequence[str]) -> dict[str, Retrieval]:
+        """What the protocols ``names`` say of the test split at the kept weights, each cached beside them.
+
+        Raises:
+            UserError: an unknown protocol, or one that does not fit the dataset.
+        """
+        chosen = {name: protocols.get(name) for name in names}
+        # A run that is found by its folder may be older than the code that reads it.
+        paths = {name: self.folder / f"{name}-{self.experiment.dataset}-{_reading_code()}.retrieval" for name in names}
+        if missing := [name for name, path in paths.items() if not path.exists()]:
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
-            write_json(path, evaluation.mean_average_precision(self.reading("test"), part, kind, self.experiment))
-        return json.loads(path.read_text())
+            wanted = [chosen[name] for name in missing]
+            made = protocols.read(wanted, self.reading("test"), part, kind, self.experiment)
+            for name, retrieval in zip(missing, made, strict=True):
+                retrieval.save(paths[name])
+        return {name: Retrieval.load(path) for name, path in paths.items()}
 
     def reading(self, split: Split) -> Reading:
         """Embeddings and scores of ``split`` by the kept weights, cached beside them."""
@@ -173,7 +183,7 @@ class Run:
             whole = self._read(trained, split, self.folder / training.BEST)
             whole.save(path)
         part, count = trained.parts[split], len(self.dataset.parts[split].image_ids)
-        return whole if count == len(part.image_ids) else whole.first(part, count)
+        return whole if count == len(part.image_ids) else whole.between(part, 0, count)
 
     def network(self, weights: Path | None = None) -> torch.nn.Module:
         """The network with the kept ``weights`` (the best by default), on the CPU, in evaluation mode."""
@@ -258,6 +268,43 @@ def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def find(name: str, root: Path | None = None) -> Run:
+    """The finished run called ``name``: its key, the beginning of its key, or its folder.
+
+    Args:
+        name: what to look for.
+        root: where the run's dataset lies now, if it has moved.
+
+    Raises:
+        UserError: no such run, several of them, or its dataset is not there or not the one it was trained on.
+    """
+    folder = Path(name)
+    if not (folder / _RECORD).is_file():
+        finished = sorted(path.parent for path in cache_folder("runs").glob(f"*/{_RECORD}"))
+        found = [one for one in finished if one.name.rpartition("-")[2].startswith(name)]
+        if len(found) != 1:
+            what = f"{len(found)} keys begin with it" if found else f"no such folder or key in {cache_folder('runs')}"
+            raise UserError(f"run: {name!r}: {what}; {_listed([one.name for one in found or finished])}")
+        folder = found[0]
+    try:
+        record = json.loads((folder / _RECORD).read_text())
+        experiment = Experiment.from_json(json.dumps(record["experiment"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / _RECORD}: damaged record: {error}") from None
+    run = Run(experiment.change(root=root or experiment.root), folder, record)
+    if run.dataset.checksum != record["data"]:
+        raise UserError(f"run: {folder.name} was trained on other data than {experiment.dataset!r} holds now")
+    return run
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    """The first of ``names`` for an error message."""
+    if not names:
+        return "there are no finished runs"
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"choose from {', '.join(names[:most])}{more}"
 
 
 def exists(experiment: Experiment) -> bool:
@@ -398,6 +445,12 @@ def _source_digest() -> str:
             if file.name not in _FETCHING:
                 digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _reading_code() -> str:
+    """The digest of the modules that read a protocol off a run."""
+    return code_digest(*(module.__file__ for module in (ranking, metrics, evaluation, protocols)))
 
 
 def library_versions() -> dict[str, str]:

@@ -64,6 +64,19 @@ def test_interval_equals_a_slow_bootstrap_over_images(measure: bootstrap.Measure
     assert found.high == pytest.approx(high, abs=0.12 * width)
 
 
+def test_the_mean_by_query_leaves_out_what_does_not_count() -> None:
+    one = make(0)
+    values = one.evaluation.t2i.clone()
+    whole = bootstrap.mean_by_query([values], one.owner)
+    assert whole == bootstrap.mean([one], "t2i")
+    values[50:] = torch.nan
+    half = bootstrap.mean_by_query([values], one.owner)
+    assert half.value == pytest.approx(float(values[:50].mean()), abs=1e-12)
+    assert half.half_width > 1.1 * whole.half_width
+    seeds = [values, make(1).evaluation.t2i]
+    assert bootstrap.mean_by_query(seeds, one.owner).value == pytest.approx(sum(float(v.nanmean()) for v in seeds) / 2)
+
+
 def test_a_run_compared_with_itself_differs_by_exactly_nothing() -> None:
     found = bootstrap.difference([make(0)], [make(0)], "image_f1")
     assert (found.value, found.low, found.high) == (0, 0, 0)

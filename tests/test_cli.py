@@ -76,6 +76,40 @@ def test_an_unknown_preset_is_told_with_the_known_ones(
     assert all(word in shown.err for word in ("theirs", "paper", "released"))
 
 
+def test_eval_reads_named_protocols_off_a_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "train", "--dataset", "scenes-flickr25k", "--scale", "smoke", "--json") == 0
+    trained = json.loads(capsys.readouterr().out)
+    key, folder = (trained["runs"][0][name] for name in ("key", "folder"))
+    chosen = ("--protocol", "ndcg@500", "--protocol", "map")
+    assert run(monkeypatch, "eval", key, *chosen, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["run"] == key and result["status"] == "stand-in"
+    assert [one["protocol"] for one in result["protocols"]] == ["ndcg@500", "map"]
+    for row in result["protocols"]:
+        assert row["description"].endswith(".")
+        for direction in ("i2t", "t2i"):
+            one = row[direction]
+            assert 0 < one["low"] <= one["value"] <= one["high"] < 1 and 0 < one["random"] < 1
+            assert one["queries"] <= 64 and all(size <= 64 for size in one["gallery"])
+    assert result["protocols"][0]["i2t"]["value"] == pytest.approx(trained["test"]["i2t"])
+    # By its folder, as text, in every way that fits.
+    assert run(monkeypatch, "eval", folder) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n{name}: " in shown for name in ("ndcg@500-released", "ndcg", "acg@500", "recall@10"))
+    assert f"run {key}" in shown and "five-folds" not in shown
+    for arguments, named in (
+        ((key, "--protocol", "ndcg@50"), ["protocol", "'ndcg@50'", "ndcg@500"]),
+        ((key, "--protocol", "map-five-folds"), ["protocol", "'map-five-folds'", "scenes-flickr25k"]),
+        (("no-such-run",), ["run", "'no-such-run'", "choose from", key]),
+    ):
+        assert run(monkeypatch, "eval", *arguments) == 2
+        error = capsys.readouterr()
+        assert error.out == "" and error.err.startswith("error: ") and len(error.err.splitlines()) == 1
+        assert all(word in error.err for word in named), error.err
+
+
 def test_several_splits_of_real_photographs_report_their_mean(
     realdata: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,10 +18,10 @@ import torch
 from transformers import BertConfig, BertModel
 
 import semshare
-from semshare import methods, runs, tables, training
+from semshare import methods, protocols, runs, tables, training
 from semshare.data import catalogue
 from semshare.errors import UserError
-from semshare.evaluation import Thresholds
+from semshare.evaluation import Retrieval, Thresholds
 from semshare.experiment import DIFFERENCES, Difference, Experiment
 from semshare.progress import MARK
 from semshare.runs import Run
@@ -340,7 +340,82 @@ def test_numbers_are_shares_and_better_than_chance_where_that_is_possible(run: R
     numbers = run.test.numbers()
     assert all(0 <= value < 1 for value in numbers.values())
     assert numbers["t2i"] == numbers["t2i_rank"], "tags know one discount"
-    assert all(0 < value < 1 for value in run.mean_average_precision().values())
+
+
+# Protocols and finding a run again
+
+
+def test_protocols_agree_with_the_evaluation_and_are_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = run.retrieval(["ndcg@500-released", "ndcg@500", "map"])
+    assert list(found) == ["ndcg@500-released", "ndcg@500", "map"]
+    torch.testing.assert_close(found["ndcg@500-released"].t2i, run.test.t2i, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found["ndcg@500"].i2t_random, run.test.i2t_random, rtol=0, atol=1e-12)
+    assert 0 < found["map"].i2t.nanmean() < 1
+    read = protocols.read
+    asked: list[str] = []
+
+    def watched(some: list[protocols.Protocol], *rest: object) -> list[Retrieval]:
+        asked.extend(one.name for one in some)
+        return read(some, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(protocols, "read", watched)
+    again = run.retrieval(["map", "recall@1", "ndcg@500"])
+    assert asked == ["recall@1"], "the others are in their files"
+    assert torch.equal(again["map"].t2i.nan_to_num(), found["map"].t2i.nan_to_num())
+
+
+def test_protocols_are_read_again_by_other_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.retrieval(["recall@5"])
+    monkeypatch.setattr(runs, "_reading_code", lambda: "other")
+    monkeypatch.setattr(protocols, "read", None)  # so that reading once more would fail
+    with pytest.raises(TypeError):
+        run.retrieval(["recall@5"])
+
+
+def test_a_run_is_found_by_its_key_its_beginning_and_its_folder(run: Run) -> None:
+    for name in (run.key, run.key[:9], str(run.folder)):
+        found = runs.find(name)
+        assert found.record == run.record and found.experiment == run.experiment
+
+
+def test_a_run_that_is_not_there_or_not_alone_is_one_line_with_candidates(run: Run) -> None:
+    another = _get(_plan(epochs=1))
+    with pytest.raises(UserError, match=r"^run: 'zz': no such folder or key in .*choose from .*scenes-") as caught:
+        runs.find("zz")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"^run: '': \d+ keys begin with it; choose from .*scenes-"):
+        runs.find("")
+    assert {run.key, another.key} <= {one.rpartition("-")[2] for one in os.listdir(run.folder.parent)}
+
+
+def test_the_message_lists_a_few_of_many() -> None:
+    assert runs._listed([]) == "there are no finished runs"
+    assert runs._listed(["a", "b"]) == "choose from a, b"
+    assert runs._listed([*"abcdefghij"]) == "choose from a, b, c, d, e, f, g, h and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda record: record.pop("experiment"), "run.json: damaged record: 'experiment'"),
+        (lambda record: record["experiment"].update(dataset="coco"), "root: missing; dataset 'coco'"),
+        (lambda record: record["experiment"].update(widht=3), "widht: no such field"),
+        (lambda record: record.update(data="0"), "was trained on other data than 'scenes-flickr25k' holds now"),
+    ],
+    ids=["no experiment", "no dataset", "unknown field", "other data"],
+)
+def test_a_run_that_cannot_be_read_says_why(damage: Callable, expected: str, run: Run, tmp_path: Path) -> None:
+    record = json.loads((run.folder / "run.json").read_text())
+    damage(record)
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=expected):
+        runs.find(str(tmp_path))
+
+
+def test_a_record_that_is_no_json_says_so(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UserError, match=r"run\.json: damaged record: "):
+        runs.find(str(tmp_path))
 
 
 def test_the_evaluation_is_read_from_its_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,6 +516,11 @@ def test_coco1k_shares_the_run_of_coco5k(forty_test_images: int, monkeypatch: py
     assert torch.equal(part.test.image_counts, whole.test.image_counts[:40])
     assert not torch.equal(part.test.i2t, whole.test.i2t[:40])
     assert part.test.numbers()["t2i"] > part.test.numbers()["t2i_rank"], "the released discount lifts scores"
+    # COCO1K is the first images of COCO5K: a protocol of the whole split reads the same.
+    monkeypatch.setattr(protocols, "FIRST", forty_test_images)
+    first = whole.retrieval(["ndcg@500-released-first-1000"])["ndcg@500-released-first-1000"]
+    torch.testing.assert_close(first.i2t[:forty_test_images], part.test.i2t, rtol=0, atol=1e-12)
+    torch.testing.assert_close(first.t2i[: 5 * forty_test_images], part.test.t2i, rtol=0, atol=1e-12)
 
 
 def test_a_thinned_experiment_reads_thinned_data(run: Run) -> None:

@@ -48,16 +48,23 @@ class Part:
         """The labels of each text, [M, C] float, which are its image's."""
         return self.labels[self.owner]
 
-    def distinct_texts(self, with_labels: bool = True) -> Tensor:
-        """Rows of the distinct (words, labels) pairs, or of the distinct words: a tag gallery, first occurrences."""
-        seen: set[tuple] = set()
-        rows = []
+    def distinct_texts(self, with_labels: bool = True) -> tuple[Tensor, Tensor]:
+        """The distinct (words, labels) pairs, or the distinct words: what a tag gallery holds.
+
+        Returns:
+            [D] the rows of their first occurrences, and [M] which of the D stands for each text.
+        """
+        rows: list[int] = []
+        place: dict[tuple, int] = {}
+        stands_for = []
         labels = self.text_labels.bool().numpy()
         for row, words in enumerate(self.words):
-            if (key := (words, labels[row].tobytes() if with_labels else b"")) not in seen:
-                seen.add(key)
+            key = (words, labels[row].tobytes() if with_labels else b"")
+            if key not in place:
+                place[key] = len(rows)
                 rows.append(row)
-        return torch.tensor(rows)
+            stands_for.append(place[key])
+        return torch.tensor(rows), torch.tensor(stands_for)
 
     def texts_by_image(self, pairing: Pairing = "aligned") -> list[list[int]]:
         """For each image the rows of the texts it may be paired with, see :meth:`PairedDataset.batches`."""
@@ -78,13 +85,17 @@ class Part:
 
     def first(self, count: int) -> Part:
         """The part restricted to its first ``count`` images and their texts."""
-        kept = [row for row, owner in enumerate(self.owner.tolist()) if owner < count]
+        return self.between(0, count)
+
+    def between(self, start: int, stop: int) -> Part:
+        """The part restricted to the images in rows ``start`` to ``stop`` (without it) and their texts."""
+        kept = [row for row, owner in enumerate(self.owner.tolist()) if start <= owner < stop]
         return Part(
-            image_ids=self.image_ids[:count],
-            labels=self.labels[:count],
+            image_ids=self.image_ids[start:stop],
+            labels=self.labels[start:stop],
             texts=tuple(self.texts[row] for row in kept),
             words=tuple(self.words[row] for row in kept),
-            owner=self.owner[kept],
+            owner=self.owner[kept] - start,
             caption_index=self.caption_index[kept],
         )
 

@@ -205,7 +205,10 @@ def test_distinct_texts_are_distinct_in_words_or_labels() -> None:
         ("blue sky", ("cat",)),  # another order
         ("sky blue", ("cat",)),
     )
-    assert part.distinct_texts().tolist() == [0, 2, 3]
+    rows, stands_for = part.distinct_texts()
+    assert rows.tolist() == [0, 2, 3] and stands_for.tolist() == [0, 0, 1, 2, 0]
+    rows, stands_for = part.distinct_texts(with_labels=False)
+    assert rows.tolist() == [0, 3] and stands_for.tolist() == [0, 0, 0, 1, 0]
 
 
 def test_distinct_texts_by_words_alone_take_the_first_occurrences_labels() -> None:
@@ -232,6 +235,16 @@ def test_first_keeps_the_first_images_with_all_their_texts(dataset: PairedDatase
         assert text.startswith(f"word{some.image_ids[int(some.owner[row])].split('-')[1]} ")
         assert text.endswith(f"caption{int(some.caption_index[row])}")
     assert torch.equal(some.text_labels, some.labels[some.owner])
+
+
+def test_between_cuts_a_part_into_pieces(dataset: PairedDataset) -> None:
+    part = dataset.parts["train"]
+    whole = len(part.image_ids)
+    pieces = [part.between(0, 4), part.between(4, whole)]
+    assert sum((one.image_ids for one in pieces), ()) == part.image_ids
+    assert sum((one.texts for one in pieces), ()) == part.texts
+    assert torch.equal(torch.cat([one.text_labels for one in pieces]), part.text_labels)
+    assert pieces[1].owner[0] == 0
 
 
 def test_first_beyond_the_end_is_everything(dataset: PairedDataset) -> None:

@@ -1,0 +1,186 @@
+"""Rankings against Python's stable sort, by blocks against the whole, and the mistakes that are refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ranking_problems import embeddings, order, problem
+from torch import Tensor
+
+from semshare.ranking import Ranked, over_blocks, rank
+
+SIZES = [(1, 1), (3, 7), (9, 23), (40, 500)]
+
+
+@pytest.mark.parametrize("coarse", [False, True], ids=["distinct", "ties"])
+@pytest.mark.parametrize("k", [1, 2, 5, 22, 23, 100, 499, 500, 10_000, None])
+@pytest.mark.parametrize(("queries", "gallery"), SIZES)
+def test_rank_equals_a_stable_sort(queries: int, gallery: int, k: int | None, coarse: bool) -> None:
+    similarity = problem(3, queries, gallery, coarse=coarse)[0]
+    assert rank(similarity, k).tolist() == [order(row)[:k] for row in similarity.tolist()]
+
+
+@pytest.mark.parametrize("k", [3, 10, None])
+def test_rank_of_equal_similarities_is_gallery_order(k: int | None) -> None:
+    expected = list(range(300))[:k]
+    assert rank(torch.full((4, 300), -0.5), k).tolist() == [expected] * 4
+
+
+@pytest.mark.parametrize("k", [1, 4, 40])
+def test_rank_finds_the_few_best_wherever_they_stand(k: int) -> None:
+    # Two levels only: the high ones side by side, first, last or scattered.
+    similarity = torch.zeros(4, 1000)
+    places = torch.stack([torch.arange(40), torch.arange(40) + 960, torch.arange(40) * 25, torch.arange(40) + 500])
+    similarity.scatter_(1, places, 1.0)
+    assert torch.equal(rank(similarity, k), places[:, :k])
+
+
+def test_rank_of_rows_that_differ_in_ties() -> None:
+    # One row of ties only, one without any: each is cut at its own place.
+    similarity = torch.stack([torch.zeros(600), torch.arange(600.0), torch.arange(600.0).neg()])
+    assert rank(similarity, 3).tolist() == [[0, 1, 2], [599, 598, 597], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("k", [2, None])
+@pytest.mark.parametrize("padding", [0, 60])
+def test_rank_orders_signs_zeros_and_infinities(padding: int, k: int | None) -> None:
+    # -0.0 equals 0.0, so the earlier one comes first.
+    row = [-0.0, 0.0, 1e-30, -1e-30, float("inf"), -float("inf"), -1.0, 1.0] + [-2.0] * padding
+    expected = [4, 7, 2, 0, 1, 3, 6, *range(8, 8 + padding), 5]
+    assert rank(torch.tensor([row]), k).tolist() == [expected[:k]]
+
+
+def test_rank_of_a_transposed_similarity() -> None:
+    similarity = problem(3, 50, 300)[0]
+    assert torch.equal(rank(similarity.T.contiguous().T, 7), rank(similarity, 7))
+
+
+def test_rank_of_double_similarity_does_not_depend_on_k() -> None:
+    # Closer than float32 can tell apart.
+    similarity = torch.tensor([[0.5, 0.5 + 1e-12, 0.1]], dtype=torch.float64)
+    assert rank(similarity, 2).tolist() == rank(similarity)[:, :2].tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize("where", [0, 4, 299])
+@pytest.mark.parametrize("k", [2, 200, None])
+def test_nan_is_refused_whatever_k(k: int | None, where: int) -> None:
+    similarity = torch.rand(3, 300)
+    similarity[1, where] = float("nan")
+    with pytest.raises(ValueError, match="similarity: found NaN"):
+        rank(similarity, k)
+
+
+# What stands where
+
+
+def test_ranked_by_hand() -> None:
+    ranked = Ranked.of(
+        torch.tensor([[0.1, 0.9, 0.5, 0.2]]), torch.tensor([[1, 1, 0]]), torch.tensor([[1, 0, 1], [1, 1, 0]] * 2), k=3
+    )
+    assert ranked.order.tolist() == [[1, 2, 3]]
+    assert ranked.relevance.tolist() == [[2, 1, 2]]
+    assert ranked.counts[0, :3].tolist() == [0, 2, 2] and ranked.counts.sum() == ranked.size == 4
+
+
+@pytest.mark.parametrize("labels", [1, 5, 40, 80])
+def test_ranked_equals_the_label_products(labels: int) -> None:
+    # 40 and 80 labels: more than one integer holds.
+    similarity, query_labels, gallery_labels = problem(7, 30, 90, labels)
+    gallery_labels[40:] = gallery_labels[10]  # many items with the same labels
+    gallery_labels[5] = query_labels[3] = 0
+    ranked = Ranked.of(similarity, query_labels, gallery_labels, 20)
+    shared = query_labels @ gallery_labels.T
+    assert torch.equal(ranked.relevance, shared.gather(1, ranked.order))
+    for row, counts in zip(shared.tolist(), ranked.counts.tolist(), strict=True):
+        assert counts == [row.count(value) for value in range(len(counts))]
+        assert sum(counts) == 90
+
+
+def test_a_ranking_that_is_not_deep_enough_is_refused() -> None:
+    ranked = Ranked.of(*problem(0), k=4)
+    assert ranked.depth(4) == 4
+    with pytest.raises(ValueError, match="ranked: found the first 4 items, expected 5"):
+        ranked.depth(5)
+    assert Ranked.of(*problem(0), k=99).depth(77) == 23
+
+
+# Blocks
+
+
+def _in_blocks(rows: int | None, k: int | None = 20, **options) -> list[Tensor]:
+    blocks = over_blocks(lambda one: (one.order, one.relevance), *embeddings(1), k=k, rows=rows, **options)
+    return [torch.cat(parts) for parts in zip(*blocks, strict=True)]
+
+
+@pytest.mark.parametrize("ranking", ["cosine", "dot"])
+@pytest.mark.parametrize("rows", [1, 7, 39, 40, 1000, None])
+def test_blocks_equal_the_whole(rows: int | None, ranking: str) -> None:
+    query, gallery, query_labels, gallery_labels = embeddings(1)
+    similarity = query.double() @ gallery.double().T
+    if ranking == "cosine":
+        similarity = torch.nn.functional.cosine_similarity(
+            query.double().unsqueeze(1), gallery.double().unsqueeze(0), dim=-1
+        )
+    whole = Ranked.of(similarity, query_labels, gallery_labels, 20)
+    order_, relevance = _in_blocks(rows, ranking=ranking)
+    assert torch.equal(order_, whole.order) and torch.equal(relevance, whole.relevance)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_rankings_do_not_depend_on_threads(threads: int) -> None:
+    before = torch.get_num_threads()
+    alone = _in_blocks(3)
+    torch.set_num_threads(threads)
+    try:
+        assert all(torch.equal(one, other) for one, other in zip(_in_blocks(3), alone, strict=True))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_blocks_are_as_large_as_asked_and_hand_over_captions_and_own_items() -> None:
+    captions, own = torch.arange(40) % 5, torch.arange(80).view(40, 2)
+    blocks = over_blocks(lambda one: one, *embeddings(), k=3, caption_index=captions, own=own, rows=12)
+    assert sum(len(one.order) for one in blocks) == 40 and max(len(one.order) for one in blocks) <= 12
+    assert torch.equal(torch.cat([one.caption_index for one in blocks]), captions)
+    assert torch.equal(torch.cat([one.own for one in blocks]), own)
+
+
+def test_a_block_holds_few_similarities_by_default() -> None:
+    blocks = over_blocks(lambda one: len(one.order), *embeddings(queries=1200, gallery=6000), k=1)
+    assert sum(blocks) == 1200 and 6000 * max(blocks) <= 2**22
+
+
+def test_a_mistake_in_a_block_is_raised_with_threads_as_they_were() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        query, *rest = embeddings()
+        query[33, 0] = float("nan")
+        with pytest.raises(ValueError, match="similarity: found NaN"):
+            over_blocks(lambda one: one, query, *rest, rows=4)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_nan_embeddings_are_refused() -> None:
+    query, gallery, *labels = embeddings()
+    gallery[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="NaN"):
+        over_blocks(lambda one: one, query, gallery, *labels)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    similarity, query_labels, gallery_labels = problem(0)
+    with pytest.raises(ValueError, match=r"similarity: found shape \(9, 23\), expected \(9, 22\)"):
+        Ranked.of(similarity, query_labels, gallery_labels[:22])
+    with pytest.raises(ValueError, match="gallery_labels: found 4 labels, expected 5"):
+        Ranked.of(similarity, query_labels, gallery_labels[:, :4])
+    query, gallery, *labels = embeddings()
+    with pytest.raises(ValueError, match="query_embeddings: found 39 rows, expected the labels' 40"):
+        over_blocks(lambda one: one, query[1:], gallery, *labels)
+    with pytest.raises(ValueError, match="gallery_embeddings: found 49 rows, expected the labels' 50"):
+        over_blocks(lambda one: one, query, gallery[1:], *labels)
+    with pytest.raises(ValueError, match="ranking: found 'euclidean', expected 'cosine' or 'dot'"):
+        over_blocks(lambda one: one, query, gallery, *labels, ranking="euclidean")
