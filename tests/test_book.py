@@ -12,8 +12,8 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from PIL import Image
 from bs4 import BeautifulSoup, Tag
+from PIL import Image
 
 from semshare import book, prepare, reference
 from semshare.data import catalogue
