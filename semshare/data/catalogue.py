@@ -200,7 +200,7 @@ def load(
         split_seed: seed of the split, where the dataset has no official one.
         seed: seed of Word2Vec.
         device: where regions are extracted; ``auto`` takes CUDA when present.
-        missing_regions, missing_words, train_items: see :meth:`PairedDataset.thinned`.
+        missing_regions, missing_words, train_items: see :meth:`~semshare.data.dataset.PairedDataset.thinned`.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
