@@ -20,7 +20,7 @@ from semshare.data.words import MAX_LENGTH
 from semshare.failures import KINDS, Failures
 from semshare.model import MODALITIES
 from semshare.runs import Run
-from semshare.verdicts import Verdict, summary
+from semshare.verdicts import ESTIMATE, Verdict, summary
 
 _TITLES = {"image_f1": "image Micro-F1", "text_f1": "text Micro-F1", "i2t": "I2T NDCG@500", "t2i": "T2I NDCG@500"}
 
@@ -200,7 +200,8 @@ def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Sty
 
     names = table.columns.get_level_values(-1)
     compared = table.columns[~(names.str.endswith("±") | (names == "at 0.5"))]
-    return table.style.apply(bold, subset=compared.tolist()).format(precision=digits, na_rep="–", escape="html")
+    styled = table.style.apply(bold, subset=compared.tolist()).set_table_attributes("class='dense'")
+    return styled.format(precision=digits, na_rep="–", escape="html")
 
 
 def gain_table(gains: Mapping[tuple[str, str], Interval]) -> pd.DataFrame:
@@ -254,14 +255,14 @@ def confusion_pairs(names: Sequence[str], shares: Tensor, count: int = 5) -> pd.
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
-    """One row a verdict, all of it in words; the number of runs it rests on unfolds to their keys."""
-
-    def folded(runs: str) -> str:
-        keys = runs.split()
-        return f"<details><summary>{len(keys)}</summary>{'<br>'.join(keys)}</details>"
-
-    table = words(pd.DataFrame([one.in_words() for one in verdicts]))
-    return table.format(escape="html").format({"runs": folded}, escape="html").hide(axis="index")
+    """One row a verdict; what was measured stands under its claim, the runs it rests on unfold to their keys."""
+    rows = [{name: html.escape(text) for name, text in one.in_words().items()} for one in verdicts]
+    for row in rows:
+        row[ESTIMATE] = row[ESTIMATE].replace(", ", ",&nbsp;")  # an interval is not broken
+        row["claim"] += f"<div class='measure'>{row.pop('measure')}</div>"
+        keys = row["runs"].split()
+        row["runs"] = f"<details><summary>{len(keys)}</summary>{'<br>'.join(keys)}</details>"
+    return _flush_left(pd.DataFrame(rows).style).set_table_attributes("class='dense verdicts'").hide(axis="index")
 
 
 def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
@@ -278,5 +279,8 @@ def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
 
 def words(table: pd.DataFrame) -> Styler:
     """A table of texts: escaped, and flush left as prose is."""
-    left = [{"selector": "th, td", "props": [("text-align", "left")]}]
-    return table.style.format(escape="html").set_table_styles(left)
+    return _flush_left(table.style.format(escape="html"))
+
+
+def _flush_left(styled: Styler) -> Styler:
+    return styled.set_table_styles([{"selector": "th, td", "props": [("text-align", "left")]}])
