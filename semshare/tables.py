@@ -11,8 +11,8 @@ import torch
 from pandas.io.formats.style import Styler
 from torch import Tensor, nn
 
-from semshare import methods, reference, training
-from semshare.bootstrap import MEASURES, Interval, mean, scored, scored_epochs
+from semshare import methods, protocols, reference, training
+from semshare.bootstrap import MEASURES, Interval, mean, mean_by_query, scored, scored_epochs
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.source import SPLITS
@@ -163,28 +163,34 @@ def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.Da
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:
-    """NDCG@500 x 100 and mAP x 100 in both directions by (dataset, method), the mean over seeds; NDCG with its "±".
+def protocol_table(names: Sequence[str]) -> Styler:
+    """How each of the protocols ``names`` reads retrieval."""
+    rows = [{"protocol": name, "how it is read": protocols.get(name).description} for name in names]
+    return words(pd.DataFrame(rows)).hide(axis="index")
 
-    "T2I, rank" is T2I with the ordinary discount: on tags it is T2I itself. The row "Random" is the expected
-    NDCG of a random ranking of the same gallery.
+
+def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequence[str]) -> pd.DataFrame:
+    """What the protocols ``names`` say in both directions by (dataset, method), the mean over seeds x 100 with its "±".
+
+    Columns are (protocol, direction); a protocol that does not fit a dataset is empty there. The row "Random" is what
+    a random ranking of the same gallery is expected to give.
     """
-    rows: dict[tuple[str, str], dict[str, float]] = {}
+    rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
+        fitting = [one for one in map(protocols.get, names) if one in protocols.fitting(dataset)]
+        random: dict[tuple[str, str], float] = {}
         for method in (method for method, other in runs if other == dataset):
-            some = runs[method, dataset]
-            numbers = 100 * pd.DataFrame([run.test.numbers() | run.mean_average_precision() for run in some]).mean()
-            widths = {one: 100 * mean([scored(run) for run in some], one).half_width for one in ("i2t", "t2i")}
-            rows[dataset, methods.get(method).title] = {
-                "I2T": numbers["i2t"],
-                "I2T ±": widths["i2t"],
-                "T2I": numbers["t2i"],
-                "T2I ±": widths["t2i"],
-                "T2I, rank": numbers["t2i_rank"],
-                "I2T mAP": numbers["i2t_map"],
-                "T2I mAP": numbers["t2i_map"],
-            }
-        rows[dataset, "Random"] = {"I2T": numbers["i2t_random"], "T2I, rank": numbers["t2i_random"]}
+            part = runs[method, dataset][0].dataset.parts["test"]
+            read = [run.retrieval([one.name for one in fitting]) for run in runs[method, dataset]]
+            row = rows.setdefault((dataset, methods.get(method).title), {})
+            for one in fitting:
+                found = [of_run[one.name] for of_run in read]
+                for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
+                    here = mean_by_query([getattr(retrieval, direction) for retrieval in found], owner)
+                    column = one.name, direction.upper()
+                    row[column], row[one.name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
+                    random[column] = 100 * float(getattr(found[0], f"{direction}_random").nanmean())
+        rows[dataset, "Random"] = random
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
