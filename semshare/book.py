@@ -36,6 +36,7 @@ from semshare.runs import describe_device, find_device, library_versions
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
 _FRONT = "front-page"  # the tag of a cell whose output stands on the first page too
+_FRAME = '<div class="cell"><div class="cell_output"><div class="output text_html">{}</div></div></div>\n'
 _NO_FRONT = "<p>The verdicts have not been computed yet: <code>semshare book</code> does it.</p>\n"
 
 
@@ -337,8 +338,7 @@ def _front(executed: Sequence[Path]) -> str:
         if "text/html" in output.get("data", {})
     ]
     # The classes of a notebook's output, whose styles the tables have on their own page.
-    framed = [f'<div class="cell_output"><div class="output text_html">{one}</div></div>\n' for one in shown]
-    return "".join(framed) or _NO_FRONT
+    return "".join(_FRAME.format(one) for one in shown) or _NO_FRONT
 
 
 def _html(root: Path, out: Path) -> Path:

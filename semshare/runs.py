@@ -282,7 +282,8 @@ def find(name: str, root: Path | None = None) -> Run:
     """
     folder = Path(name)
     if not (folder / _RECORD).is_file():
-        finished = sorted(path.parent for path in cache_folder("runs").glob(f"*/{_RECORD}"))
+        records = sorted(cache_folder("runs").glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
+        finished = [path.parent for path in reversed(records)]
         found = [one for one in finished if one.name.rpartition("-")[2].startswith(name)]
         if len(found) != 1:
             what = f"{len(found)} keys begin with it" if found else f"no such folder or key in {cache_folder('runs')}"
@@ -300,7 +301,7 @@ def find(name: str, root: Path | None = None) -> Run:
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:
-    """The first of ``names`` for an error message."""
+    """The first of ``names``, the latest runs', for an error message."""
     if not names:
         return "there are no finished runs"
     more = f" and {len(names) - most} more" if len(names) > most else ""

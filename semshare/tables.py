@@ -11,8 +11,8 @@ import torch
 from pandas.io.formats.style import Styler
 from torch import Tensor, nn
 
-from semshare import methods, reference, training
-from semshare.bootstrap import MEASURES, Interval, mean, scored, scored_epochs
+from semshare import methods, protocols, reference, training
+from semshare.bootstrap import MEASURES, Interval, mean, mean_by_query, scored, scored_epochs
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.source import SPLITS
@@ -20,7 +20,7 @@ from semshare.data.words import MAX_LENGTH
 from semshare.failures import KINDS, Failures
 from semshare.model import MODALITIES
 from semshare.runs import Run
-from semshare.verdicts import Verdict, summary
+from semshare.verdicts import ESTIMATE, Verdict, summary
 
 _TITLES = {"image_f1": "image Micro-F1", "text_f1": "text Micro-F1", "i2t": "I2T NDCG@500", "t2i": "T2I NDCG@500"}
 
@@ -163,28 +163,34 @@ def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.Da
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:
-    """NDCG@500 x 100 and mAP x 100 in both directions by (dataset, method), the mean over seeds; NDCG with its "±".
+def protocol_table(names: Sequence[str]) -> Styler:
+    """How each of the protocols ``names`` reads retrieval."""
+    rows = [{"protocol": name, "how it is read": protocols.get(name).description} for name in names]
+    return words(pd.DataFrame(rows)).hide(axis="index")
 
-    "T2I, rank" is T2I with the ordinary discount: on tags it is T2I itself. The row "Random" is the expected
-    NDCG of a random ranking of the same gallery.
+
+def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequence[str]) -> pd.DataFrame:
+    """What the protocols ``names`` say in both directions by (dataset, method), the mean over seeds x 100 with its "±".
+
+    Columns are (protocol, direction); a protocol that does not fit a dataset is empty there. The row "Random" is what
+    a random ranking of the same gallery is expected to give.
     """
-    rows: dict[tuple[str, str], dict[str, float]] = {}
+    rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
+        fitting = [one for one in map(protocols.get, names) if one in protocols.fitting(dataset)]
+        random: dict[tuple[str, str], float] = {}
         for method in (method for method, other in runs if other == dataset):
-            some = runs[method, dataset]
-            numbers = 100 * pd.DataFrame([run.test.numbers() | run.mean_average_precision() for run in some]).mean()
-            widths = {one: 100 * mean([scored(run) for run in some], one).half_width for one in ("i2t", "t2i")}
-            rows[dataset, methods.get(method).title] = {
-                "I2T": numbers["i2t"],
-                "I2T ±": widths["i2t"],
-                "T2I": numbers["t2i"],
-                "T2I ±": widths["t2i"],
-                "T2I, rank": numbers["t2i_rank"],
-                "I2T mAP": numbers["i2t_map"],
-                "T2I mAP": numbers["t2i_map"],
-            }
-        rows[dataset, "Random"] = {"I2T": numbers["i2t_random"], "T2I, rank": numbers["t2i_random"]}
+            part = runs[method, dataset][0].dataset.parts["test"]
+            read = [run.retrieval([one.name for one in fitting]) for run in runs[method, dataset]]
+            row = rows.setdefault((dataset, methods.get(method).title), {})
+            for one in fitting:
+                found = [of_run[one.name] for of_run in read]
+                for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
+                    here = mean_by_query([getattr(retrieval, direction) for retrieval in found], owner)
+                    column = one.name, direction.upper()
+                    row[column], row[one.name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
+                    random[column] = 100 * float(getattr(found[0], f"{direction}_random").nanmean())
+        rows[dataset, "Random"] = random
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -200,7 +206,8 @@ def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Sty
 
     names = table.columns.get_level_values(-1)
     compared = table.columns[~(names.str.endswith("±") | (names == "at 0.5"))]
-    return table.style.apply(bold, subset=compared.tolist()).format(precision=digits, na_rep="–", escape="html")
+    styled = table.style.apply(bold, subset=compared.tolist()).set_table_attributes("class='dense'")
+    return styled.format(precision=digits, na_rep="–", escape="html")
 
 
 def gain_table(gains: Mapping[tuple[str, str], Interval]) -> pd.DataFrame:
@@ -254,14 +261,14 @@ def confusion_pairs(names: Sequence[str], shares: Tensor, count: int = 5) -> pd.
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
-    """One row a verdict, all of it in words; the number of runs it rests on unfolds to their keys."""
-
-    def folded(runs: str) -> str:
-        keys = runs.split()
-        return f"<details><summary>{len(keys)}</summary>{'<br>'.join(keys)}</details>"
-
-    table = words(pd.DataFrame([one.in_words() for one in verdicts]))
-    return table.format(escape="html").format({"runs": folded}, escape="html").hide(axis="index")
+    """One row a verdict; what was measured stands under its claim, the runs it rests on unfold to their keys."""
+    rows = [{name: html.escape(text) for name, text in one.in_words().items()} for one in verdicts]
+    for row in rows:
+        row[ESTIMATE] = row[ESTIMATE].replace(", ", ",&nbsp;")  # an interval is not broken
+        row["claim"] += f"<div class='measure'>{row.pop('measure')}</div>"
+        keys = row["runs"].split()
+        row["runs"] = f"<details><summary>{len(keys)}</summary>{'<br>'.join(keys)}</details>"
+    return _flush_left(pd.DataFrame(rows).style).set_table_attributes("class='dense verdicts'").hide(axis="index")
 
 
 def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
@@ -278,5 +285,8 @@ def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
 
 def words(table: pd.DataFrame) -> Styler:
     """A table of texts: escaped, and flush left as prose is."""
-    left = [{"selector": "th, td", "props": [("text-align", "left")]}]
-    return table.style.format(escape="html").set_table_styles(left)
+    return _flush_left(table.style.format(escape="html"))
+
+
+def _flush_left(styled: Styler) -> Styler:
+    return styled.set_table_styles([{"selector": "th, td", "props": [("text-align", "left")]}])

@@ -418,6 +418,15 @@ def test_a_record_that_is_no_json_says_so(tmp_path: Path) -> None:
         runs.find(str(tmp_path))
 
 
+def test_half_is_a_threshold_for_dscmr_and_for_cross_entropy_alone(run: Run) -> None:
+    def means_something(method: str, **fields: object) -> bool:
+        return replace(run, experiment=_plan(method, **fields)).half_means_something
+
+    assert means_something("dscmr") and means_something("ours", label_loss="bce")
+    assert means_something("independent", preset="released")
+    assert not means_something("ours") and not means_something("independent")
+
+
 def test_the_evaluation_is_read_from_its_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run.test
 

@@ -218,11 +218,11 @@ def test_distinct_texts_by_words_alone_take_the_first_occurrences_labels() -> No
         ("blue sky", ("cat", "dog")),
         ("sky blue", ("bird",)),
     )
-    rows = part.distinct_texts(with_labels=False)
-    assert rows.tolist() == [0, 2]
+    rows, stands_for = part.distinct_texts(with_labels=False)
+    assert rows.tolist() == [0, 2] and stands_for.tolist() == [0, 0, 1, 0]
     names = [[name for name, on in zip(LABELS, one, strict=True) if on] for one in part.text_labels[rows]]
     assert names == [["cat"], ["cat", "dog"]]
-    assert part.distinct_texts().tolist() == [0, 1, 2, 3]
+    assert part.distinct_texts()[0].tolist() == [0, 1, 2, 3]
 
 
 def test_first_keeps_the_first_images_with_all_their_texts(dataset: PairedDataset) -> None:
