@@ -28,6 +28,7 @@ from papermill.exceptions import PapermillExecutionError
 from semshare.checkout import commit, find_root
 from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
+from semshare.data.regions import UNTRAINED
 from semshare.errors import UserError
 from semshare.progress import MARK
 from semshare.provenance import DATA, STATUS, WALL_TIME
@@ -313,18 +314,22 @@ def _status(sections: Sequence[Path]) -> str:
         "# Status\n\nHow each section of this book was executed. A wall time includes the training of every run "
         "that the section was the first to ask for; a run that was already in the run store costs nothing.\n\n"
         + "\n".join(rows)
-        + "\n\n## The data\n\nWhat each section was made from. The checksum covers ids, texts, labels, splits and "
+        + "\n\n## The data\n\nWhat the sections were made from. The checksum covers ids, texts, labels, splits and "
         "regions: equal digits are equal data.\n\n" + "\n".join(_data_rows(sections)) + "\n"
     )  # fmt: skip
 
 
 def _data_rows(sections: Sequence[Path]) -> list[str]:
-    rows = ["| section | dataset | what it is | regions | checksum |", "| --- | --- | --- | --- | --- |"]
+    """One row a dataset, with the sections that were made from it: data that differ in anything differ in a row."""
+    made: dict[tuple[str, ...], list[str]] = {}
     for section in sections:
         for one in _record(section).get("data", []) if section.exists() else []:
-            what = (f"`{one['name']}`", STATUS[one["status"]], f"`{one['regions']}`", f"`{one['checksum'][:12]}`")
-            rows.append(f"| [{section.stem}]({section.name}) | {' | '.join(what)} |")
-    return rows
+            no_result = ", with regions of random weights: no result" if one["regions"].endswith(UNTRAINED) else ""
+            what = STATUS[one["status"]] + no_result
+            row = (f"`{one['name']}`", what, f"`{one['regions']}`", f"`{one['checksum'][:12]}`")
+            made.setdefault(row, []).append(f"[{section.stem.split('_')[0]}]({section.name})")
+    rows = [f"| {' | '.join(row)} | {', '.join(dict.fromkeys(pages))} |" for row, pages in made.items()]
+    return ["| dataset | what it is | regions | checksum | sections |", "| --- | --- | --- | --- | --- |", *rows]
 
 
 def _front(executed: Sequence[Path]) -> str:
