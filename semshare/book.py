@@ -37,7 +37,10 @@ from semshare.runs import describe_device, find_device, library_versions
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
 _FRONT = "front-page"  # the tag of a cell whose output stands on the first page too
-_FRAME = '<div class="cell"><div class="cell_output"><div class="output text_html">{}</div></div></div>\n'
+_FRAME = (
+    '<div class="cell docutils container"><div class="cell_output docutils container">'
+    '<div class="output text_html">{}</div></div></div>\n'
+)
 _NO_FRONT = "<p>The verdicts have not been computed yet: <code>semshare book</code> does it.</p>\n"
 
 
