@@ -33,6 +33,7 @@ from semshare.home import cache_folder
 from semshare.progress import Progress
 
 _RECORD = "run.json"
+_READINGS = ("reading-*", "*.evaluation", "map-*.json")  # what was read with the kept weights
 _SOURCES = ("data", "model.py", "losses.py", "methods.py", "metrics.py", "evaluation.py", "training.py")
 _FETCHING = ("download.py", "unpack.py", "official.py")  # how files got here; the data's checksum says what they are
 _LIBRARIES = ("torch", "transformers", "gensim")
@@ -300,6 +301,8 @@ def _make(
         "data": dataset.checksum,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+    for stale in (path for pattern in _READINGS for path in folder.glob(pattern)):
+        stale.unlink()  # of other weights: a record was lost, and the run is made again
     dev = Run(experiment, folder, record)._read(dataset, "dev", folder / training.BEST)
     record["thresholds"] = vars(Thresholds.tune(dev, dataset.parts["dev"]))
     _write_json(folder / _RECORD, record)
