@@ -9,18 +9,12 @@ import numpy as np
 from IPython.display import HTML
 from myst_nb import glue
 
+from semshare.cards import STATUS
 from semshare.checkout import commit
 from semshare.data.dataset import PairedDataset
 from semshare.runs import Run, describe_device, find_device
 
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
-
-_STATUS = {
-    "real": "the real dataset",
-    "subset": "a subset of the real dataset",
-    "simulated": "real text and labels, simulated regions",
-    "stand-in": "a drawn stand-in, not the real dataset",
-}
 
 
 def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = ()) -> HTML:
@@ -30,7 +24,7 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
     runs names this machine.
     """
     listed = "".join(
-        f"<li><code>{html.escape(one.name)}</code>: {html.escape(_STATUS[one.status])}</li>" for one in datasets
+        f"<li><code>{html.escape(one.name)}</code>: {html.escape(STATUS[one.status][0])}</li>" for one in datasets
     )
     facts = {
         "Scale": scale,
