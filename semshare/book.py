@@ -25,13 +25,14 @@ import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from semshare.cards import STATUS
 from semshare.checkout import commit, find_root
 from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
 from semshare.data.regions import UNTRAINED
 from semshare.errors import UserError
 from semshare.progress import MARK
-from semshare.provenance import DATA, STATUS, WALL_TIME
+from semshare.provenance import DATA, WALL_TIME
 from semshare.runs import describe_device, find_device, library_versions
 
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from

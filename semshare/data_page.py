@@ -9,10 +9,10 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
+from semshare.cards import STATUS
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.official import PLANS
 from semshare.data.scene_words import NOISE
-from semshare.provenance import STATUS
 from semshare.tables import words
 
 _MEANING = {

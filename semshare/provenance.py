@@ -9,6 +9,7 @@ import numpy as np
 from IPython.display import HTML
 from myst_nb import glue
 
+from semshare.cards import STATUS
 from semshare.checkout import commit
 from semshare.data.dataset import PairedDataset
 from semshare.data.regions import UNTRAINED
@@ -18,12 +19,6 @@ from semshare.runs import Run, describe_device, find_device
 DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
 
-STATUS = {
-    "real": "the real dataset",
-    "subset": "a subset of the real dataset",
-    "simulated": "real text and labels, simulated regions",
-    "stand-in": "a drawn stand-in, not the real dataset",
-}
 _RANDOM = "a detector with random weights, to try the pipeline: nothing on this page is a result"
 REGIONS = {
     "grid": "the cells of a 6 x 6 grid",

@@ -488,6 +488,22 @@ def test_a_damaged_folder_is_trained_again(damage: str, rate: float, run: Run) -
     assert json.loads((first.folder / "run.json").read_text()) == again.record
 
 
+def test_a_run_made_again_forgets_what_was_read_with_its_old_weights() -> None:
+    experiment = _plan(epochs=1, learning_rate=8e-3)
+    first = _get(experiment)
+    numbers, precision = first.test.numbers(), first.mean_average_precision()
+    (first.folder / "run.json").unlink()
+    read = [
+        path for path in first.folder.iterdir() if path.suffix == ".evaluation" or path.name[:4] in ("read", "map-")
+    ]
+    assert len(read) == 3
+    for path in read:
+        path.write_bytes(b"of other weights")
+    again = _get(experiment)
+    assert not any(path.exists() for path in read)
+    assert (again.test.numbers(), again.mean_average_precision()) == (numbers, precision)
+
+
 # The methods through the store
 
 
