@@ -32,7 +32,7 @@ STATUS = {
 _LIMITS = {
     "real": "The photographs and texts carry the habits of those who made and chose them.",
     "subset": "The data is a part of the real dataset: numbers on it are not comparable with those on the whole.",
-    "simulated": "Regions are drawn from the labels, no picture was looked at: image measures are no claim about pictures.",
+    "simulated": "Regions are drawn from labels, no picture was looked at: image measures are no claim about pictures.",
     "stand-in": "The pictures are drawings and the texts are generated: every number here is a number about drawings.",
 }
 _PRESETS = {
