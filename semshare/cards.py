@@ -18,16 +18,26 @@ from safetensors import safe_open
 
 from semshare import methods, training
 from semshare.data.dataset import PairedDataset, Part
+from semshare.data.regions import UNTRAINED
 from semshare.markdown import bullets, page, table, text
 
 MODEL, DATA = "MODEL_CARD.md", "DATA_CARD.md"
 
-# What each status means in a few words, and what follows for whoever reads a number.
+# What readers of every page and card are told of the data, in a few words.
 STATUS = {
     "real": "the real dataset",
     "subset": "a subset of the real dataset",
     "simulated": "real text and labels, simulated regions",
     "stand-in": "a drawn stand-in, not the real dataset",
+}
+_RANDOM = "a detector with random weights, to try the pipeline: nothing on this page is a result"
+REGIONS = {
+    "grid": "the cells of a 6 x 6 grid",
+    "fasterrcnn": "the best detections of a Faster R-CNN (ResNet-50) trained on COCO",
+    "fasterrcnn-mobilenet": "the best detections of a Faster R-CNN (MobileNetV3) trained on COCO",
+    "simulated": "drawn from the labels, not from pictures",
+    f"fasterrcnn{UNTRAINED}": _RANDOM,
+    f"fasterrcnn-mobilenet{UNTRAINED}": _RANDOM,
 }
 _LIMITS = {
     "real": "The photographs and texts carry the habits of those who made and chose them.",
@@ -53,7 +63,9 @@ _MEASURES = {
 Measures = Mapping[str, float]
 
 
-def write(folder: Path, record: Mapping[str, Any], dataset: PairedDataset, tested: Mapping[str, Measures]) -> None:
+def write(
+    folder: Path, record: Mapping[str, Any], dataset: PairedDataset, tested: Mapping[str, Measures], half: bool
+) -> None:
     """Write both cards into a run's ``folder``, each in one move.
 
     Args:
@@ -61,10 +73,11 @@ def write(folder: Path, record: Mapping[str, Any], dataset: PairedDataset, teste
         record: the run's record.
         dataset: the data it was trained on.
         tested: the test measures by dataset, none while test was not read.
+        half: whether 0.5 is a threshold for the scores; else its measures are left out.
     """
     for name, content in {
         DATA: data_card(record, dataset, tested=bool(tested)),
-        MODEL: model_card(record, dataset, tested, _parameters(folder / training.BEST)),
+        MODEL: model_card(record, dataset, tested, half, _parameters(folder / training.BEST)),
     }.items():
         part = folder / f"{name}.{os.getpid()}.part"
         part.write_text(content, encoding="utf-8")
@@ -72,12 +85,13 @@ def write(folder: Path, record: Mapping[str, Any], dataset: PairedDataset, teste
 
 
 def model_card(
-    record: Mapping[str, Any], dataset: PairedDataset, tested: Mapping[str, Measures], parameters: int
+    record: Mapping[str, Any], dataset: PairedDataset, tested: Mapping[str, Measures], half: bool, parameters: int
 ) -> str:
-    """The model card as Markdown with YAML in front; ``parameters`` counts the kept weights."""
+    """The model card as Markdown with YAML in front; ``parameters`` counts the kept weights, the rest is as above."""
     experiment, method = record["experiment"], methods.get(record["experiment"]["method"])
     title = f"{method.title} on {dataset.name}"
     dev, epoch = _dev(record["history"], method.selection)
+    dev, tested = _meant(dev, half), {name: _meant(measures, half) for name, measures in tested.items()}
     meaning, limit = STATUS[dataset.status], _LIMITS[dataset.status]
     about = (inspect.getdoc(type(method)) or method.title).partition("\n\n")[0]
     sections = [
@@ -129,7 +143,7 @@ def data_card(record: Mapping[str, Any], dataset: PairedDataset, tested: bool) -
     rows = [
         ("status", f"{dataset.status}: {meaning}"),
         ("texts", text(dataset.text_kind)),
-        ("regions", f"extractor {text(experiment['regions'])}: 36 an image at most, each {features}"),
+        ("regions", f"{text(dataset.regions)}: {REGIONS[dataset.regions]}; 36 an image at most, each {features}"),
         ("words", f"{len(dataset.vocabulary):,}; {vectors}"),
         ("split seed", str(experiment["split_seed"])),
         ("checksum", f"`sha256:{text(record['data'])}`"),
@@ -190,6 +204,7 @@ def _run_facts(record: Mapping[str, Any], parameters: int) -> list[tuple[str, st
         ("preset", f"{experiment['preset']}: {_PRESETS[experiment['preset']]}"),
         ("scale", experiment["scale"]),
         ("seed", str(experiment["seed"])),
+        ("initial weights", text(record["initial_weights"])),
         ("weights", f"{parameters:,} numbers in `{training.BEST}`, which `Run.network()` loads"),
         ("trained", f"{record['made']}: {len(record['history'])} epochs, wall time {record['seconds']:.1f} s"),
         ("device", text(record["device"])),
@@ -214,6 +229,11 @@ def _dev(history: Sequence[Mapping[str, float]], selection: str) -> tuple[dict[s
     measures = {name: rows[name.split("_")[0]][name] for name in _MEASURES if "_f1" in name}
     image, text = (int(rows[modality]["epoch"]) for modality in ("image", "text"))
     return measures, f"the image side of epoch {image} and the text side of epoch {text}, each of the highest F1 on dev"
+
+
+def _meant(measures: Measures, half: bool) -> Measures:
+    """The measures without those at threshold 0.5 where that is no threshold for the scores."""
+    return {name: value for name, value in measures.items() if half or not name.endswith("_at_half")}
 
 
 def _measures_table(dev: Measures, tested: Mapping[str, Measures]) -> str:
@@ -274,6 +294,8 @@ def _limits(experiment: Mapping[str, Any], method: methods.Method, dataset: Pair
         f"It was taught {len(dataset.label_names)} labels and no other: what counts as found is what shares a label, "
         "whatever else it shows.",
     ]
+    if dataset.regions.endswith(UNTRAINED):
+        found.append(f"Its regions come from {_RANDOM}.")
     if experiment["scale"] != "full":
         found.append(
             f"Scale {experiment['scale']} shrinks network, data and epochs: no number here is of the paper's sizes."

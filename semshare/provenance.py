@@ -9,7 +9,7 @@ import numpy as np
 from IPython.display import HTML
 from myst_nb import glue
 
-from semshare.cards import STATUS
+from semshare.cards import REGIONS, STATUS
 from semshare.checkout import commit
 from semshare.data.dataset import PairedDataset
 from semshare.data.regions import UNTRAINED
@@ -18,16 +18,6 @@ from semshare.runs import Run, describe_device, find_device
 
 DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
-
-_RANDOM = "a detector with random weights, to try the pipeline: nothing on this page is a result"
-REGIONS = {
-    "grid": "the cells of a 6 x 6 grid",
-    "fasterrcnn": "the best detections of a Faster R-CNN (ResNet-50) trained on COCO",
-    "fasterrcnn-mobilenet": "the best detections of a Faster R-CNN (MobileNetV3) trained on COCO",
-    "simulated": "drawn from the labels, not from pictures",
-    f"fasterrcnn{UNTRAINED}": _RANDOM,
-    f"fasterrcnn-mobilenet{UNTRAINED}": _RANDOM,
-}
 
 
 def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = ()) -> HTML:

@@ -230,7 +230,8 @@ class Run:
             path.name.removeprefix("test-").removesuffix(".evaluation"): Evaluation.load(path).numbers()
             for path in sorted(self.folder.glob("test-*.evaluation"))
         }
-        cards.write(self.folder, self.record, _dataset(_trained(self.experiment)), tested | dict(made or {}))
+        dataset, tested = _dataset(_trained(self.experiment)), tested | dict(made or {})
+        cards.write(self.folder, self.record, dataset, tested, self.half_means_something)
 
 
 def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Run:

@@ -121,7 +121,7 @@ def test_a_card_that_cannot_be_made_leaves_the_old_one(
     before = {name: (run.folder / name).read_text() for name in (cards.MODEL, cards.DATA)}
     monkeypatch.setattr(cards, "model_card", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        cards.write(run.folder, run.record, run.dataset, {})
+        cards.write(run.folder, run.record, run.dataset, {}, True)
     assert {name: (run.folder / name).read_text() for name in before} == before
     assert not list(run.folder.glob("*.part"))
 
@@ -154,7 +154,7 @@ def test_the_model_card_says_what_the_record_says(untested: tuple[Run, str, str]
     assert facts["weights"].startswith(f"{weights:,} numbers in best.safetensors") and facts["seed"] == "21"
     assert facts["trained"] == f"{record['made']}: 3 epochs, wall time {record['seconds']:.1f} s"
     assert facts["device"] == record["device"] and facts["precision"] == "float32"
-    assert facts["threads"] == str(record["threads"])
+    assert facts["threads"] == str(record["threads"]) and facts["initial weights"] == "random"
     assert facts["versions"] == ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     assert facts["commit"] == record["commit"]
     fields = dict(_table(model, "The experiment")[1:])
@@ -208,12 +208,33 @@ def test_the_data_card_counts_what_the_trainer_read(untested: tuple[Run, str, st
     assert facts["words"].startswith(f"{len(run.dataset.vocabulary):,}; Word2Vec of size 300")
 
 
+def test_measures_at_half_stand_only_where_that_is_a_threshold(untested: tuple[Run, str, str]) -> None:
+    run, _, _ = untested
+    at_half = {
+        half: cards.model_card(run.record, run.dataset, {"x": run.test.numbers()}, half, 1) for half in (True, False)
+    }
+    assert at_half[True].count("threshold 0.5") == 6 and "threshold 0.5" not in at_half[False]
+    semantic = _run("traditional", epochs=1)
+    _ = semantic.test
+    assert "threshold 0.5" not in semantic.card.read_text()
+
+
+@pytest.mark.parametrize("regions", ["fasterrcnn-untrained", "fasterrcnn"])
+def test_random_regions_are_no_result(
+    regions: str, untested: tuple[Run, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _, _ = untested
+    monkeypatch.setattr(type(run.dataset), "regions", regions)
+    both = [cards.model_card(run.record, run.dataset, {}, True, 1), cards.data_card(run.record, run.dataset, False)]
+    assert all(("random weights, to try the pipeline" in card) == regions.endswith("untrained") for card in both)
+
+
 @pytest.mark.parametrize("status", cards.STATUS)
 def test_every_status_is_said_on_both_cards(status: str, untested: tuple[Run, str, str]) -> None:
     run, _, _ = untested
     dataset = replace(run.dataset, status=status)
     meaning, limit = cards.STATUS[status], cards._LIMITS[status]
-    model, data = cards.model_card(run.record, dataset, {}, 1), cards.data_card(run.record, dataset, False)
+    model, data = cards.model_card(run.record, dataset, {}, True, 1), cards.data_card(run.record, dataset, False)
     assert all(meaning in card.lower() and limit in card for card in (model, data))
     assert f"data-{status}" in _front(model)["tags"] and status in _front(data)["tags"]
 
@@ -223,7 +244,7 @@ def test_every_method_has_a_card_that_says_what_it_is(method: str, untested: tup
     run, _, _ = untested
     experiment = runs.plan("scenes-flickr25k", method, "smoke", "cpu", preset="released")
     record = run.record | {"experiment": json.loads(experiment.to_json())}
-    model = cards.model_card(record, run.dataset, {}, 1)
+    model = cards.model_card(record, run.dataset, {}, True, 1)
     text = _page(model).get_text()
     assert text.strip().startswith(f"{methods.get(method).title} on scenes-flickr25k")
     assert "the behaviour of the authors' released code" in text
@@ -250,7 +271,7 @@ def _evil(run: Run) -> Any:
 def test_strangers_text_is_shown_as_text(untested: tuple[Run, str, str]) -> None:
     run, _, _ = untested
     dataset, shown = _evil(run), " ".join(EVIL.split())
-    model = cards.model_card(run.record, dataset, {EVIL: {"image_f1": 0.5, EVIL: 0.25}}, 1)
+    model = cards.model_card(run.record, dataset, {EVIL: {"image_f1": 0.5, EVIL: 0.25}}, True, 1)
     data = cards.data_card(run.record, dataset, True)
     for card, link in ((model, cards.DATA), (data, cards.MODEL)):
         page = _page(card)
@@ -283,7 +304,7 @@ def test_no_folder_of_this_machine_is_named(bert: str, untested: tuple[Run, str,
     changed |= {"root": "/home/alice/data/flickr"}
     source = SimpleNamespace(root=Path("/home/alice/data/flickr"), notes=("/home/alice/data/flickr: 3 pairs",))
     dataset = replace(run.dataset, source=source)
-    both = cards.model_card(run.record | {"experiment": changed}, dataset, {}, 1)
+    both = cards.model_card(run.record | {"experiment": changed}, dataset, {}, True, 1)
     both += cards.data_card(run.record | {"experiment": changed}, dataset, True)
     assert "alice" not in both and "mini" not in both and str(Path.home()) + "/" not in both
     assert "a folder of the machine that trained" in both and "scenes-flickr25k: 3 pairs" in both.replace("\\", "")
@@ -292,7 +313,7 @@ def test_no_folder_of_this_machine_is_named(bert: str, untested: tuple[Run, str,
 def test_a_checkpoint_with_a_public_name_is_named(untested: tuple[Run, str, str]) -> None:
     run, _, _ = untested
     changed = run.experiment.model_dump(mode="json") | {"method": "ours", "bert": "google-bert/bert-base-uncased"}
-    model = cards.model_card(run.record | {"experiment": changed}, run.dataset, {}, 1)
+    model = cards.model_card(run.record | {"experiment": changed}, run.dataset, {}, True, 1)
     assert _front(model)["base_model"] == "google-bert/bert-base-uncased"
     assert dict(_table(model, "The experiment"))["bert"] == "google-bert/bert-base-uncased"
 

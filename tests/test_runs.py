@@ -296,6 +296,10 @@ def test_settings_that_nothing_reads_are_refused() -> None:
         runs.plan("scenes-flickr25k", "ours", "smoke", split_seed=1)
     with pytest.raises(UserError, match=r"^bert: method 'dscmr' does not read it"):
         runs.plan("scenes-flickr25k", "dscmr", "smoke", bert="bert-base-uncased")
+    with pytest.raises(UserError, match=r"^context_scores: method 'traditional' does not read it"):
+        runs.plan("scenes-flickr25k", "traditional", "smoke", context_scores="sigmoid")
+    with pytest.raises(UserError, match=r"^padding: method 'dscmr' does not read it"):
+        runs.plan("scenes-flickr25k", "dscmr", "smoke", padding="read")
 
 
 def test_the_key_does_not_change_with_root_and_is_the_same_again() -> None:
