@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 import semshare
@@ -515,9 +516,32 @@ def test_a_run_made_again_forgets_what_was_read_with_its_old_weights() -> None:
 def test_traditional_without_consistency_equals_independent_epoch_by_epoch() -> None:
     # Nothing is shared, so the summed loss trains each network alone.
     # A seed of this test's own: the book's kernels share the store and may train with more threads.
-    independent, traditional = _get(_plan("independent", seed=11)), _get(_plan("traditional", seed=11, eta=0))
+    fields = {"seed": 11, "epochs": 3, "keep": "every-epoch"}
+    independent, traditional = _get(_plan("independent", **fields)), _get(_plan("traditional", eta=0, **fields))
     assert independent.folder != traditional.folder
     assert _timeless(independent.history) == _timeless(traditional.history)
+    weights = [
+        [load_file(training.epoch_checkpoint(run.folder, epoch)) for epoch in (1, 2, 3)]
+        for run in (independent, traditional)
+    ]
+    for one, other in zip(*weights, strict=True):
+        assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+    for one, other in zip(independent.epochs, traditional.epochs, strict=True):
+        assert all(torch.equal(value, getattr(other, name)) for name, value in vars(one).items()), "test reads the same"
+    # What is kept differs by the rule alone: each modality's own best epoch, or the best mean of both.
+    best = int(training.best_epoch(traditional.history)["epoch"]) - 1
+    kept = load_file(traditional.folder / training.BEST)
+    assert all(torch.equal(kept[name], weight) for name, weight in weights[1][best].items())
+    assert all(
+        torch.equal(value, getattr(traditional.epochs[best], name)) for name, value in vars(traditional.test).items()
+    )
+    kept = load_file(independent.folder / training.BEST)
+    for modality in ("image", "text"):
+        own = int(training.best_epoch(independent.history, modality)["epoch"]) - 1
+        mine = {name: weight for name, weight in weights[1][own].items() if name.split(".")[1] == modality}
+        assert mine and all(torch.equal(kept[name], weight) for name, weight in mine.items())
+        counts = getattr(independent.test, f"{modality}_counts")
+        assert torch.equal(counts, getattr(traditional.epochs[own], f"{modality}_counts"))
     # With the consistency loss they part.
     with_consistency = _get(_plan("traditional", seed=11, epochs=1))
     assert with_consistency.experiment.eta == 0.1
