@@ -312,7 +312,7 @@ def test_what_decides_a_page_about_real_data(own_home: Path, tmp_path: Path) -> 
     folder.mkdir()
     for number in range(5):
         Image.new("RGB", (40, 30), (50 * number, 0, 0)).save(folder / f"{number}.png")
-    rows = [{"image": f"{number}.png", "texts": ["a sky"], "labels": ["sky"]} for number in range(5)]
+    rows = [{"image": f"{n}.png", "texts": ["a sky"], "labels": [("sky", "sea")[n % 2]]} for n in range(5)]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     prepare.prepare("custom", folder)
     seen = [book._contents(["custom"])]

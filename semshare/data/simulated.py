@@ -40,7 +40,11 @@ class RegionSimulator:
     _BACKGROUND = 0.5
 
     def __init__(self, label_count: int, seed: int = 0, noise: float = NOISE) -> None:
-        """A simulator of ``label_count`` labels, at least 2, with ``noise`` in [0, 1]."""
+        """A simulator of ``label_count`` labels with ``noise`` in [0, 1]; raises :class:`UserError` below 2 labels."""
+        if label_count < 2:
+            raise UserError(
+                f"regions: simulated ones need at least 2 labels, to take one for another; found {label_count}"
+            )
         self.class_count = label_count + 1
         self._seed, self._noise = seed, noise
         prototypes = np.random.default_rng(seed).normal(size=(label_count, self.feature_size))

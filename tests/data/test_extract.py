@@ -144,3 +144,8 @@ def test_what_an_items_regions_show_is_drawn_once_an_item() -> None:
 def test_a_label_seen_wrongly_is_seen_as_another_one() -> None:
     rows = RegionSimulator(3, noise=1).simulate([str(number) for number in range(200)], [[0]] * 200)
     assert not (rows[:, :, -2] == 1).any() and {2, 3} <= set(rows[:, :, -2].flatten().astype(int))
+
+
+def test_one_label_cannot_be_taken_for_another() -> None:
+    with pytest.raises(UserError, match="at least 2 labels, to take one for another; found 1"):
+        RegionSimulator(1)
