@@ -1,8 +1,9 @@
 """Pictures a second of each region extractor, decoding by one thread beside decoding by one a core.
 
-    python benchmarks/regions.py PICTURE_FOLDER [--count 32] [--extractors grid fasterrcnn-mobilenet fasterrcnn]
+    python benchmarks/regions.py PICTURE_FOLDER [--count 32] [--extractors grid fasterrcnn-mobilenet-untrained]
 
-The detectors have random weights: their speed does not depend on what they know, but for the suppression of overlaps.
+By default the detectors have random weights: their speed does not depend on what they know, but for the suppression
+of overlaps.
 """
 
 from __future__ import annotations
@@ -11,20 +12,14 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
-from semshare.data.detector import FasterRCNNRegions, MobileFasterRCNNRegions
 from semshare.data.extract import extract_to_store
-from semshare.data.regions import GridRegions, RegionExtractor
+from semshare.data.regions import EXTRACTORS
 
-MAKE: dict[str, Callable[[], RegionExtractor]] = {
-    "grid": GridRegions,
-    "fasterrcnn-mobilenet": lambda: MobileFasterRCNNRegions(weights=None),
-    "fasterrcnn": lambda: FasterRCNNRegions(weights=None),
-}
+DEFAULT = ("grid", "fasterrcnn-mobilenet-untrained", "fasterrcnn-untrained")
 
 
 def main() -> None:
@@ -32,11 +27,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="folder of .jpg pictures")
     parser.add_argument("--count", type=int, default=32)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--extractors", nargs="*", choices=list(MAKE), default=list(MAKE))
+    parser.add_argument("--extractors", nargs="*", choices=list(EXTRACTORS), default=DEFAULT)
     given = parser.parse_args()
     paths = {path.name: path for path in sorted(given.folder.glob("*.jpg"))[: given.count]}
     for name in given.extractors:
-        extractor = MAKE[name]()
+        extractor = EXTRACTORS[name]("cpu")
         extractor.extract([Image.open(path) for path in list(paths.values())[:1]])  # the first call also sets up
         for workers in sorted({1, os.cpu_count() or 1}):
             with tempfile.TemporaryDirectory() as folder:

@@ -25,16 +25,23 @@ import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from semshare.cards import STATUS
 from semshare.checkout import commit, find_root
 from semshare.data import catalogue
+from semshare.data.dataset import items_checksum
+from semshare.data.regions import UNTRAINED
 from semshare.errors import UserError
 from semshare.progress import MARK
-from semshare.provenance import WALL_TIME
+from semshare.provenance import DATA, WALL_TIME
 from semshare.runs import describe_device, find_device, library_versions
 
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
 _FRONT = "front-page"  # the tag of a cell whose output stands on the first page too
+_FRAME = (
+    '<div class="cell docutils container"><div class="cell_output docutils container">'
+    '<div class="output text_html">{}</div></div></div>\n'
+)
 _NO_FRONT = "<p>The verdicts have not been computed yet: <code>semshare book</code> does it.</p>\n"
 
 
@@ -73,6 +80,7 @@ def build(
     notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chosen = _choose(notebooks, only)
     given = {notebook: parameters(notebook.stem, scale, device, datasets, preset) for notebook in chosen}
+    data = _contents(datasets)
     sections = root / "book" / "sections"
     sections.mkdir(exist_ok=True)
     for place, notebook in enumerate(chosen, start=1):
@@ -80,7 +88,7 @@ def build(
         if handed is None:
             print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
         else:
-            _execute(notebook, sections, _declared(notebook, handed), fresh, title, root)
+            _execute(notebook, sections, _declared(notebook, handed), data, fresh, title, root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
@@ -143,8 +151,32 @@ def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     return [notebook for notebook in notebooks if not only or notebook.stem.split("_")[0] in only]
 
 
-def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool, title: str, root: Path) -> None:
-    target, digest = sections / notebook.name, _digest(notebook, handed)
+def _contents(datasets: Sequence[str]) -> dict[str, list[str]]:
+    """What decides a page about ``datasets`` that are not generated: their items, their pictures, their regions.
+
+    Raises:
+        UserError: a dataset that is not there, or cannot be read.
+    """
+    contents = {}
+    for name in dict.fromkeys(catalogue.trained_as(name) for name in datasets):
+        entry = catalogue.entry(name)
+        if entry.folders:
+            source = entry.open("full", None, 0)
+            items = items_checksum(source.items(), source.label_names)
+            contents[name] = [items, source.pool, catalogue.regions_of(name)]
+    return contents
+
+
+def _execute(
+    notebook: Path,
+    sections: Path,
+    handed: dict[str, Any],
+    data: dict[str, list[str]],
+    fresh: bool,
+    title: str,
+    root: Path,
+) -> None:
+    target, digest = sections / notebook.name, _digest(notebook, handed, data)
     if not fresh and target.exists() and _record(target).get("digest") == digest:
         print(f"{title}: up to date", flush=True)
         return
@@ -161,6 +193,8 @@ def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool
                 progress_bar=False, log_output=True, request_save_on_cell_execute=False,
             )  # fmt: skip
     except PapermillExecutionError as error:
+        if error.ename == UserError.__name__:
+            raise UserError(f"{notebook.name}: {error.evalue}; the previous book stays as it was") from None
         raise UserError(
             f"{notebook.name}: cell {error.cell_index} failed with {error.ename}: {error.evalue}\n"
             f"{error.source.rstrip()}\n\n{_plain(error.traceback)}\n"
@@ -181,6 +215,7 @@ def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool
         "commit": made_at,
         "device": describe_device(find_device(handed.get("device", "auto"))),
         "python": sys.version.split()[0],
+        "data": _data(executed),
     }
     part = target.with_suffix(".part")
     nbformat.write(executed, part)
@@ -189,9 +224,16 @@ def _execute(notebook: Path, sections: Path, handed: dict[str, Any], fresh: bool
     print(f"{title}: done in {_minutes(seconds)}", flush=True)
 
 
-def _digest(notebook: Path, handed: dict[str, Any]) -> str:
-    """What an executed notebook depends on: its text, its parameters, the library's source, what trains."""
-    depends = [handed, sys.version, library_versions()]
+def _data(executed: NotebookNode) -> list[dict[str, str]]:
+    """The datasets of a page, as its banner recorded them; the record is taken out of the output."""
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    found = [output["metadata"].pop("text/html", {}) for output in outputs if "metadata" in output]
+    return [one for metadata in found for one in metadata.get(DATA, [])]
+
+
+def _digest(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) -> str:
+    """What an executed notebook depends on: its text, its parameters, the data, the library's source, what trains."""
+    depends = [handed, data, sys.version, library_versions()]
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         if path.name not in ("book.py", "cli.py", "prepare.py"):
@@ -275,8 +317,23 @@ def _status(sections: Sequence[Path]) -> str:
     return (
         "# Status\n\nHow each section of this book was executed. A wall time includes the training of every run "
         "that the section was the first to ask for; a run that was already in the run store costs nothing.\n\n"
-        + "\n".join(rows) + "\n"
+        + "\n".join(rows)
+        + "\n\n## The data\n\nWhat the sections were made from. The checksum covers ids, texts, labels, splits and "
+        "regions: equal digits are equal data.\n\n" + "\n".join(_data_rows(sections)) + "\n"
     )  # fmt: skip
+
+
+def _data_rows(sections: Sequence[Path]) -> list[str]:
+    """One row a dataset, with the sections that were made from it: data that differ in anything differ in a row."""
+    made: dict[tuple[str, ...], list[str]] = {}
+    for section in sections:
+        for one in _record(section).get("data", []) if section.exists() else []:
+            no_result = ", with regions of random weights: no result" if one["regions"].endswith(UNTRAINED) else ""
+            what = STATUS[one["status"]] + no_result
+            row = (f"`{one['name']}`", what, f"`{one['regions']}`", f"`{one['checksum'][:12]}`")
+            made.setdefault(row, []).append(f"[{section.stem.split('_')[0]}]({section.name})")
+    rows = [f"| {' | '.join(row)} | {', '.join(dict.fromkeys(pages))} |" for row, pages in made.items()]
+    return ["| dataset | what it is | regions | checksum | sections |", "| --- | --- | --- | --- | --- |", *rows]
 
 
 def _front(executed: Sequence[Path]) -> str:
@@ -290,8 +347,7 @@ def _front(executed: Sequence[Path]) -> str:
         if "text/html" in output.get("data", {})
     ]
     # The classes of a notebook's output, whose styles the tables have on their own page.
-    framed = [f'<div class="cell_output"><div class="output text_html">{one}</div></div>\n' for one in shown]
-    return "".join(framed) or _NO_FRONT
+    return "".join(_FRAME.format(one) for one in shown) or _NO_FRONT
 
 
 def _html(root: Path, out: Path) -> Path:

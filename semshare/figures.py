@@ -18,7 +18,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from semshare import reference
@@ -39,57 +39,77 @@ _QUANTITIES = {
 }
 
 
-def pictures(dataset: PairedDataset, split: Split = "train", count: int = 8) -> Figure:
-    """The first ``count`` items of a split: picture, labels, first text."""
-    part = dataset.parts[split]
-    figure, axes = _subplots(-(-count // 4), 4, figsize=(9, 3.7 * -(-count // 4)), layout="constrained")
-    for row, axis in enumerate(axes.flat[:count]):
-        axis.imshow(_picture(dataset, part.image_ids[row]))
-        text = part.texts[int((part.owner == row).nonzero()[0])]
-        _write_under(axis, f"{_labels(part.labels[row], dataset)}\n“{text}”", width=32)
-        _bare(axis)
+def pictures(*datasets: PairedDataset, split: Split = "train", count: int = 4) -> Figure:
+    """The first items of a split, one row a dataset: picture, labels, first text."""
+    figure, axes = _grid_of_pictures(datasets, count, 3.7)
+    for dataset, row in zip(datasets, axes, strict=True):
+        part = dataset.parts[split]
+        for item, (axis, id) in enumerate(zip(row, part.image_ids, strict=False)):
+            axis.imshow(_picture(dataset, id))
+            text = part.texts[int((part.owner == item).nonzero()[0])]
+            _write_under(axis, f"{_labels(part.labels[item], dataset)}\n“{text}”", width=32)
     return figure
 
 
-def label_counts(dataset: PairedDataset) -> Figure:
-    """How many training pairs carry each label, and how many labels and words an item has."""
-    part = dataset.parts["train"]
-    counts = pd.Series(part.labels.sum(0).numpy(), index=dataset.label_names).sort_values(ascending=False)
-    figure, axes = _subplots(1, 3, figsize=(10, 3.4), width_ratios=(2, 1, 1), layout="constrained")
-    axes[0].bar(range(len(counts)), counts.to_numpy(), color=_COLOURS[0])
-    ticks = range(len(counts)) if len(counts) <= 30 else []
-    axes[0].set_xticks(ticks, [counts.index[tick] for tick in ticks], rotation=90)
-    axes[0].set(xlabel="label, by frequency", ylabel="training pairs")
-    words = [len(ids) - 2 for ids in part.words]
-    for axis, values, name in ((axes[1], part.labels.sum(1).int().tolist(), "labels"), (axes[2], words, "words")):
-        sns.histplot(values, discrete=True, ax=axis, color=_COLOURS[0])
-        axis.set(xlabel=f"{name} {'a pair' if name == 'labels' else 'a text'}", ylabel="")
+def label_counts(*datasets: PairedDataset) -> Figure:
+    """How many training pairs carry each label, and how many labels and words an item has; one row a dataset."""
+    figure, axes = _subplots(
+        len(datasets), 3, figsize=(10, 3.4 * len(datasets)), width_ratios=(2, 1, 1), squeeze=False, layout="constrained"
+    )
+    for dataset, (frequencies, *histograms) in zip(datasets, axes, strict=True):
+        part = dataset.parts["train"]
+        counts = pd.Series(part.labels.sum(0).numpy(), index=dataset.label_names).sort_values(ascending=False)
+        frequencies.bar(range(len(counts)), counts.to_numpy(), color=_COLOURS[0])
+        ticks = range(len(counts)) if len(counts) <= 30 else []
+        frequencies.set_xticks(ticks, [counts.index[tick] for tick in ticks], rotation=90, parse_math=False)
+        frequencies.set(xlabel="label, by frequency", ylabel="training pairs", title=dataset.name)
+        words = [len(ids) - 2 for ids in part.words]
+        for axis, values, name in zip(
+            histograms, (part.labels.sum(1).int().tolist(), words), ("labels a pair", "words a text"), strict=True
+        ):
+            sns.histplot(values, discrete=True, ax=axis, color=_COLOURS[0])
+            axis.set(xlabel=name, ylabel="")
     return figure
 
 
-def region_rule(dataset: PairedDataset, split: Split = "test", count: int = 4) -> Figure:
-    """The 36 regions of the first pictures; those the rule calls eligible are drawn in full."""
-    part, segments = dataset.parts[split], dataset.images(split, range(count))
-    scores = torch.from_numpy(dataset.store.read(part.image_ids[:count])[..., -1].astype(np.float32))
-    figure, axes = _subplots(1, count, figsize=(2.5 * count, 2.9), layout="constrained")
-    for row, axis in enumerate(axes):
-        picture = _picture(dataset, part.image_ids[row])
-        axis.imshow(picture, alpha=0.8)
-        for box, score in zip(segments.positions[row].tolist(), scores[row].tolist(), strict=True):
-            left, top, right, bottom = (
-                share * side - 0.5 for share, side in zip(box, (picture.width, picture.height) * 2, strict=False)
+def region_rule(*datasets: PairedDataset, split: Split = "test", count: int = 4) -> Figure:
+    """The regions of the first pictures, one row a dataset; those the rule calls eligible are drawn in full."""
+    figure, axes = _grid_of_pictures(datasets, count, 2.9)
+    for dataset, row in zip(datasets, axes, strict=True):
+        ids = dataset.parts[split].image_ids[:count]
+        segments = dataset.images(split, range(len(ids)))
+        scores = torch.from_numpy(dataset.store.read(ids)[..., -1].astype(np.float32))
+        for axis, id, boxes, mask, score in zip(row, ids, segments.positions, segments.mask, scores, strict=False):
+            _draw_regions(axis, _picture(dataset, id), boxes[mask], score[mask] > ELIGIBLE)
+    return figure
+
+
+def _grid_of_pictures(datasets: Sequence[PairedDataset], count: int, height: float) -> tuple[Figure, np.ndarray]:
+    """Bare axes [datasets, count], the name of each dataset above its first."""
+    size = (2.5 * count, height * len(datasets))
+    figure, axes = _subplots(len(datasets), count, figsize=size, squeeze=False, layout="constrained")
+    for dataset, row in zip(datasets, axes, strict=True):
+        row[0].set_title(dataset.name, loc="left", fontsize=9, parse_math=False)
+        for axis in row:
+            _bare(axis)
+    return figure, axes
+
+
+def _draw_regions(axis: Axes, picture: Image.Image, boxes: Tensor, eligible: Tensor) -> None:
+    """``picture`` with the frames of ``boxes`` [R, 5] (relative), in full where ``eligible`` [R]."""
+    axis.imshow(picture, alpha=0.8)
+    for box, full in zip(boxes.tolist(), eligible.tolist(), strict=True):
+        left, top, right, bottom = (
+            share * side - 0.5 for share, side in zip(box, (picture.width, picture.height) * 2, strict=False)
+        )
+        axis.add_patch(
+            Rectangle(
+                (left + 1, top + 1), right - left - 2, bottom - top - 2, fill=False,
+                linewidth=2 if full else 0.7, linestyle="-" if full else ":",
+                edgecolor=_COLOURS[1] if full else "black",
             )
-            eligible = score > ELIGIBLE
-            axis.add_patch(
-                Rectangle(
-                    (left + 1, top + 1), right - left - 2, bottom - top - 2, fill=False,
-                    linewidth=2 if eligible else 0.7, linestyle="-" if eligible else ":",
-                    edgecolor=_COLOURS[1] if eligible else "black",
-                )
-            )  # fmt: skip
-        _write_under(axis, f"{int((scores[row] > ELIGIBLE).sum())} of {len(scores[row])} above {ELIGIBLE}")
-        _bare(axis)
-    return figure
+        )  # fmt: skip
+    _write_under(axis, f"{int(eligible.sum())} of {len(eligible)} above {ELIGIBLE}")
 
 
 def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
@@ -291,7 +311,9 @@ def _bare(axis: Axes, colour: tuple | None = None) -> None:
 
 
 def _picture(dataset: PairedDataset, id: str) -> Image.Image:
-    """The picture of an item; a blank one where the dataset has none."""
+    """The picture of an item; where the dataset has none, a grey one that says so."""
     if getattr(dataset.source, "without_pictures", False):
-        return Image.new("RGB", (192, 192), "lightgrey")
+        blank = Image.new("RGB", (192, 192), "lightgrey")
+        ImageDraw.Draw(blank).text((96, 96), "no picture", fill="dimgrey", anchor="mm", font_size=20)
+        return blank
     return dataset.source.picture(id)

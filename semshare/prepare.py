@@ -17,6 +17,7 @@ from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.download import Remote, check_space, fetch, recorded, verify
 from semshare.data.official import PLANS, Piece, Plan
+from semshare.data.regions import UNTRAINED
 from semshare.data.source import SPLITS, Source
 from semshare.data.unpack import unpack
 from semshare.errors import UserError
@@ -134,7 +135,8 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
     regions = found["regions"]
     size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
-    lines.append(f"  regions {regions['extractor']}{size}")
+    no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
+    lines.append(f"  regions {regions['extractor']}{size}{no_result}")
     if "words" in found:
         lines.append(f"  words {found['words']:,}")
     lines.append(f"  checksum {found['checksum']}")
@@ -245,7 +247,7 @@ def _link(place: Path, root: Path, say: Callable[[str], None]) -> None:
 
 def _replace(path: Path, make: Callable[[Path], object]) -> None:
     """Let what ``make`` makes under another name take the place of ``path``, in one move."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = cache_folder("data") / f"{path.name}.{os.getpid()}.part"
     part.unlink(missing_ok=True)
     make(part)
     part.replace(path)

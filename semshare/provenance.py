@@ -9,19 +9,15 @@ import numpy as np
 from IPython.display import HTML
 from myst_nb import glue
 
+from semshare.cards import REGIONS, STATUS
 from semshare.checkout import commit
 from semshare.data.dataset import PairedDataset
+from semshare.data.regions import UNTRAINED
 from semshare.recorded import Recording
 from semshare.runs import Run, describe_device, find_device
 
+DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
-
-_STATUS = {
-    "real": "the real dataset",
-    "subset": "a subset of the real dataset",
-    "simulated": "real text and labels, simulated regions",
-    "stand-in": "a drawn stand-in, not the real dataset",
-}
 
 
 def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = ()) -> HTML:
@@ -39,20 +35,26 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
         "Page at commit": commit(),
     }
     last = f"<dt>Wall time</dt><dd>{WALL_TIME}</dd>"
-    return _box("Made from", "", {one.name: one.status for one in datasets}, facts, last)
+    box = _box("Made from", "", {one.name: (one.status, one.regions) for one in datasets}, facts, last)
+    # For the book's status page, which reads it off the executed notebook.
+    names = ("name", "status", "regions", "checksum")
+    return HTML(box.data, metadata={DATA: [{name: getattr(one, name) for name in names} for one in datasets]})
 
 
 def recorded_banner(recording: Recording) -> HTML:
     """The banner of results that were recorded before: what was trained, on what data, where and at which commit."""
-    statuses = {run.experiment.dataset: run.record["status"] for run in recording.runs}
-    return _box("Recorded", recording.about, statuses, recording.facts())
+    made_of = {run.experiment.dataset: (run.record["status"], run.experiment.regions) for run in recording.runs}
+    return _box("Recorded", recording.about, made_of, recording.facts())
 
 
-def _box(title: str, about: str, statuses: Mapping[str, str], facts: Mapping[str, str], last: str = "") -> HTML:
-    """A banner: datasets with their status, then facts; ``last`` is markup of our own."""
+def _box(
+    title: str, about: str, made_of: Mapping[str, tuple[str, str]], facts: Mapping[str, str], last: str = ""
+) -> HTML:
+    """A banner: datasets with their status and regions, then facts; ``last`` is markup of our own."""
     listed = "".join(
-        f"<li><code>{html.escape(name)}</code>: {html.escape(_STATUS[status])}</li>"
-        for name, status in statuses.items()
+        f"<li><code>{html.escape(name)}</code>: {html.escape(STATUS[status])}; regions "
+        f"<code>{html.escape(regions)}</code>: {html.escape(REGIONS[regions])}</li>"
+        for name, (status, regions) in made_of.items()
     )
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     about = f"<p>{html.escape(about)}</p>" if about else ""
@@ -63,7 +65,8 @@ def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str
     """HTML: the banner's gist for the book's front page, where the results of ``runs`` stand."""
     by_status: dict[str, list[str]] = {}
     for one in datasets:
-        by_status.setdefault(_STATUS[one.status], []).append(f"<code>{html.escape(one.name)}</code>")
+        what = STATUS[one.status] + (f"; regions of {REGIONS[one.regions]}" if one.regions.endswith(UNTRAINED) else "")
+        by_status.setdefault(html.escape(what), []).append(f"<code>{html.escape(one.name)}</code>")
     data = "; ".join(f"{', '.join(names)} ({status})" for status, names in by_status.items())
     facts = [
         ("scale", _distinct(run.experiment.scale for run in runs)),

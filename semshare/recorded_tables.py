@@ -6,6 +6,7 @@ import pandas as pd
 
 from semshare import reference, study
 from semshare.experiment import DIFFERENCES
+from semshare.model import MODALITIES
 from semshare.recorded import RecordedRun, Recording
 
 _TITLES = {"image_f1": "image F1", "text_f1": "text F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
@@ -43,18 +44,18 @@ def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
 
 def recorded_table(recording: Recording) -> pd.DataFrame:
     """Recorded runs of Table 1's methods on one dataset, the mean over seeds, beside the paper's values."""
+    f1 = [(title, who) for title in ("image F1", "text F1") for who in ("here", "paper")]
+    columns = pd.MultiIndex.from_tuples([*f1, ("NDCG@500", "I2T"), ("NDCG@500", "T2I"), ("", "seeds")])
     rows = {}
     for method in reference.TABLE_1:
         some = [run for run in recording.select(method=method) if run.experiment.lam in (0, _chosen(run))]
-        if not some:
-            continue
-        numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
-        row = rows.setdefault(some[0].title, {})
-        for measure in ("image_f1", "text_f1"):
-            row[_TITLES[measure], "here"] = numbers[measure]
-            row[_TITLES[measure], "paper"] = reference.table_1(method, some[0].experiment.dataset, measure)
-        row |= {("NDCG@500", "I2T"): numbers["i2t"], ("NDCG@500", "T2I"): numbers["t2i"], ("", "seeds"): len(some)}
-    return pd.DataFrame.from_dict(rows, orient="index")
+        if some:
+            numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
+            paper = [reference.table_1(method, some[0].experiment.dataset, f"{m}_f1") for m in MODALITIES]
+            rows[some[0].title] = [
+                numbers["image_f1"], paper[0], numbers["text_f1"], paper[1], numbers["i2t"], numbers["t2i"], len(some)
+            ]  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def initial_weights_table(recording: Recording) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import torch
 
 from semshare import protocols, reference
 from semshare.bootstrap import gain_over_random, mean_by_query, scored
+from semshare.data.regions import UNTRAINED
 from semshare.runs import Run
 from semshare.verdicts import Verdict, rule, summary
 
@@ -47,7 +48,8 @@ def as_text(result: dict[str, Any]) -> str:
     experiment, test = result["experiment"], result["test"]
     half = f"  at 0.5     image {test['image_f1_at_half']:.3f}   text {test['text_f1_at_half']:.3f}"
     lines = [
-        f"{experiment['method']} on {experiment['dataset']} ({result['status']}), scale {experiment['scale']}, "
+        f"{experiment['method']} on {experiment['dataset']} ({_data(result['status'], experiment['regions'])}), scale "
+        f"{experiment['scale']}, "
         f"{result['device']}, {len(result['runs'])} run(s)",
         f"  initial weights: {result['initial_weights']}",
         f"  Micro-F1   image {test['image_f1']:.3f}   text {test['text_f1']:.3f}   (thresholds tuned on dev)",
@@ -115,6 +117,11 @@ def protocols_as_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _data(status: str, regions: str) -> str:
+    """What the data is, in a few words."""
+    return f"{status}; regions {regions}" + (": random weights, no result" if regions.endswith(UNTRAINED) else "")
+
+
 def verdicts_report(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> dict[str, Any]:
     """The verdicts and what they rest on, ready for JSON; ``runs`` are all the runs behind them."""
     one_of_each = {run.experiment.dataset: run for run in runs}
@@ -122,6 +129,7 @@ def verdicts_report(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> dict[st
         "scale": runs[0].experiment.scale,
         "preset": runs[0].experiment.preset,
         "data": {name: run.dataset.status for name, run in one_of_each.items()},
+        "regions": {name: run.experiment.regions for name, run in one_of_each.items()},
         "devices": sorted({run.record["device"] for run in runs}),
         "rule": rule(),
         "claims": {str(number): text for number, text in reference.CLAIMS.items()},
@@ -135,7 +143,7 @@ def verdicts_as_text(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> str:
     result, table = verdicts_report(verdicts, runs), [one.in_words() for one in verdicts]
     rows = [list(table[0]), *(list(row.values()) for row in table)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    data = ", ".join(f"{name} ({status})" for name, status in result["data"].items())
+    data = ", ".join(f"{name} ({_data(status, result['regions'][name])})" for name, status in result["data"].items())
     lines = [
         f"{data}; scale {result['scale']}, preset {result['preset']}, {'; '.join(result['devices'])}",
         *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from semshare import bert, evaluation, methods, metrics, protocols, ranking, training
+from semshare import bert, cards, evaluation, methods, metrics, protocols, ranking, training
 from semshare.checkout import commit
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
@@ -34,6 +34,7 @@ from semshare.home import cache_folder, code_digest, write_json
 from semshare.progress import Progress
 
 _RECORD = "run.json"
+_READINGS = ("reading-*", "*.evaluation", "*.retrieval")  # what was read with the kept weights
 _SOURCES = (
     "data",
     "attention.py",
@@ -135,9 +136,18 @@ class Run:
         """The data the run was trained on (with the test split of the dataset that was asked for)."""
         return _dataset(self.experiment)
 
+    @property
+    def card(self) -> Path:
+        """The model card (:mod:`semshare.cards`), written now if it is missing; the data card lies beside it."""
+        path = self.folder / cards.MODEL
+        if not path.exists():
+            with FileLock(self.folder / ".lock"):
+                self._write_cards()
+        return path
+
     @cached_property
     def test(self) -> Evaluation:
-        """The test split's evaluation at the kept weights, cached beside them."""
+        """The test split's evaluation at the kept weights, cached beside them; from now on the cards tell it."""
         return self._evaluated("test", lambda: self.reading("test"), self.thresholds)
 
     @cached_property
@@ -207,8 +217,21 @@ class Run:
         path = self.folder / f"{name}-{self.experiment.dataset}.evaluation"
         if not path.exists():
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
-            evaluation.evaluate(read(), part, kind, thresholds, self.experiment).save(path)
+            made = evaluation.evaluate(read(), part, kind, thresholds, self.experiment)
+            with FileLock(self.folder / ".lock"):  # COCO1K and COCO5K share a folder, and its cards tell both
+                if name == "test":
+                    self._write_cards({self.experiment.dataset: made.numbers()})
+                made.save(path)
         return Evaluation.load(path)
+
+    def _write_cards(self, made: Mapping[str, Mapping[str, float]] | None = None) -> None:
+        """Write the cards with the test measures found here, and those just ``made``, by dataset."""
+        tested = {
+            path.name.removeprefix("test-").removesuffix(".evaluation"): Evaluation.load(path).numbers()
+            for path in sorted(self.folder.glob("test-*.evaluation"))
+        }
+        dataset, tested = _dataset(_trained(self.experiment)), tested | dict(made or {})
+        cards.write(self.folder, self.record, dataset, tested, self.half_means_something)
 
 
 def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Run:
@@ -379,7 +402,7 @@ def _make(
     device: torch.device,
     quiet: bool,
 ) -> None:
-    """Train, tune the thresholds on dev, and write the record last: a folder without one is no run."""
+    """Train, tune the thresholds on dev, write the cards, and the record last: a folder without one is no run."""
     progress = Progress(_title(experiment), quiet)
     weights = bert.describe(experiment)
     if experiment.bert is not None:
@@ -401,8 +424,12 @@ def _make(
         "data": dataset.checksum,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    dev = Run(experiment, folder, record)._read(dataset, "dev", folder / training.BEST)
+    for stale in (path for pattern in _READINGS for path in folder.glob(pattern)):
+        stale.unlink()  # of other weights: a record was lost, and the run is made again
+    run = Run(experiment, folder, record)
+    dev = run._read(dataset, "dev", folder / training.BEST)
     record["thresholds"] = vars(Thresholds.tune(dev, dataset.parts["dev"]))
+    run._write_cards()
     write_json(folder / _RECORD, record)
     training.forget_state(folder)
 

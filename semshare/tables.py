@@ -20,13 +20,16 @@ from semshare.data.words import MAX_LENGTH
 from semshare.failures import KINDS, Failures
 from semshare.model import MODALITIES
 from semshare.runs import Run
-from semshare.verdicts import Verdict, summary
+from semshare.verdicts import ESTIMATE, Verdict, summary
 
 _TITLES = {"image_f1": "image Micro-F1", "text_f1": "text Micro-F1", "i2t": "I2T NDCG@500", "t2i": "T2I NDCG@500"}
 
 
+_REGION_RULES = {"grid": "all cells of the grid", "simulated": "none: drawn from the labels"}  # others are detectors
+
+
 def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
-    """One row a dataset: its status, the sizes of its splits, labels a pair and words a text on train."""
+    """One row a dataset: its status, the sizes of its splits, labels a pair and words a text on train, its regions."""
     rows = {}
     for one in datasets:
         part = one.parts["train"]
@@ -38,6 +41,8 @@ def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
             "texts a picture": len(part.words) // len(part.image_ids),
             "words a text": float(np.mean([len(words) - 2 for words in part.words])),
             "vocabulary": len(one.vocabulary),
+            "regions": one.regions,
+            "pictures that cannot be read": len(one.store.skipped),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -47,7 +52,7 @@ def settings_table(run: Run) -> pd.DataFrame:
     longest = max(len(words) for part in run.dataset.parts.values() for words in part.words)
     used = {
         "regions an image": f"{run.dataset.store.shape[0]} ({run.experiment.regions})",
-        "region rule": "all cells of the grid",
+        "region rule": _REGION_RULES.get(run.experiment.regions, "the 36 best, whatever their score"),
         "region feature": f"{run.dataset.feature_size}-d",
         "word vector": f"{run.dataset.vectors.shape[1]}-d Word2Vec",
         "maximum sequence length": f"{MAX_LENGTH} (longest text: {longest})",
@@ -75,13 +80,15 @@ def shapes_table(run: Run, batch: int = 4) -> pd.DataFrame:
 
         return module.register_forward_hook(note)
 
+    batch = min(batch, len(dataset.parts["test"].image_ids))
     for modality in MODALITIES:
         owner = "both" if network.shared else modality
         fetch = dataset.images if modality == "image" else dataset.texts
         segments = fetch("test", range(batch))
         if modality == "image":
-            picture = np.asarray(dataset.source.picture(dataset.parts["test"].image_ids[0]))
-            shapes[modality, "pictures (height, width, RGB)"] = (batch, *picture.shape)
+            if not getattr(dataset.source, "without_pictures", False):
+                picture = np.asarray(dataset.source.picture(dataset.parts["test"].image_ids[0]))
+                shapes[modality, "the first picture (height, width, RGB)"] = picture.shape
             shapes[modality, "region features"] = tuple(segments.features.shape)
             shapes[modality, "boxes"] = tuple(segments.positions.shape)
         else:
@@ -199,7 +206,8 @@ def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Sty
 
     names = table.columns.get_level_values(-1)
     compared = table.columns[~(names.str.endswith("±") | (names == "at 0.5"))]
-    return table.style.apply(bold, subset=compared.tolist()).format(precision=digits, na_rep="–", escape="html")
+    styled = table.style.apply(bold, subset=compared.tolist()).set_table_attributes("class='dense'")
+    return styled.format(precision=digits, na_rep="–", escape="html")
 
 
 def gain_table(gains: Mapping[tuple[str, str], Interval]) -> pd.DataFrame:
@@ -253,14 +261,14 @@ def confusion_pairs(names: Sequence[str], shares: Tensor, count: int = 5) -> pd.
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
-    """One row a verdict, all of it in words; the number of runs it rests on unfolds to their keys."""
-
-    def folded(runs: str) -> str:
-        keys = runs.split()
-        return f"<details><summary>{len(keys)}</summary>{'<br>'.join(keys)}</details>"
-
-    table = words(pd.DataFrame([one.in_words() for one in verdicts]))
-    return table.format(escape="html").format({"runs": folded}, escape="html").hide(axis="index")
+    """One row a verdict; what was measured stands under its claim, the runs it rests on unfold to their keys."""
+    rows = [{name: html.escape(text) for name, text in one.in_words().items()} for one in verdicts]
+    for row in rows:
+        row[ESTIMATE] = row[ESTIMATE].replace(", ", ",&nbsp;")  # an interval is not broken
+        row["claim"] += f"<div class='measure'>{row.pop('measure')}</div>"
+        keys = row["runs"].split()
+        row["runs"] = f"<details><summary>{len(keys)}</summary>{'<br>'.join(keys)}</details>"
+    return _flush_left(pd.DataFrame(rows).style).set_table_attributes("class='dense verdicts'").hide(axis="index")
 
 
 def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
@@ -277,5 +285,8 @@ def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
 
 def words(table: pd.DataFrame) -> Styler:
     """A table of texts: escaped, and flush left as prose is."""
-    left = [{"selector": "th, td", "props": [("text-align", "left")]}]
-    return table.style.format(escape="html").set_table_styles(left)
+    return _flush_left(table.style.format(escape="html"))
+
+
+def _flush_left(styled: Styler) -> Styler:
+    return styled.set_table_styles([{"selector": "th, td", "props": [("text-align", "left")]}])

@@ -29,6 +29,7 @@ MARGIN = 0.005  # "A >= B" forgives this much
 FLAT = 0.025  # a spread below this is flat; the paper's own spreads among small lambdas stay below it
 COLLAPSE = 0.05  # a fall beyond this is a collapse; the paper's smallest is .095
 _PERCENT = f"{100 * LEVEL:.0f} %"
+ESTIMATE = f"here [{_PERCENT}]"  # the column of our values in every table
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Verdict:
             "dataset": self.dataset,
             "measure": self.measure,
             "paper": "–" if self.paper is None else f"{self.paper:+.3f}",
-            f"here [{_PERCENT}]": str(self.interval),
+            ESTIMATE: str(self.interval),
             "gap": "–" if self.gap is None else f"{self.gap:+.3f}",
             "seeds": str(len(self.seeds)),
             "verdict": self.verdict,

@@ -57,6 +57,8 @@ def test_train_prints_json_alone_on_standard_output(
     assert 0 < result["test"]["image_f1"] < 1
     low, value, high = (result["gain"]["i2t"][name] for name in ("low", "value", "high"))
     assert low <= value <= high
+    assert run(monkeypatch, "train", "--dataset", "scenes-flickr25k", "--scale", "smoke") == 0
+    assert "at 0.5" not in capsys.readouterr().out, "it means nothing to Ours"
 
 
 def test_train_takes_a_preset(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -91,6 +93,8 @@ def test_dscmr_keeps_its_own_optimiser_settings() -> None:
     method = methods.get("dscmr")
     settings = method.settings("tags", "full")
     assert method.betas == (0.5, 0.999)
+    for scale in ("smoke", "laptop", "full"):
+        assert method.settings("captions", scale).items() >= {"batch": 100, "learning_rate": 1e-4}.items()
     assert settings == {"batch": 100, "learning_rate": 1e-4, "width": 1024, "feed_forward": 2048}
 
 
@@ -160,6 +164,130 @@ def test_dscmr_weighs_its_terms() -> None:
     found = _terms("dscmr")
     for name, weight in {"label": 1, "consistency": 1e-3, "pair": 1e-1}.items():
         assert found[name] == pytest.approx(weight * whole[name].item())
+
+
+# DSCMR against its published equations (Zhen et al., CVPR 2019, section 3), written out once more here
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+
+
+def _published(U: np.ndarray, V: np.ndarray, PU: np.ndarray, PV: np.ndarray, Y: np.ndarray, frobenius: bool) -> float:
+    """J = J1 + 1e-3 J2 + 1e-1 J3 a pair at a time; rows are items, ``PU`` and ``PV`` what the classifier says of them.
+
+    The paper divides Frobenius norms of the whole batch by n; without ``frobenius`` the mean of the rows' norms stands
+    there. S is how many labels two items share.
+    """
+    n = len(Y)
+
+    def distance(left: np.ndarray, right: np.ndarray) -> float:
+        squares = [sum((a - b) ** 2 for a, b in zip(*rows, strict=True)) for rows in zip(left, right, strict=True)]
+        return math.sqrt(sum(squares)) / n if frobenius else sum(map(math.sqrt, squares)) / n
+
+    def likelihood(left: np.ndarray, right: np.ndarray) -> float:
+        total = 0.0
+        for i in range(n):
+            for j in range(n):
+                theta = _cosine(left[i], right[j]) / 2
+                total += math.log(1 + math.exp(theta)) - sum(Y[i] * Y[j]) * theta
+        return total / n**2
+
+    J1 = distance(PU, Y) + distance(PV, Y)
+    J2 = likelihood(U, V) + likelihood(U, U) + likelihood(V, V)
+    return J1 + 1e-3 * J2 + 1e-1 * distance(U, V)
+
+
+def _slopes(value: Callable[[], float], arrays: list[np.ndarray], h: float = 1e-5) -> list[np.ndarray]:
+    """The gradient of ``value`` in each number of ``arrays`` by central differences."""
+    found = []
+    for array in arrays:
+        slope = np.zeros_like(array)
+        for at in np.ndindex(array.shape):
+            middle = array[at]
+            ends = []
+            for step in (h, -h):
+                array[at] = middle + step
+                ends.append(value())
+            array[at] = middle
+            slope[at] = (ends[0] - ends[1]) / (2 * h)
+        found.append(slope)
+    return found
+
+
+def _total(outputs: methods.Outputs, labels: Tensor) -> Tensor:
+    return torch.stack(list(methods.get("dscmr").terms(outputs, labels, _experiment("dscmr")).values())).sum()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_dscmrs_loss_and_gradient_are_those_of_the_published_equations(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    U, V, P = random.normal(size=(6, 3)), random.normal(size=(6, 3)), random.normal(size=(3, LABELS))
+    Y = (random.random((6, LABELS)) < 0.5).astype(float)
+    leaves = [torch.tensor(array, dtype=torch.float32, requires_grad=True) for array in (U, V, P)]
+    image, text, classifier = leaves
+    outputs = {
+        name: Output(embedding=one, scores=one @ classifier, probabilities=one @ classifier, common=one)
+        for name, one in (("image", image), ("text", text))
+    }
+    loss = _total(outputs, torch.tensor(Y))
+    loss.backward()
+
+    def published() -> float:
+        return _published(U, V, U @ P, V @ P, Y, frobenius=False)
+
+    assert loss.item() == pytest.approx(published(), rel=1e-6)
+    for leaf, slope in zip(leaves, _slopes(published, [U, V, P]), strict=True):
+        torch.testing.assert_close(leaf.grad, torch.tensor(slope, dtype=torch.float32), rtol=1e-4, atol=2e-7)
+
+
+def test_dscmrs_loss_and_gradient_through_its_network_too() -> None:
+    torch.manual_seed(0)
+    batch = _batch(5)
+    network = methods.get("dscmr").network(_experiment("dscmr", width=4, feed_forward=6), _dataset())
+    outputs = methods.get("dscmr").read(network, batch, _experiment("dscmr"), torch.Generator())
+    loss = _total(outputs, batch.labels)
+    loss.backward()
+
+    weights = {name: tensor.double().numpy().copy() for name, tensor in network.state_dict().items()}
+    vectors, features = weights.pop("vectors.weight"), batch.image.features.double().numpy()
+    # An item is the mean of its regions, or of its words' vectors: the ids from 5 on.
+    means = {
+        "image": np.stack([item.mean(0) for item in features]),
+        "text": np.stack([vectors[[id for id in ids if id >= 5]].mean(0) for ids in batch.text.features.tolist()]),
+    }
+
+    def published() -> float:
+        said = []
+        for modality, mean in means.items():
+            hidden = mean @ weights[f"branches.{modality}.weight"].T + weights[f"branches.{modality}.bias"]
+            embedding = np.maximum(hidden, 0) @ weights["common.weight"].T + weights["common.bias"]
+            said.append((embedding, embedding @ weights["classifier.weight"].T + weights["classifier.bias"]))
+        (U, PU), (V, PV) = said
+        return _published(U, V, PU, PV, batch.labels.numpy(), frobenius=False)
+
+    assert loss.item() == pytest.approx(published(), rel=1e-5)
+    slopes = dict(zip(weights, _slopes(published, list(weights.values())), strict=True))
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert trained.keys() == slopes.keys() and not network.vectors.weight.requires_grad
+    for name, parameter in trained.items():
+        torch.testing.assert_close(parameter.grad.double(), torch.tensor(slopes[name]), rtol=1e-3, atol=2e-6)
+
+
+@pytest.mark.parametrize("n", [1, 4, 9])
+def test_dscmrs_distances_are_means_of_row_norms_where_the_paper_prints_norms_of_the_batch_over_n(n: int) -> None:
+    # n times the same item: a mean of row norms stays what it is, a Frobenius norm over n shrinks by the root of n.
+    u, v, y = np.array([[1.0, 2.0]]), np.array([[-1.0, 0.5]]), np.array([[1.0, 0.0]])
+    zeros = np.zeros((n, 2))
+    U, V, Y = (np.repeat(one, n, 0) for one in (u, v, y))
+    terms = losses.dscmr(*map(torch.tensor, (zeros, zeros, U, V, Y)))
+    assert terms["label"].item() == pytest.approx(2.0)
+    assert terms["pair"].item() == pytest.approx(2.5)
+    found = terms["label"].item() + 1e-3 * terms["consistency"].item() + 1e-1 * terms["pair"].item()
+    assert found == pytest.approx(_published(U, V, zeros, zeros, Y, frobenius=False), rel=1e-6)
+    distances = 2.0 + 0.1 * 2.5
+    shrunk = found - _published(U, V, zeros, zeros, Y, frobenius=True)
+    assert shrunk == pytest.approx(distances * (1 - 1 / math.sqrt(n)), abs=1e-6)
 
 
 @pytest.mark.parametrize("method", ["independent", "traditional"])

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 import semshare
@@ -128,11 +129,9 @@ def test_a_mistake_about_presets_is_named() -> None:
     with pytest.raises(UserError, match=r"^preset: unknown 'theirs', expected one of paper, released"):
         runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset="theirs")
     with pytest.raises(UserError, match=r"^bert: a BERT checkpoint has post-ln blocks, found block 'pre-ln'"):
-        runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset="released", bert="bert-base-uncased")
-    with pytest.raises(UserError, match=r"^context_scores: method 'traditional' does not read it"):
-        runs.plan("scenes-flickr25k", "traditional", "smoke", "cpu", context_scores="sigmoid")
-    with pytest.raises(UserError, match=r"^padding: method 'dscmr' does not read it"):
-        runs.plan("scenes-flickr25k", "dscmr", "smoke", "cpu", padding="read")
+        Experiment.make(
+            dataset="scenes-flickr25k", method="ours", scale="smoke", bert="bert-base-uncased", block="pre-ln"
+        )
 
 
 @pytest.fixture
@@ -298,6 +297,10 @@ def test_settings_that_nothing_reads_are_refused() -> None:
         runs.plan("scenes-flickr25k", "ours", "smoke", split_seed=1)
     with pytest.raises(UserError, match=r"^bert: method 'dscmr' does not read it"):
         runs.plan("scenes-flickr25k", "dscmr", "smoke", bert="bert-base-uncased")
+    with pytest.raises(UserError, match=r"^context_scores: method 'traditional' does not read it"):
+        runs.plan("scenes-flickr25k", "traditional", "smoke", context_scores="sigmoid")
+    with pytest.raises(UserError, match=r"^padding: method 'dscmr' does not read it"):
+        runs.plan("scenes-flickr25k", "dscmr", "smoke", padding="read")
 
 
 def test_the_key_does_not_change_with_root_and_is_the_same_again() -> None:
@@ -418,6 +421,15 @@ def test_a_record_that_is_no_json_says_so(tmp_path: Path) -> None:
         runs.find(str(tmp_path))
 
 
+def test_half_is_a_threshold_for_dscmr_and_for_cross_entropy_alone(run: Run) -> None:
+    def means_something(method: str, **fields: object) -> bool:
+        return replace(run, experiment=_plan(method, **fields)).half_means_something
+
+    assert means_something("dscmr") and means_something("ours", label_loss="bce")
+    assert means_something("independent", preset="released")
+    assert not means_something("ours") and not means_something("independent")
+
+
 def test_the_evaluation_is_read_from_its_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run.test
 
@@ -479,15 +491,57 @@ def test_a_damaged_folder_is_trained_again(damage: str, rate: float, run: Run) -
     assert json.loads((first.folder / "run.json").read_text()) == again.record
 
 
+def test_a_run_made_again_forgets_what_was_read_with_its_old_weights() -> None:
+    experiment = _plan(epochs=1, learning_rate=8e-3)
+    first = _get(experiment)
+    numbers, precision = first.test.numbers(), first.retrieval(["map"])["map"].i2t.clone()  # it is mapped from the file
+    (first.folder / "run.json").unlink()
+    read = [
+        path
+        for path in first.folder.iterdir()
+        if path.suffix in (".evaluation", ".retrieval") or "reading" in path.name
+    ]
+    assert len(read) == 3
+    for path in read:
+        path.write_bytes(b"of other weights")
+    again = _get(experiment)
+    assert not any(path.exists() for path in read)
+    assert again.test.numbers() == numbers
+    assert torch.equal(again.retrieval(["map"])["map"].i2t.nan_to_num(-1), precision.nan_to_num(-1))
+
+
 # The methods through the store
 
 
 def test_traditional_without_consistency_equals_independent_epoch_by_epoch() -> None:
     # Nothing is shared, so the summed loss trains each network alone.
     # A seed of this test's own: the book's kernels share the store and may train with more threads.
-    independent, traditional = _get(_plan("independent", seed=11)), _get(_plan("traditional", seed=11, eta=0))
+    fields = {"seed": 11, "epochs": 3, "keep": "every-epoch"}
+    independent, traditional = _get(_plan("independent", **fields)), _get(_plan("traditional", eta=0, **fields))
     assert independent.folder != traditional.folder
     assert _timeless(independent.history) == _timeless(traditional.history)
+    weights = [
+        [load_file(training.epoch_checkpoint(run.folder, epoch)) for epoch in (1, 2, 3)]
+        for run in (independent, traditional)
+    ]
+    for one, other in zip(*weights, strict=True):
+        assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+    for one, other in zip(independent.epochs, traditional.epochs, strict=True):
+        assert all(torch.equal(value, getattr(other, name)) for name, value in vars(one).items()), "test reads the same"
+    # What is kept differs by the rule alone: each modality's own best epoch, or the best mean of both.
+    best = int(training.best_epoch(traditional.history)["epoch"]) - 1
+    kept = load_file(traditional.folder / training.BEST)
+    assert all(torch.equal(kept[name], weight) for name, weight in weights[1][best].items())
+    assert all(
+        torch.equal(value, getattr(traditional.epochs[best], name)) for name, value in vars(traditional.test).items()
+    )
+    kept = load_file(independent.folder / training.BEST)
+    for modality in ("image", "text"):
+        own = int(training.best_epoch(independent.history, modality)["epoch"]) - 1
+        mine = {name: weight for name, weight in weights[1][own].items() if name.split(".")[1] == modality}
+        assert mine and all(torch.equal(kept[name], weight) for name, weight in mine.items())
+        counts = getattr(independent.test, f"{modality}_counts")
+        assert torch.equal(counts, getattr(traditional.epochs[own], f"{modality}_counts"))
     # With the consistency loss they part.
     with_consistency = _get(_plan("traditional", seed=11, epochs=1))
     assert with_consistency.experiment.eta == 0.1

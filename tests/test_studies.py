@@ -26,7 +26,7 @@ def _needs(name: str) -> None:
 def test_plans_are_distinct_and_of_one_scale(name: str) -> None:
     _needs(name)
     planned = STUDIES[name].plan(Path("/data") if name == "flickr25k" else None, "cpu")
-    assert len({one.to_json() for one in planned}) == len(planned) > 5
+    assert len({one.to_json() for one in planned}) == len(planned) > 3
     assert {one.scale for one in planned} == {"laptop"}
 
 
@@ -36,7 +36,7 @@ def test_initial_weights_are_compared_on_networks_of_one_size() -> None:
     alike = {one.change(bert=None, heads=8, seed=0).to_json() for one in planned}
     assert len(alike) == 1
     arms = [(one.seed, one.heads, one.bert is not None) for one in planned]
-    assert sorted(arms) == sorted(product((0, 1), (8, 12), (False, True)))
+    assert sorted(arms) == sorted(product((0,), (8, 12), (False, True)))
 
 
 def test_initial_weights_name_the_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,9 +45,9 @@ def test_initial_weights_name_the_package_that_is_missing(monkeypatch: pytest.Mo
         STUDIES["weights"].plan(None, "cpu")
 
 
-def test_every_difference_between_the_presets_is_measured_but_the_width() -> None:
+def test_every_difference_between_the_presets_is_measured_but_what_a_scale_sets() -> None:
     measured = {one.field: (method, fields) for one, _, method, fields in studies.variants()}
-    assert {one.field for one in DIFFERENCES} - measured.keys() == {"width", "feed_forward"}
+    assert {one.field for one in DIFFERENCES} - measured.keys() == {"width", "feed_forward", "epochs"}
     assert measured["learning_rate"][1] == {"learning_rate": pytest.approx(1e-3)}
     assert measured["similarity"][0] == "ours+con" and measured["label_loss"][0] == "independent"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,59 @@ def test_training_pairs_as_the_experiment_says(
     assert asked == [("train", pairing)] * EPOCHS
 
 
+@pytest.mark.parametrize(
+    ("method", "rate", "betas"), [("dscmr", 1e-4, (0.5, 0.999)), ("independent", 2e-3, (0.9, 0.999))]
+)
+def test_the_optimiser_has_the_methods_settings(
+    method: str, rate: float, betas: tuple, dataset: PairedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[torch.optim.Optimizer] = []
+
+    class Seen(torch.optim.Adam):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    monkeypatch.setattr(torch.optim, "Adam", Seen)
+    _fit(_plan(method, epochs=1), dataset, tmp_path)
+    (optimiser,) = made
+    (group,) = optimiser.param_groups
+    assert (group["lr"], group["betas"], group["weight_decay"], group["amsgrad"]) == (rate, betas, 0, False)
+
+
+def test_dscmr_reads_shuffled_batches_of_100_and_selects_on_dev(
+    dataset: PairedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, list[int]]] = []
+    images = PairedDataset.images
+
+    def watched(self: PairedDataset, split: str, rows: list[int]) -> object:
+        read.append((split, list(rows)))
+        return images(self, split, rows)
+
+    monkeypatch.setattr(PairedDataset, "images", watched)
+    _fit(_plan("dscmr", epochs=3), dataset, tmp_path)
+    assert [(split, len(rows)) for split, rows in read] == [("train", 100), ("train", 60), ("dev", 48)] * 3
+    epochs = [read[at][1] + read[at + 1][1] for at in (0, 3, 6)]
+    in_order = list(range(160))
+    assert all(sorted(rows) == in_order != rows for rows in epochs), "each pair once, in another order"
+    assert len({tuple(rows) for rows in epochs}) == 3, "in each epoch another"
+
+
+def test_other_dev_labels_select_another_epoch_of_the_same_weights(dataset: PairedDataset, trained, tmp_path) -> None:
+    history, folder = trained("dscmr")
+    dev = dataset.parts["dev"]
+    wrong = replace(dataset, parts={**dataset.parts, "dev": replace(dev, labels=1 - dev.labels)})
+    other = _fit(_plan("dscmr"), wrong, tmp_path)
+    for epoch in range(1, EPOCHS + 1):
+        name = training.epoch_checkpoint(Path(), epoch).name
+        assert _same_weights(tmp_path / name, folder / name), "dev trains nothing"
+    measures = ("image_f1", "text_f1", "i2t", "t2i", "image_threshold", "text_threshold")
+    assert all(other[row][name] != history[row][name] for row in range(EPOCHS) for name in measures)
+    best = training.epoch_checkpoint(tmp_path, int(training.best_epoch(other)["epoch"]))
+    assert _same_weights(tmp_path / training.BEST, best)
+
+
 # Resuming
 
 
@@ -288,7 +342,7 @@ def test_selection_by_each_keeps_each_modalitys_own_epoch(tmp_path: Path) -> Non
         assert (weight == (1 if name.split(".")[1] == "image" else 2)).all(), name
 
 
-@pytest.mark.parametrize("method", ["ours", "independent"])
+@pytest.mark.parametrize("method", ["ours", "independent", "dscmr"])
 def test_the_kept_weights_are_the_best_epochs_on_dev(method: str, trained) -> None:
     history, folder = trained(method)
     kept = load_file(folder / training.BEST)
