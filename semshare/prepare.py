@@ -247,7 +247,7 @@ def _link(place: Path, root: Path, say: Callable[[str], None]) -> None:
 
 def _replace(path: Path, make: Callable[[Path], object]) -> None:
     """Let what ``make`` makes under another name take the place of ``path``, in one move."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = cache_folder("data") / f"{path.name}.{os.getpid()}.part"
     part.unlink(missing_ok=True)
     make(part)
     part.replace(path)

@@ -1,14 +1,18 @@
 """Rankings: what a query finds first, ties in gallery order, and how many labels the found items share with it.
 
-Pure functions of tensors on any device. :func:`over_blocks` ranks by embeddings without holding the whole similarity.
+Functions of tensors on any device. :func:`over_blocks` ranks by embeddings without holding the whole similarity, on a
+CPU with one block on each core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Self, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -16,6 +20,8 @@ from torch.nn.functional import normalize
 Ranking = Literal["cosine", "dot"]
 Result = TypeVar("Result")
 _HELD = 2**21  # similarities in a block: 8 MB
+_PLACE = 2**32 - 1  # a key's lower half
+_LAST = 2**63 - 1
 
 
 def rank(similarity: Tensor, k: int | None = None) -> Tensor:
@@ -24,16 +30,108 @@ def rank(similarity: Tensor, k: int | None = None) -> Tensor:
     Raises:
         ValueError: ``similarity`` holds NaN.
     """
-    if torch.isnan(similarity).any():
-        raise ValueError("similarity: found NaN, expected numbers")
     size = similarity.shape[1]
-    if k is None or k >= size or similarity.dtype == torch.float64:  # the packing below holds float32 only
+    k = size if k is None else min(k, size)
+    if similarity.dtype == torch.float64:  # the keys below hold float32 only
+        _refuse_nan(similarity)
         return similarity.sort(dim=1, descending=True, stable=True).indices[:, :k]
-    # topk alone breaks ties as it likes: rank by (similarity, earlier index first) packed in one integer.
-    bits = (similarity.float() + 0.0).view(torch.int32).long()  # + 0.0 turns -0.0 into 0.0
-    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    earlier = torch.arange(size - 1, -1, -1, device=similarity.device)
-    return size - 1 - ((ordered << 31) | earlier).topk(k, dim=1).values.bitwise_and(0x7FFFFFFF)
+    similarity = similarity.float().contiguous()
+    keys = _best_keys(similarity, k) if 2 * k <= size else _all_keys(similarity)
+    return _sorted_rows(keys)[:, :k] & _PLACE
+
+
+def _all_keys(similarity: Tensor) -> Tensor:
+    """[B, G] the keys of all items."""
+    _refuse_nan(similarity)
+    return _keys(similarity, torch.arange(similarity.shape[1], device=similarity.device))
+
+
+def _best_keys(similarity: Tensor, k: int) -> Tensor:
+    """[B, W] the keys of at least the first k items, filled up with a key that comes last.
+
+    With the gallery dealt into 2 k groups or more, the k-th best of the groups' maxima is reached by k items at least,
+    so that no item below it is among the first k. A scan finds the few others, which alone need sorting.
+    """
+    rows, size = similarity.shape
+    depth = size // (2 * k)
+    groups = size // depth
+    dealt = similarity[:, : depth * groups].unflatten(1, (depth, groups)).amax(1)
+    _refuse_nan(dealt)
+    _refuse_nan(similarity[:, depth * groups :])
+    found = _where(similarity >= _kth_largest(dealt, k))
+    starts = torch.arange(rows + 1, device=found.device) * size
+    count = torch.searchsorted(found, starts).diff().unsqueeze(1)
+    filled = torch.arange(int(count.max()) if rows else 0, device=found.device) < count
+    keys = torch.full(filled.shape, _LAST, device=found.device)
+    return keys.masked_scatter_(filled, _keys(similarity.take(found), found % size))
+
+
+def _keys(similarity: Tensor, place: Tensor) -> Tensor:
+    """Integers that rise as (similarity falls, place in the gallery rises): one comparison breaks ties as well."""
+    bits = (similarity + 0.0).view(torch.int32)  # + 0.0 turns -0.0 into 0.0
+    rising = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # a negative float's bits rise as it falls
+    return (~rising).long() << 32 | place
+
+
+def _by_numpy(tensor: Tensor) -> bool:
+    """On a CPU numpy scans, partitions and sorts with vector instructions, several times faster than torch."""
+    return tensor.device.type == "cpu"
+
+
+def _where(mask: Tensor) -> Tensor:
+    """The places of True in ``mask``, laid flat."""
+    if _by_numpy(mask):
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.flatten().nonzero().squeeze(1)
+
+
+def _kth_largest(values: Tensor, k: int) -> Tensor:
+    """[B, 1] of each row of [B, M], which may be left in another order."""
+    if _by_numpy(values):
+        place = values.shape[1] - k
+        values.numpy().partition(place, axis=1)
+        return values[:, place : place + 1]
+    return values.topk(k, dim=1).values[:, -1:]
+
+
+def _sorted_rows(keys: Tensor) -> Tensor:
+    """``keys`` with its rows in rising order, in place where that is faster."""
+    if _by_numpy(keys):
+        keys.numpy().sort(axis=1)
+        return keys
+    return keys.sort(dim=1).values
+
+
+def _refuse_nan(similarity: Tensor) -> None:
+    if similarity.numel() and torch.isnan(similarity.amax()):  # a maximum with NaN is NaN
+        raise ValueError("similarity: found NaN, expected numbers")
+
+
+@dataclass(frozen=True)
+class _LabelSets:
+    """The different label vectors among N items: many items have the same, and products of a few tell those of all.
+
+    Attributes:
+        labels: [U, C] float32.
+        of: [N] which of the U each item has.
+        items: [U] float64, how many items have it.
+    """
+
+    labels: Tensor
+    of: Tensor
+    items: Tensor
+
+    @classmethod
+    def among(cls, labels: Tensor) -> Self:
+        """The label vectors of ``labels`` [N, C] 0/1."""
+        of = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
+        for columns in labels.long().split(31, dim=1):
+            code = (columns << torch.arange(columns.shape[1], device=of.device)).sum(1)
+            of = torch.unique(of << 31 | code, return_inverse=True)[1]
+        items = torch.bincount(of)
+        rows = torch.arange(len(labels), device=of.device)
+        first = torch.zeros_like(items).scatter_reduce_(0, of, rows, "amin", include_self=False)
+        return cls(labels[first].float(), of, items.double())
 
 
 @dataclass(frozen=True)
@@ -69,17 +167,33 @@ class Ranked:
         """The ranking by ``similarity`` [B, G], to depth ``k``, of items with labels [B, C] and [G, C], 0/1.
 
         Raises:
-            ValueError: shapes that do not fit, or NaN similarity.
+            ValueError: shapes that do not fit, labels other than 0 and 1, or NaN similarity.
         """
         expected = (len(query_labels), len(gallery_labels))
         if tuple(similarity.shape) != expected:
             raise ValueError(f"similarity: found shape {tuple(similarity.shape)}, expected {expected}")
-        _same_labels(query_labels, gallery_labels)
-        shared = query_labels.float() @ gallery_labels.float().T
+        _check_labels(query_labels, gallery_labels)
+        queries, gallery = _LabelSets.among(query_labels), _LabelSets.among(gallery_labels)
+        return cls._of_sets(similarity, queries.labels, queries.of, gallery, k, caption_index, own)
+
+    @classmethod
+    def _of_sets(
+        cls,
+        similarity: Tensor,
+        query_sets: Tensor,
+        query_of: Tensor,
+        gallery: _LabelSets,
+        k: int | None,
+        caption_index: Tensor | None,
+        own: Tensor | None,
+    ) -> Self:
         order = rank(similarity, k)
-        most = int(shared.max()) if shared.numel() else 0
-        counts = torch.stack([(shared == value).sum(1) for value in range(most + 1)], 1).double()
-        return cls(order, shared.gather(1, order), counts, len(gallery_labels), caption_index, own)
+        asked, row = query_of.unique(return_inverse=True)
+        shared = query_sets[asked] @ gallery.labels.T
+        counts = torch.zeros(len(asked), query_sets.shape[1] + 1, dtype=torch.float64, device=order.device)
+        counts.scatter_add_(1, shared.long(), gallery.items.expand(len(asked), -1))
+        relevance = shared.take(gallery.of.take(order) + row.unsqueeze(1) * shared.shape[1])
+        return cls(order, relevance, counts[row], similarity.shape[1], caption_index, own)
 
     def depth(self, k: int | None = None) -> int:
         """The lesser of ``k`` and G; raises :class:`ValueError` where the ranking is not that deep."""
@@ -122,18 +236,36 @@ def over_blocks(
         raise ValueError(f"ranking: found {ranking!r}, expected 'cosine' or 'dot'")
     _as_many("query", query_embeddings, query_labels)
     _as_many("gallery", gallery_embeddings, gallery_labels)
-    _same_labels(query_labels, gallery_labels)
+    _check_labels(query_labels, gallery_labels)
     queries, gallery = query_embeddings.float(), gallery_embeddings.float()
     if ranking == "cosine":
         queries, gallery = normalize(queries, dim=1), normalize(gallery, dim=1)
     gallery = gallery.T
-    rows = rows or max(_HELD // gallery.shape[1], 1)
-    results = []
-    for start in range(0, len(queries), rows):
-        block = slice(start, start + rows)
+    asked, found = _LabelSets.among(query_labels), _LabelSets.among(gallery_labels)
+
+    def of_block(block: slice) -> Result:
         extra = [None if one is None else one[block] for one in (caption_index, own)]
-        results.append(work(Ranked.of(queries[block] @ gallery, query_labels[block], gallery_labels, k, *extra)))
-    return results
+        return work(Ranked._of_sets(queries[block] @ gallery, asked.labels, asked.of[block], found, k, *extra))
+
+    count = -(-len(queries) // (rows or max(_HELD // len(found.of), 1)))
+    bounds = [len(queries) * part // count for part in range(count + 1)]
+    return _on_every_core(of_block, [slice(*pair) for pair in pairwise(bounds)], gallery.device)
+
+
+def _on_every_core(work: Callable[[slice], Result], blocks: Sequence[slice], device: torch.device) -> list[Result]:
+    """``work`` on each of ``blocks``, in order; on a CPU torch's threads take a block each instead of sharing one.
+
+    What a block gives does not depend on how many they are, and none waits for the others after each operation.
+    """
+    threads = min(torch.get_num_threads(), len(blocks))
+    if device.type != "cpu" or threads < 2:
+        return [work(block) for block in blocks]
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(work, blocks))
+    finally:
+        torch.set_num_threads(before)
 
 
 def _as_many(side: str, embeddings: Tensor, labels: Tensor) -> None:
@@ -141,6 +273,9 @@ def _as_many(side: str, embeddings: Tensor, labels: Tensor) -> None:
         raise ValueError(f"{side}_embeddings: found {len(embeddings)} rows, expected the labels' {len(labels)}")
 
 
-def _same_labels(query_labels: Tensor, gallery_labels: Tensor) -> None:
+def _check_labels(query_labels: Tensor, gallery_labels: Tensor) -> None:
     if query_labels.shape[1] != gallery_labels.shape[1]:
         raise ValueError(f"gallery_labels: found {gallery_labels.shape[1]} labels, expected {query_labels.shape[1]}")
+    for name, labels in (("query_labels", query_labels), ("gallery_labels", gallery_labels)):
+        if not torch.equal(labels, labels.bool().to(labels.dtype)):
+            raise ValueError(f"{name}: found other values than 0 and 1")

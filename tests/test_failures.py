@@ -25,7 +25,10 @@ def run() -> SimpleNamespace:
     part = SimpleNamespace(labels=labels, text_labels=labels, owner=torch.arange(4))
     dataset = SimpleNamespace(parts={"test": part}, label_names=LABELS, supercategories=SUPER)
     reading = Reading(embedding, embedding, image_scores, text_scores)
-    return SimpleNamespace(dataset=dataset, thresholds=Thresholds(0.5, 0.5), reading=lambda split: reading)
+    experiment = SimpleNamespace(ranking="cosine")
+    return SimpleNamespace(
+        experiment=experiment, dataset=dataset, thresholds=Thresholds(0.5, 0.5), reading=lambda split: reading
+    )
 
 
 def test_kinds_of_a_cat_query_by_hand() -> None:

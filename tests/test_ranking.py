@@ -7,27 +7,34 @@ import torch
 from ranking_problems import embeddings, order, problem
 from torch import Tensor
 
+from semshare import ranking
 from semshare.ranking import Ranked, over_blocks, rank
 
 SIZES = [(1, 1), (3, 7), (9, 23), (40, 500)]
 
 
+@pytest.fixture(params=["numpy", "torch"])
+def sorter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to sort, whatever this machine's devices."""
+    monkeypatch.setattr(ranking, "_by_numpy", lambda _: request.param == "numpy")
+
+
 @pytest.mark.parametrize("coarse", [False, True], ids=["distinct", "ties"])
 @pytest.mark.parametrize("k", [1, 2, 5, 22, 23, 100, 499, 500, 10_000, None])
 @pytest.mark.parametrize(("queries", "gallery"), SIZES)
-def test_rank_equals_a_stable_sort(queries: int, gallery: int, k: int | None, coarse: bool) -> None:
+def test_rank_equals_a_stable_sort(queries: int, gallery: int, k: int | None, coarse: bool, sorter: None) -> None:
     similarity = problem(3, queries, gallery, coarse=coarse)[0]
     assert rank(similarity, k).tolist() == [order(row)[:k] for row in similarity.tolist()]
 
 
 @pytest.mark.parametrize("k", [3, 10, None])
-def test_rank_of_equal_similarities_is_gallery_order(k: int | None) -> None:
+def test_rank_of_equal_similarities_is_gallery_order(k: int | None, sorter: None) -> None:
     expected = list(range(300))[:k]
     assert rank(torch.full((4, 300), -0.5), k).tolist() == [expected] * 4
 
 
 @pytest.mark.parametrize("k", [1, 4, 40])
-def test_rank_finds_the_few_best_wherever_they_stand(k: int) -> None:
+def test_rank_finds_the_few_best_wherever_they_stand(k: int, sorter: None) -> None:
     # Two levels only: the high ones side by side, first, last or scattered.
     similarity = torch.zeros(4, 1000)
     places = torch.stack([torch.arange(40), torch.arange(40) + 960, torch.arange(40) * 25, torch.arange(40) + 500])
@@ -35,7 +42,7 @@ def test_rank_finds_the_few_best_wherever_they_stand(k: int) -> None:
     assert torch.equal(rank(similarity, k), places[:, :k])
 
 
-def test_rank_of_rows_that_differ_in_ties() -> None:
+def test_rank_of_rows_that_differ_in_ties(sorter: None) -> None:
     # One row of ties only, one without any: each is cut at its own place.
     similarity = torch.stack([torch.zeros(600), torch.arange(600.0), torch.arange(600.0).neg()])
     assert rank(similarity, 3).tolist() == [[0, 1, 2], [599, 598, 597], [0, 1, 2]]
@@ -43,7 +50,7 @@ def test_rank_of_rows_that_differ_in_ties() -> None:
 
 @pytest.mark.parametrize("k", [2, None])
 @pytest.mark.parametrize("padding", [0, 60])
-def test_rank_orders_signs_zeros_and_infinities(padding: int, k: int | None) -> None:
+def test_rank_orders_signs_zeros_and_infinities(padding: int, k: int | None, sorter: None) -> None:
     # -0.0 equals 0.0, so the earlier one comes first.
     row = [-0.0, 0.0, 1e-30, -1e-30, float("inf"), -float("inf"), -1.0, 1.0] + [-2.0] * padding
     expected = [4, 7, 2, 0, 1, 3, 6, *range(8, 8 + padding), 5]
@@ -63,7 +70,7 @@ def test_rank_of_double_similarity_does_not_depend_on_k() -> None:
 
 @pytest.mark.parametrize("where", [0, 4, 299])
 @pytest.mark.parametrize("k", [2, 200, None])
-def test_nan_is_refused_whatever_k(k: int | None, where: int) -> None:
+def test_nan_is_refused_whatever_k(k: int | None, where: int, sorter: None) -> None:
     similarity = torch.rand(3, 300)
     similarity[1, where] = float("nan")
     with pytest.raises(ValueError, match="similarity: found NaN"):
@@ -94,6 +101,14 @@ def test_ranked_equals_the_label_products(labels: int) -> None:
     for row, counts in zip(shared.tolist(), ranked.counts.tolist(), strict=True):
         assert counts == [row.count(value) for value in range(len(counts))]
         assert sum(counts) == 90
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_ranks_as_the_cpu_does() -> None:
+    given = problem(7, 30, 900, coarse=True)
+    here, there = (Ranked.of(*(one.to(device) for one in given), k=20) for device in ("cpu", "cuda"))
+    for name in ("order", "relevance", "counts"):
+        assert torch.equal(getattr(here, name), getattr(there, name).cpu()), name
 
 
 def test_a_ranking_that_is_not_deep_enough_is_refused() -> None:
@@ -177,6 +192,8 @@ def test_what_does_not_fit_is_refused() -> None:
         Ranked.of(similarity, query_labels, gallery_labels[:22])
     with pytest.raises(ValueError, match="gallery_labels: found 4 labels, expected 5"):
         Ranked.of(similarity, query_labels, gallery_labels[:, :4])
+    with pytest.raises(ValueError, match="gallery_labels: found other values than 0 and 1"):
+        Ranked.of(similarity, query_labels, gallery_labels * 0.5)
     query, gallery, *labels = embeddings()
     with pytest.raises(ValueError, match="query_embeddings: found 39 rows, expected the labels' 40"):
         over_blocks(lambda one: one, query[1:], gallery, *labels)

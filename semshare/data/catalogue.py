@@ -32,7 +32,7 @@ from semshare.data.source import Item, Source
 from semshare.data.store import FeatureStore
 from semshare.data.words import Vocabulary, tokenise, train_word2vec
 from semshare.errors import UserError
-from semshare.home import cache_folder, code_digest
+from semshare.home import cache_folder, code_digest, home
 from semshare.progress import Progress
 
 REGION_NAMES = (*EXTRACTORS, "simulated")
@@ -83,7 +83,7 @@ def _on_disk(
             return place.resolve()
         raise UserError(
             f"root: missing; dataset {name!r} needs {holds}: run semshare data prepare {name}, with --root where you "
-            f"have it at hand (nothing at {cache_folder('data') / folders[0]})"
+            f"have it at hand (nothing at {home() / 'data' / folders[0]})"
         )
 
     reads = frozenset({"root"} if read is _karpathy else {"root", "split_seed"})
@@ -133,7 +133,7 @@ def stored(folders: Sequence[str]) -> Path | None:
     Raises:
         UserError: a link whose target is gone.
     """
-    for place in (cache_folder("data") / folder for folder in folders):
+    for place in (home() / "data" / folder for folder in folders):
         if place.is_symlink() and not place.exists():
             raise UserError(
                 f"{place}: leads to {place.readlink()}, which is gone; say where the data lies now with semshare data "
@@ -150,7 +150,7 @@ def regions_file(name: str) -> Path | None:
     None for a generated dataset: what the book shows by default does not depend on what was prepared.
     """
     folders = entry(name).folders
-    return cache_folder("data") / f"{folders[0]}.regions" if folders else None
+    return home() / "data" / f"{folders[0]}.regions" if folders else None
 
 
 def regions_of(name: str) -> str:
@@ -177,7 +177,7 @@ def trained_as(name: str) -> str:
     return entry(name).trained_as or name
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def load(
     name: str,
     scale: str,
