@@ -141,6 +141,7 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
     _write(path, study, planned, device)
     for _ in runs.train_missing(planned, device):
         _write(path, study, planned, device)
+    _write(path, study, planned, device)  # with what another process has trained meanwhile
     return path
 
 
