@@ -195,6 +195,10 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
     figure, axes = _subplots(rows, columns, figsize=(5.4 * columns, 3.8 * rows), squeeze=False, layout="constrained")
     for axis, (dataset, by_lambda) in zip(axes.flat, runs.items(), strict=False):
         places = np.arange(len(by_lambda))
+        if not by_lambda:
+            axis.text(0.5, 0.5, "not recorded yet", ha="center", va="center", transform=axis.transAxes)
+            axis.set(title=dataset)
+            continue
         for quantity, style, colour in (("t2i", "-", _COLOURS[1]), ("i2t", ":", _COLOURS[2])):
             values = np.array([[run.test.numbers()[quantity] for run in some] for some in by_lambda.values()]).T
             _line(axis, places, 100 * values, style, colour, f"{quantity.upper()} here", marker="o")
