@@ -42,12 +42,15 @@ _SOURCES = (
     "model.py",
     "losses.py",
     "methods.py",
-    "ranking.py",
     "metrics.py",
     "evaluation.py",
     "training.py",
 )
 _FETCHING = ("download.py", "unpack.py", "official.py")  # how files got here; the data's checksum says what they are
+# Rankings train nothing: what ranked is not in the key but in the names of the files that keep what was read. A run
+# that is found by its folder may be older than all of the code that reads it.
+_EVALUATION = f".{code_digest(ranking.__file__)}.evaluation"
+_RETRIEVAL = f".{code_digest(*(one.__file__ for one in (ranking, metrics, evaluation, protocols)))}.retrieval"
 _LIBRARIES = ("torch", "transformers", "gensim")
 
 
@@ -173,8 +176,7 @@ class Run:
             UserError: an unknown protocol, or one that does not fit the dataset.
         """
         chosen = {name: protocols.get(name) for name in names}
-        # A run that is found by its folder may be older than the code that reads it.
-        paths = {name: self.folder / f"{name}-{self.experiment.dataset}-{_reading_code()}.retrieval" for name in names}
+        paths = {name: self.folder / f"{name}-{self.experiment.dataset}{_RETRIEVAL}" for name in names}
         if missing := [name for name, path in paths.items() if not path.exists()]:
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             wanted = [chosen[name] for name in missing]
@@ -214,7 +216,7 @@ class Run:
 
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
-        path = self.folder / f"{name}-{self.experiment.dataset}.evaluation"
+        path = self.folder / f"{name}-{self.experiment.dataset}{_EVALUATION}"
         if not path.exists():
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             made = evaluation.evaluate(read(), part, kind, thresholds, self.experiment)
@@ -227,8 +229,8 @@ class Run:
     def _write_cards(self, made: Mapping[str, Mapping[str, float]] | None = None) -> None:
         """Write the cards with the test measures found here, and those just ``made``, by dataset."""
         tested = {
-            path.name.removeprefix("test-").removesuffix(".evaluation"): Evaluation.load(path).numbers()
-            for path in sorted(self.folder.glob("test-*.evaluation"))
+            path.name.removeprefix("test-").removesuffix(_EVALUATION): Evaluation.load(path).numbers()
+            for path in sorted(self.folder.glob(f"test-*{_EVALUATION}"))
         }
         dataset, tested = _dataset(_trained(self.experiment)), tested | dict(made or {})
         cards.write(self.folder, self.record, dataset, tested, self.half_means_something)
@@ -473,12 +475,6 @@ def _source_digest() -> str:
             if file.name not in _FETCHING:
                 digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _reading_code() -> str:
-    """The digest of the modules that read a protocol off a run."""
-    return code_digest(*(module.__file__ for module in (ranking, metrics, evaluation, protocols)))
 
 
 def library_versions() -> dict[str, str]:

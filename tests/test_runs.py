@@ -369,10 +369,22 @@ def test_protocols_agree_with_the_evaluation_and_are_read_once(run: Run, monkeyp
 
 def test_protocols_are_read_again_by_other_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run.retrieval(["recall@5"])
-    monkeypatch.setattr(runs, "_reading_code", lambda: "other")
     monkeypatch.setattr(protocols, "read", None)  # so that reading once more would fail
+    run.retrieval(["recall@5"])
+    monkeypatch.setattr(runs, "_RETRIEVAL", ".other.retrieval")
     with pytest.raises(TypeError):
         run.retrieval(["recall@5"])
+
+
+def test_other_rankings_evaluate_again_and_train_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, no_training: None
+) -> None:
+    before = run.test
+    monkeypatch.setattr(runs, "_EVALUATION", ".other.evaluation")
+    again = _get(run.experiment)
+    monkeypatch.setattr(runs.evaluation, "evaluate", lambda *_: replace(before, i2t=before.i2t + 1))
+    assert torch.equal(again.test.i2t, before.i2t + 1)
+    (run.folder / f"test-{run.experiment.dataset}.other.evaluation").unlink()
 
 
 def test_a_run_is_found_by_its_key_its_beginning_and_its_folder(run: Run) -> None:
