@@ -55,7 +55,7 @@ _MEASURES = {
     "image_f1_at_half": "Micro-F1, images, threshold 0.5",
     "text_f1_at_half": "Micro-F1, texts, threshold 0.5",
     "i2t": "NDCG@500, image to text",
-    "t2i": "NDCG@500, text to image",
+    "t2i": "NDCG@500, text to image, captions with the released discount",
     "t2i_rank": "NDCG@500, text to image, ordinary discount",
     "i2t_random": "NDCG@500 of a random ranking, image to text",
     "t2i_random": "NDCG@500 of a random ranking, text to image",
