@@ -197,7 +197,7 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
         places = np.arange(len(by_lambda))
         if not by_lambda:
             axis.text(0.5, 0.5, "not recorded yet", ha="center", va="center", transform=axis.transAxes)
-            axis.set(title=dataset)
+            axis.set_axis_off()
             continue
         for quantity, style, colour in (("t2i", "-", _COLOURS[1]), ("i2t", ":", _COLOURS[2])):
             values = np.array([[run.test.numbers()[quantity] for run in some] for some in by_lambda.values()]).T

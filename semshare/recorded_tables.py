@@ -32,14 +32,13 @@ def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
 
     A cell is the difference with its 95 % interval, and a star where the interval does not hold 0.
     """
-    rows: dict[tuple, dict[str, str]] = {}
+    rows: dict[str, dict[str, str]] = {}
     for one in recording.comparisons:
         low, value, high = (100 * one[name] for name in ("low", "value", "high"))
         star = "*" if low > 0 or high < 0 else ""
-        row = rows.setdefault(tuple(one[name] for name in by), {})
+        row = rows.setdefault(", ".join(str(one[name]) for name in by), {})
         row[_TITLES[one["measure"]]] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
-    index = pd.MultiIndex.from_tuples(rows, names=by) if len(by) > 1 else pd.Index([key for (key,) in rows], name=by[0])
-    return pd.DataFrame(list(rows.values()), index=index)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(_TITLES.values()))
 
 
 def recorded_table(recording: Recording) -> pd.DataFrame:
