@@ -58,7 +58,7 @@ def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
     """One row a dataset: the checksums of its items and of its regions, and the command that gets the real one."""
     rows = {}
     for one in datasets:
-        real = one.name.removeprefix("scenes-")
+        real = one.name.removeprefix("scenes-").removesuffix("-simulated")
         items = items_checksum(one.source.items(), one.label_names)
         rows[one.name] = {
             "items": items[:12],

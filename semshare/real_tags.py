@@ -57,7 +57,7 @@ def logistic_regression(dataset: PairedDataset) -> dict[str, float]:
 
 def f1_frame(done: Sequence[Run]) -> pd.DataFrame:
     """Text Micro-F1 of ``done`` on FLICKR25K's real tags, of a logistic regression on the same, and of the paper."""
-    tuned, half, unknown = "threshold tuned on dev", "threshold 0.5", "threshold unknown"
+    tuned, half, unknown = "tuned on dev", "0.5", "unknown"
     rows: dict[tuple[str, str], dict[str, float]] = {}
     for run in done:
         name, numbers, plain = run.experiment.dataset, run.test.numbers(), logistic_regression(run.dataset)
@@ -66,7 +66,8 @@ def f1_frame(done: Sequence[Run]) -> pd.DataFrame:
         for method in ("independent", "ours"):
             paper = reference.TABLE_1[method][list(reference.DATASETS).index("FLICKR25K")]
             rows[name, f"the paper, {methods.get(method).title}"] = {unknown: paper[MODALITIES.index("text")]}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[tuned, half, unknown])
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=[tuned, half, unknown])
+    return frame.rename_axis(columns="threshold")
 
 
 def f1_table(done: Sequence[Run]) -> Styler | HTML:

@@ -59,8 +59,8 @@ def test_the_table_stands_beside_the_paper(monkeypatch: pytest.MonkeyPatch) -> N
     )
     frame = real_tags.f1_frame([run]).loc["flickr25k"]
     assert frame.loc["text branch of Independent"].tolist()[:2] == [0.5, 0.25]
-    assert frame.loc["logistic regression", "threshold 0.5"] == 1
-    assert frame["threshold unknown"].dropna().to_dict() == {"the paper, Independent": 0.53, "the paper, Ours": 0.556}
+    assert frame.loc["logistic regression", "0.5"] == 1
+    assert frame["unknown"].dropna().to_dict() == {"the paper, Independent": 0.53, "the paper, Ours": 0.556}
 
 
 def test_logistic_regression_on_the_real_tags(realdata: Path) -> None:
