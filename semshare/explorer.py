@@ -188,7 +188,7 @@ def word_embeddings(run: Run, count: int, batch: int = 512) -> Tensor:
 
 
 def narrowed(blocks: Sequence[Tensor]) -> list[Tensor]:
-    """``blocks`` [*, E] of embeddings on their ``WIDTH`` principal axes, where E is more: products nearly stay."""
+    """``blocks`` [N, E] of embeddings on their ``WIDTH`` principal axes, where E is more: products nearly stay."""
     together = torch.cat(list(blocks)).double()
     if together.shape[1] <= WIDTH:
         return list(blocks)
@@ -205,7 +205,7 @@ def pack(matrix: Tensor) -> dict[str, Any]:
 
 
 def unpack(packed: Mapping[str, Any]) -> Tensor:
-    """The inverse of :func:`pack`, but for rounding: [*, E] float32."""
+    """The inverse of :func:`pack`, but for rounding: [N, E] float32."""
     whole = np.frombuffer(base64.b64decode(packed["data"]), "<i2").reshape(-1, packed["width"])
     return torch.from_numpy(whole.astype(np.float32)) * packed["scale"]
 
@@ -223,13 +223,14 @@ def _columns(rows: Tensor) -> list[list[int]]:
 
 def _write(folder: Path, name: str, content: Any) -> str:
     """Write the file of ``content`` in one move, unless it is there; its name has a digest of it."""
-    # ASCII, and no "<": nothing in it can end a script or turn a line's direction, wherever it is put.
-    text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    # ASCII, and no "<": nothing in it can end a script or turn a line's direction, wherever it is put. Parsed and not
+    # written out as an object, in which the name "__proto__" would mean something.
+    text = json.dumps(json.dumps(content, allow_nan=False, separators=(",", ":"))).replace("<", "\\u003c")
     file = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.js"
     path = folder / file
     if not path.exists():
         part = path.with_name(f"{file}.{os.getpid()}.part")
-        part.write_text(f"(window.semshareFiles ??= {{}})[{json.dumps(file)}] = {text};\n")
+        part.write_text(f"(window.semshareFiles ??= {{}})[{json.dumps(file)}] = JSON.parse({text});\n")
         part.replace(path)
     return file
 

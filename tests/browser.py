@@ -17,7 +17,7 @@ _QUIET += ("disable-component-update", "disable-sync")
 
 
 def chromium() -> str:
-    """Where Chromium is; without it a test skips and says how to get it, and fails where ``SEMSHARE_BROWSER`` is set."""
+    """Where Chromium is; without it a test skips, saying how to get it, or fails where ``SEMSHARE_BROWSER`` is set."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found:
         return found
