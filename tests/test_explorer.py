@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from axe_core_python.sync_playwright import Axe
 from browser import offline_context
 from IPython.display import HTML
 from PIL import Image
@@ -443,6 +444,19 @@ def test_nothing_is_wider_than_a_phone(page: Page, site: Path, state: str) -> No
             .filter(one => one.getBoundingClientRect().height < 40).length"""
     )
     assert small == 0, "fields are high enough for a thumb"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(page: Page, site: Path, theme: str) -> None:
+    for state in ("ask=text&row=3&beside=other", "ask=image&row=1", "ask=words&words=a+dog+zzz"):
+        show(page, site, f"dataset=toy-captions&{state}")
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        dark = "html[data-theme=dark] { background: #121212; --pst-color-text-base: #ced6dd; "
+        page.add_style_tag(content=f"{dark} --pst-color-text-muted: #9ca4af; --pst-color-surface: #29313d;"
+                           "--pst-color-background: #121212; --pst-color-primary: #528fe4 }")  # fmt: skip
+        found = Axe().run(page, context=".explorer")
+        assert len(found["passes"]) > 10, "it looked"
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
 
 
 def test_a_missing_file_is_named(context: Any, site: Path, tmp_path: Path) -> None:
