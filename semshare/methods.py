@@ -118,11 +118,9 @@ class Ours(Traditional):
         return {"lam": reference.chosen_lambda(text_kind)}
 
     def read(self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator) -> Outputs:
+        segments = {"image": batch.image, "text": batch.text}
         share = experiment.mask_share
-        return {
-            "image": network("image", batch.image, draw_hidden(batch.image, share, generator)),
-            "text": network("text", batch.text, draw_hidden(batch.text, share, generator)),
-        }
+        return network.read(segments, {name: draw_hidden(one, share, generator) for name, one in segments.items()})
 
     def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
         image, text = outputs["image"], outputs["text"]

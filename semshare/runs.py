@@ -38,6 +38,7 @@ _READINGS = ("reading-*", "*.evaluation", "*.retrieval")  # what was read with t
 _SOURCES = (
     "data",
     "attention.py",
+    "packing.py",
     "bert.py",
     "model.py",
     "losses.py",

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from semshare.data.dataset import PairedDataset
+from semshare.data.dataset import Batch, PairedDataset
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
 from semshare.experiment import Experiment
@@ -102,24 +102,36 @@ def _train_epoch(
     steps = 0
     with _random_state(_epoch_seed(experiment.seed, epoch)):
         for batch in dataset.batches("train", experiment.batch, generator, experiment.pairing):
-            batch = batch.to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
-                outputs = method.read(network, batch, experiment, generator)
-            terms = method.terms(outputs, batch.labels, experiment)
-            loss = torch.stack(list(terms.values())).sum()
-            optimiser.zero_grad()
-            loss.backward()
-            if experiment.text_clip is not None:
-                nn.utils.clip_grad_norm_(network.segments["text"].parameters(), experiment.text_clip)
-            optimiser.step()
+            terms = step(experiment, method, network, optimiser, batch.to(device), generator)
             steps += 1
-            for name, term in (terms | {"loss": loss}).items():
-                sums[name] += term.detach()
+            for name, term in terms.items():
+                sums[name] += term
     means = {name: float(total) / steps for name, total in sums.items()}
     if not all(abs(value) < float("inf") for value in means.values()):
         found = ", ".join(f"{name} {value:g}" for name, value in means.items())
         raise UserError(f"epoch {epoch}: a loss is not finite ({found}); try a smaller learning rate")
     return means
+
+
+def step(
+    experiment: Experiment,
+    method: Method,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """One step on ``batch``, which is where ``network`` is; every loss term and their sum, ``loss``, as they were."""
+    with torch.autocast(batch.labels.device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
+        outputs = method.read(network, batch, experiment, generator)
+    terms = method.terms(outputs, batch.labels, experiment)
+    loss = torch.stack(list(terms.values())).sum()
+    optimiser.zero_grad()
+    loss.backward()
+    if experiment.text_clip is not None:
+        nn.utils.clip_grad_norm_(network.segments["text"].parameters(), experiment.text_clip)
+    optimiser.step()
+    return {name: term.detach() for name, term in (terms | {"loss": loss}).items()}
 
 
 def dev_score(row: dict[str, float], modality: str | None = None) -> float:
