@@ -39,7 +39,8 @@ def gradient_conflict(run: Run, eta: float) -> pd.DataFrame:
         network = run.network(training.epoch_checkpoint(run.folder, epoch))
         sums: dict[tuple[str, str], Tensor] = {}
         for batch in batches:
-            terms = method.terms(method.read(network, batch, asked, generator), batch.labels, asked)
+            hidden = method.hide(batch, asked, generator)
+            terms = method.terms(method.read(network, batch, hidden), batch.labels, asked)
             consistency = torch.stack([term for name, term in terms.items() if name.startswith(("inter", "intra"))])
             for modality in MODALITIES:
                 weights = [one for one in network.segments[modality].parameters() if one.requires_grad]

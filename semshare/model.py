@@ -289,3 +289,7 @@ class DSCMRNetwork(nn.Module):
         embedding = self.common(torch.relu(self.branches[modality](segments.mean())))
         scores = self.classifier(embedding).float()
         return Output(embedding=embedding, scores=scores, probabilities=scores, common=embedding)
+
+    def read(self, segments: Mapping[Modality, Segments], hidden: Mapping[Modality, Tensor]) -> dict[Modality, Output]:
+        """:meth:`forward` for several modalities; nothing is ever ``hidden``."""
+        return {name: self(name, batch) for name, batch in segments.items()}

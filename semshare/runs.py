@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from semshare import bert, cards, evaluation, methods, metrics, protocols, ranking, training
+from semshare import bert, cards, evaluation, methods, metrics, protocols, ranking, together, training
 from semshare.checkout import commit
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
@@ -45,6 +45,7 @@ _SOURCES = (
     "methods.py",
     "metrics.py",
     "evaluation.py",
+    "together.py",
     "training.py",
 )
 _FETCHING = ("download.py", "unpack.py", "official.py")  # how files got here; the data's checksum says what they are
@@ -91,8 +92,15 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """``auto`` is CUDA when present, else the CPU; raises :class:`UserError` for one that is not there."""
+    """``auto`` is CUDA when present, else the CPU; of several GPUs, a process launched with others has its own.
+
+    Raises:
+        UserError: a device that is not there.
+    """
     if name == "auto":
+        launched = together.state()
+        if launched is not None:
+            return launched.device
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -254,9 +262,9 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     dataset = _dataset(trained)
     key = run_key(trained, dataset)
     folder = _folder(trained, key)
-    if not (folder / _RECORD).exists():
+    if together.count() > 1 or not (folder / _RECORD).exists():
         folder.mkdir(exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with together.locked(folder / ".lock"):
             if not (folder / _RECORD).exists():
                 _make(trained, method, dataset, folder, key, place, quiet)
     return Run(experiment, folder, json.loads((folder / _RECORD).read_text()))
@@ -276,7 +284,7 @@ def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet
     wherever it is trained, so its result is the same bit for bit, alone or among others.
     """
     missing = list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
-    workers = min(len(missing), _cores())
+    workers = 1 if together.count() > 1 else min(len(missing), _cores())
     if find_device(device).type != "cpu" or workers < 2 or not all(_threads(one) for one in missing):
         for one in missing:
             get(one, device, quiet)
@@ -413,6 +421,8 @@ def _make(
     with _computing(experiment):
         history = training.fit(experiment, method, dataset, folder, device, progress)
         ran_on, threads = describe_device(device), torch.get_num_threads()
+    if not together.is_first():
+        return
     record = {
         "key": key,
         "experiment": json.loads(experiment.to_json()),
@@ -423,6 +433,7 @@ def _make(
         "device": ran_on,
         "commit": commit(),
         "threads": threads,
+        "processes": together.count(),
         "versions": {"python": platform.python_version()} | library_versions(),
         "data": dataset.checksum,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from semshare import together
 from semshare.data.dataset import Batch, PairedDataset
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
@@ -24,6 +25,7 @@ from semshare.progress import Progress
 
 BEST = "best.safetensors"
 _STATE = "training.pt"
+_APART = 2**40  # between the seeds of two processes that train together: more than any (seed, epoch) makes
 
 
 def epoch_checkpoint(folder: Path, epoch: int) -> Path:
@@ -73,10 +75,11 @@ def fit(
                 | {"image_threshold": thresholds.image, "text_threshold": thresholds.text}
                 | {"seconds": time.perf_counter() - start}
             )
-            _keep_best(folder, network, method.selection, history)
-            if experiment.keep == "every-epoch":
-                _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
-            _save_state(folder, network, optimiser, history)
+            if together.is_first():
+                _keep_best(folder, network, method.selection, history)
+                if experiment.keep == "every-epoch":
+                    _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
+                _save_state(folder, network, optimiser, history)
             advance(history[-1])
     return history
 
@@ -100,7 +103,8 @@ def _train_epoch(
     generator = torch.Generator().manual_seed(_epoch_seed(experiment.seed, epoch))
     sums: dict[str, Tensor | float] = defaultdict(float)
     steps = 0
-    with _random_state(_epoch_seed(experiment.seed, epoch)):
+    # Each process drops out other elements: they read other rows.
+    with _random_state(_epoch_seed(experiment.seed, epoch) + together.rank() * _APART):
         for batch in dataset.batches("train", experiment.batch, generator, experiment.pairing):
             terms = step(experiment, method, network, optimiser, batch.to(device), generator)
             steps += 1
@@ -121,13 +125,18 @@ def step(
     batch: Batch,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """One step on ``batch``, which is where ``network`` is; every loss term and their sum, ``loss``, as they were."""
+    """One step on ``batch``, which is where ``network`` is; every loss term and their sum, ``loss``, as they were.
+
+    Processes that train together each read their own rows of ``batch``, and take the same step.
+    """
+    own, hidden = together.own(batch, method.hide(batch, experiment, generator))
     with torch.autocast(batch.labels.device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
-        outputs = method.read(network, batch, experiment, generator)
-    terms = method.terms(outputs, batch.labels, experiment)
+        outputs = method.read(network, own, hidden)
+    terms = method.terms(together.gather(outputs, len(batch.labels)), batch.labels, experiment)
     loss = torch.stack(list(terms.values())).sum()
     optimiser.zero_grad()
     loss.backward()
+    together.add_gradients(network, len(batch.labels))
     if experiment.text_clip is not None:
         nn.utils.clip_grad_norm_(network.segments["text"].parameters(), experiment.text_clip)
     optimiser.step()
