@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lint lab clean lock
+.PHONY: help venv book test lint lab bench clean lock
 
 # The interpreter .venv is made with, the arguments of `semshare book` and those of pytest:
 #   make venv PYTHON=python3.12      make book BOOK="--scale smoke"      make test TEST="-n 2 tests/test_losses.py"
@@ -34,6 +34,9 @@ lint: .venv/.stamp ## format the code and mend what ruff can mend
 
 lab: .venv/.stamp ## open the notebooks
 	@.venv/bin/jupyter lab notebooks
+
+bench: .venv/.stamp ## measure speed and memory beside named peers (leave the machine alone meanwhile)
+	@.venv/bin/python benchmarks/all.py
 
 clean: ## remove the built book and caches; .venv and finished runs stay
 	@rm -rf _build book/_build book/sections .pytest_cache .ruff_cache

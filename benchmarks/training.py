@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from rows import Row
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize, softplus
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -36,17 +37,21 @@ VECTORS = np.random.default_rng(0).normal(size=(WORDS, 300)).astype(np.float32)
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    device = torch.device(sys.argv[2] if len(sys.argv) > 2 else "cpu")
-    batches = [draw(np.random.default_rng(seed)).to(device) for seed in range(rounds)]
+    measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2] if len(sys.argv) > 2 else "cpu")
+
+
+def measure(rounds: int, device: str = "cpu") -> list[Row]:
+    """Print everything, and give each peer's row."""
+    place = torch.device(device)
+    batches = [draw(np.random.default_rng(seed)).to(place) for seed in range(rounds)]
     words = statistics.mean(float(batch.text.mask.sum()) / PAIRS for batch in batches)
     flops = useful_flops(words)
     print(f"{PAIRS} pairs a step, {words:.1f} words a text, {flops / 1e9:.1f} GFLOP a pair, {rounds} rounds")
-    if device.type == "cpu":
+    if place.type == "cpu":
         print(f"{torch.get_num_threads()} threads of {torch.cpu.get_capabilities().get('cpu_name', 'a CPU')}")
-    compare(transformer_ways(device), batches, device, flops)
-    dscmr_batches = [draw(np.random.default_rng(seed), 100).to(device) for seed in range(rounds)]
-    compare(dscmr_ways(device), dscmr_batches, device)
+    rows = compare("training step, released sizes", transformer_ways(place), batches, place, flops)
+    dscmr_batches = [draw(np.random.default_rng(seed), 100).to(place) for seed in range(rounds)]
+    return rows + compare("training step, DSCMR", dscmr_ways(place), dscmr_batches, place)
 
 
 def draw(random: np.random.Generator, pairs: int = PAIRS) -> Batch:
@@ -199,8 +204,10 @@ def dscmr_ways(device: torch.device) -> dict[str, Way]:
     }
 
 
-def compare(ways: dict[str, Way], batches: list[Batch], device: torch.device, flops: float | None = None) -> None:
-    """Take a step each way in turn, over every batch, and print the medians."""
+def compare(
+    claim: str, ways: dict[str, Way], batches: list[Batch], device: torch.device, flops: float | None = None
+) -> list[Row]:
+    """Take a step each way in turn, over every batch; print the medians, and give the rows of all but the first."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     rates: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
     for place, batch in enumerate([batches[0], *batches]):  # the first round warms up
@@ -212,18 +219,21 @@ def compare(ways: dict[str, Way], batches: list[Batch], device: torch.device, fl
         if flops:
             for precision, found in rates.items():
                 found.append(product_rate(precision, device))
-    first = statistics.median(next(iter(seconds.values())))
-    peaks = {precision: statistics.median(found) for precision, found in rates.items()} if flops else {}
+    pairs = {name: len(batches[0].labels) / statistics.median(found) for name, found in seconds.items()}
+    limits = {name: None for name in ways}
+    if flops:
+        peaks = {precision: statistics.median(found) for precision, found in rates.items()}
+        limits = {name: peaks[torch.bfloat16 if name.endswith("bfloat16") else torch.float32] / flops for name in ways}
+        for precision, peak in peaks.items():
+            print(f"bare matrix product, {str(precision).removeprefix('torch.')}: {peak / 1e9:.0f} GFLOP/s")
+    ours = next(iter(ways))
     print(f"{'':42s} {'pairs/s':>9s} {'ours is':>8s} {'of the bare product':>20s}")
-    for name, found in seconds.items():
-        taken = statistics.median(found)
-        line = f"{name:42s} {len(batches[0].labels) / taken:9.1f} {taken / first:7.2f}x"
-        if flops:
-            peak = peaks[torch.bfloat16 if name.endswith("bfloat16") else torch.float32]
-            line += f" {flops * PAIRS / taken / peak:19.0%}"
-        print(line)
-    for precision, peak in peaks.items():
-        print(f"bare matrix product, {str(precision).removeprefix('torch.')}: {peak / 1e9:.0f} GFLOP/s")
+    for name, rate in pairs.items():
+        share = f"{rate / limits[name]:19.0%}" if limits[name] else ""
+        print(f"{name:42s} {rate:9.1f} {pairs[ours] / rate:7.2f}x {share}", flush=True)
+    return [
+        Row(claim, "pairs/s", pairs[ours], name, rate, limits[ours]) for name, rate in pairs.items() if name != ours
+    ]
 
 
 def product_rate(precision: torch.dtype, device: torch.device) -> float:
