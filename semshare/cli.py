@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from enum import Enum
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from semshare.errors import UserError
+from semshare.home import home
 
 app = typer.Typer(
     help="Label-wise image-text retrieval, and the book that rebuilds its supplementary from running code.",
@@ -61,6 +63,11 @@ def main() -> None:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        print(f"error: {error.filename or home()}: {error.strerror}; what was finished is kept", file=sys.stderr)
         sys.exit(2)
 
 

@@ -19,6 +19,7 @@ from semshare.data.dataset import Batch, PairedDataset
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
 from semshare.experiment import Experiment
+from semshare.home import whole
 from semshare.methods import Method
 from semshare.model import MODALITIES
 from semshare.progress import Progress
@@ -170,17 +171,15 @@ def _keep_best(folder: Path, network: nn.Module, selection: str, history: list[d
 
 
 def _save_weights(state: dict[str, Tensor], path: Path) -> None:
-    part = path.with_suffix(".part")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, part)
-    part.replace(path)
+    with whole(path) as part:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, part)
 
 
 def _save_state(
     folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, float]]
 ) -> None:
-    part = folder / (_STATE + ".part")
-    torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, part)
-    part.replace(folder / _STATE)
+    with whole(folder / _STATE) as part:
+        torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, part)
 
 
 def _resume(
