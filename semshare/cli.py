@@ -1,4 +1,4 @@
-"""The command line: ``check | data | train | record | eval | export | search | verdicts | book``. Parse, call, print."""
+"""Command line: ``check | data | train | record | eval | export | search | verdicts | book``. Parse, call, print."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Index:
         if found.fingerprint != owner.fingerprint:
             raise UserError(
                 f"{path}: model: found {found.title} ({found.fingerprint[:12]}), expected {owner.title} "
-                f"({owner.fingerprint[:12]}): another model or version built it; name another folder, or delete this one"
+                f"({owner.fingerprint[:12]}): another model or version built it; name another folder or delete it"
             )
         try:
             index._read(content)
