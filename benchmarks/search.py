@@ -1,0 +1,94 @@
+"""Exact search: the 10 nearest of 1,000,000 normalised vectors of 80 numbers for each of 5,000 queries.
+
+    python benchmarks/search.py [--items 1000000] [--queries 5000] [--rounds 3] [--batches]
+
+Prints the median seconds of faiss (as semshare asks it: all queries in one batch), of plain chunked torch and of the
+bare matrix product without any selection, run in turn, and what each takes beside faiss; then whether torch and faiss
+agree. With ``--batches``: what a query costs in batches of other sizes, on the first queries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+import faiss
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+SIZE, TOP, BLOCK = 80, 10, 65_536
+BATCHES = (1, 10, 100, 500, 1000, 1600, 2500)  # 1600 x 80 is where faiss turns to matrix products
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options.add_argument("--items", type=int, default=1_000_000)
+    options.add_argument("--queries", type=int, default=5000)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--batches", action="store_true")
+    given = options.parse_args()
+    generator = torch.Generator().manual_seed(0)
+    gallery, queries = (
+        normalize(torch.rand(count, SIZE, generator=generator), dim=1) for count in (given.items, given.queries)
+    )
+    index = faiss.IndexFlatIP(SIZE)
+    index.add(gallery.numpy())
+    load, threads = os.getloadavg()[0], torch.get_num_threads()
+    print(f"{given.items:,} x {SIZE}, {given.queries:,} queries, top {TOP}, {threads} threads, load {load:.1f}")
+    ways: dict[str, Callable[[], Tensor]] = {
+        "faiss, one batch": lambda: torch.from_numpy(index.search(queries.numpy(), TOP)[0]),
+        "plain chunked torch": lambda: plain(queries, gallery),
+        "bare matrix product": lambda: bare(queries, gallery),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    found: dict[str, Tensor] = {}
+    for _ in range(given.rounds):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            found[name] = way()
+            seconds[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    for name, median in medians.items():
+        print(f"{name:22s} {median:8.2f} s   {median / medians['faiss, one batch']:6.2f}x")
+    off = (found["faiss, one batch"] - found["plain chunked torch"]).abs().max()
+    print(f"scores of faiss and torch differ by at most {off:.1e}")
+    if given.batches:
+        batches(index, queries, given.rounds)
+
+
+def plain(queries: Tensor, gallery: Tensor) -> Tensor:
+    """The first k block by block, each block's merged with the best so far; [Q, 10] scores."""
+    best = torch.full((len(queries), TOP), -torch.inf)
+    for block in gallery.split(BLOCK):
+        for some, kept in zip(queries.split(1024), best.split(1024), strict=True):
+            kept.copy_(torch.cat([kept, (some @ block.T).topk(TOP, dim=1).values], 1).topk(TOP, dim=1).values)
+    return best
+
+
+def bare(queries: Tensor, gallery: Tensor) -> Tensor:
+    """The multiplications alone, which no exact search can do without; the last block's first column."""
+    for block in gallery.split(BLOCK // 8):
+        for some in queries.split(1024):
+            product = some @ block.T
+    return product[:, 0]
+
+
+def batches(index: faiss.IndexFlatIP, queries: Tensor, rounds: int) -> None:
+    """What a query costs, by how many are asked at once."""
+    print("queries at once, milliseconds a query:")
+    for size in (size for size in BATCHES if size <= len(queries)):
+        taken = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            for some in queries[: max(size, 20)].split(size):
+                index.search(some.numpy(), TOP)
+            taken.append((time.perf_counter() - start) / max(size, 20))
+        print(f"{size:6d}  {1000 * statistics.median(taken):8.2f}")
+
+
+if __name__ == "__main__":
+    main()
