@@ -46,7 +46,7 @@ class Config(BaseModel):
     library: Literal["semshare"]
     format: Literal[1]
     run: str
-    status: str
+    status: Literal["real", "subset", "simulated", "stand-in"]
     experiment: Experiment
     regions: Literal[REGION_NAMES]
     feature_size: _Size

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from semshare import pretrained
+from semshare import cards, pretrained
 from semshare.data.files import digest, open_picture, read_lines
 from semshare.errors import UserError
 from semshare.home import cache_folder, lock
@@ -158,6 +158,12 @@ class Retriever:
         parts = [self.model.encode_pictures(opened[start : start + size]) for start in range(0, len(opened), size)]
         encoded = [torch.cat(some) for some in zip(*parts, strict=True)]
         return self._search("image", names, Encoded(*encoded), top) if encoded else []
+
+    @property
+    def about(self) -> str:
+        """One line: the model, what its data is, its scale, and how many items are searched."""
+        config, count = self.model.config, sum(len(index) for index, _ in self._collections.values())
+        return f"{self.model.title}, {cards.STATUS[config.status]}, scale {config.experiment.scale}; {count:,} items"
 
     def _add(
         self,
