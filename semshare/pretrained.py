@@ -27,7 +27,7 @@ from semshare.data import detector, regions, segments, words
 from semshare.data.dataset import pad_words
 from semshare.data.regions import BOX, CLASS, EXTRACTORS, SCORE, RegionExtractor
 from semshare.data.segments import Segments
-from semshare.data.words import SPECIAL, Vocabulary, tokenise
+from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
 from semshare.errors import UserError
 from semshare.home import code_digest
 from semshare.model import Modality
@@ -184,9 +184,9 @@ class PretrainedModel(ModelHubMixin):
         return hashlib.sha256(f"{self.config.model_dump_json()} {_CODE}".encode()).hexdigest()
 
     def words_of(self, text: str) -> tuple[list[str], list[str]]:
-        """The words of ``text`` that the model knows, and those that it does not."""
+        """The words of ``text``, as many as are read of it, that the model knows, and those that it does not."""
         known, unknown = [], []
-        for word in tokenise(text):
+        for word in tokenise(text)[: MAX_LENGTH - 2]:
             (known if word in self._known else unknown).append(word)
         return known, unknown
 

@@ -187,7 +187,8 @@ class Retriever:
         if not len(index):
             id, (_, reason) = next(iter(index.skipped.items()))
             raise UserError(f"{name}: nothing of {len(index.skipped):,} can be used, the first: {item(id)}: {reason}")
-        self._collections[f"{modality} {name}"] = index, item
+        # A collection that is added again takes its own place.
+        self._collections[digest("\n".join(stamps)) if place is None else str(place)] = index, item
         return index
 
     def _tell(self, index: Index, progress: Progress) -> None:

@@ -112,6 +112,14 @@ def test_a_picture_finds_itself_first_in_two_collections(model: PretrainedModel,
     assert [len(one.hits) for one in found] == [2, 2] and found[0].hits[0].score == pytest.approx(1, abs=1e-5)
 
 
+def test_two_lists_of_one_length_are_two_collections(model: PretrainedModel) -> None:
+    retriever = _retriever(model)
+    for texts in (["sky"], ["dog"], ["sky"]):
+        retriever.add_texts(texts)
+    [found] = retriever.search_texts("sky")
+    assert [hit.item for hit in found.hits] == ["sky", "dog"]
+
+
 def test_all_queries_go_to_faiss_at_once(model: PretrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     retriever = _retriever(model)
     index = retriever.add_texts(["sky", "dog", "tree"])
@@ -192,6 +200,8 @@ def test_a_text_without_a_known_word_finds_nothing_and_is_never_found(model: Pre
     assert nothing.hits == () and nothing.unknown == ("qwxz",) and "nothing found" in str(nothing)
     assert [hit.item for hit in some.hits] == ["sky"] and some.unknown == ("qwxz",) and "not known" in str(some)
     assert empty.hits == ()
+    [late] = retriever.search_texts("qwxz " * 148 + "sky")  # what is not read does not count
+    assert late.hits == () and len(late.unknown) == 148
     with pytest.raises(UserError, match="nothing of 1 can be used"):
         retriever.add_texts(["qwxz"])
 
