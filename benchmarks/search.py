@@ -2,9 +2,10 @@
 
     python benchmarks/search.py [--items 1000000] [--queries 5000] [--rounds 3] [--batches]
 
-Prints the median seconds of faiss (as semshare asks it: all queries in one batch), of plain chunked torch and of the
-bare matrix product without any selection, run in turn, and what each takes beside faiss; then whether torch and faiss
-agree. With ``--batches``: what a query costs in batches of other sizes, on the first queries.
+Prints the median wall and processor seconds of faiss (as semshare asks it: all queries in one batch), of plain chunked
+torch and of torch's matrix product without any selection, run in turn, and the processor time of each beside faiss's;
+then whether torch and faiss agree. With ``--batches``: the processor time of a query in batches of other sizes, on the
+first queries. Where cores are shared, read it with OMP_NUM_THREADS=1: threads that wait for one another waste it.
 """
 
 from __future__ import annotations
@@ -44,16 +45,17 @@ def main() -> None:
         "plain chunked torch": lambda: plain(queries, gallery),
         "bare matrix product": lambda: bare(queries, gallery),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     found: dict[str, Tensor] = {}
     for _ in range(given.rounds):
         for name, way in ways.items():
-            start = time.perf_counter()
+            wall, processor = time.perf_counter(), time.process_time()
             found[name] = way()
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
-    for name, median in medians.items():
-        print(f"{name:22s} {median:8.2f} s   {median / medians['faiss, one batch']:6.2f}x")
+            seconds[name].append((time.perf_counter() - wall, time.process_time() - processor))
+    medians = {name: [statistics.median(some) for some in zip(*taken, strict=True)] for name, taken in seconds.items()}
+    for name, (wall, processor) in medians.items():
+        ratio = processor / medians["faiss, one batch"][1]
+        print(f"{name:22s} wall {wall:8.2f} s   processor {processor:8.2f} s   {ratio:6.2f}x")
     off = (found["faiss, one batch"] - found["plain chunked torch"]).abs().max()
     print(f"scores of faiss and torch differ by at most {off:.1e}")
     if given.batches:
@@ -79,14 +81,14 @@ def bare(queries: Tensor, gallery: Tensor) -> Tensor:
 
 def batches(index: faiss.IndexFlatIP, queries: Tensor, rounds: int) -> None:
     """What a query costs, by how many are asked at once."""
-    print("queries at once, milliseconds a query:")
+    print("queries at once, processor milliseconds a query:")
     for size in (size for size in BATCHES if size <= len(queries)):
         taken = []
         for _ in range(rounds):
-            start = time.perf_counter()
+            start = time.process_time()
             for some in queries[: max(size, 20)].split(size):
                 index.search(some.numpy(), TOP)
-            taken.append((time.perf_counter() - start) / max(size, 20))
+            taken.append((time.process_time() - start) / max(size, 20))
         print(f"{size:6d}  {1000 * statistics.median(taken):8.2f}")
 
 
