@@ -1,10 +1,11 @@
-"""The command line: ``semshare check | data | train | eval | verdicts | book``. Parse, call, print."""
+"""Command line: ``check | data | train | record | eval | export | search | verdicts | book``. Parse, call, print."""
 
 from __future__ import annotations
 
 import errno
 import json
 import sys
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 
 from semshare.errors import UserError
 from semshare.home import home
+from semshare.progress import printable
 
 app = typer.Typer(
     help="Label-wise image-text retrieval, and the book that rebuilds its supplementary from running code.",
@@ -62,13 +64,17 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
-        print(f"error: {error.filename or home()}: {error.strerror}; what was finished is kept", file=sys.stderr)
-        sys.exit(2)
+        _fail(f"{error.filename or home()}: {error.strerror}; what was finished is kept")
+
+
+def _fail(message: str) -> None:
+    lines = map(printable, message.split("\n"))  # file names are strangers' words
+    print("error: " + "\n".join(lines), file=sys.stderr)
+    sys.exit(2)
 
 
 @app.command()
@@ -179,6 +185,60 @@ def evaluate(
 
     result = report.protocol_report(runs.find(run, root), protocol or ())
     print(json.dumps(result, indent=2) if as_json else report.protocols_as_text(result))
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
+    folder: Annotated[Path, typer.Argument(help="The model's folder: a new one, or an older model's.")],
+) -> None:
+    """Write a finished run as a model's folder, which needs neither the run nor its data any more."""
+    from semshare import runs
+    from semshare.pretrained import PretrainedModel
+
+    model = PretrainedModel.of_run(runs.find(run), "cpu")
+    model.save_pretrained(folder)
+    print(printable(f"{model.title} is at {folder}"))
+
+
+@app.command()
+def search(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, a finished run's key or folder, or user/name on a hub.")
+    ],
+    images: Annotated[
+        Path | None, typer.Option(help="Search among the pictures of this folder and those below.")
+    ] = None,
+    texts: Annotated[Path | None, typer.Option(help="Search among the lines of this UTF-8 file.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A text to search for (repeatable).")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="A picture to search for (repeatable).")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
+    index: Annotated[Path | None, typer.Option(help="The index's folder (default: one in the cache).")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Search your own pictures or texts; the index is built once, afterwards only what changed is read again."""
+    if (images is None) == (texts is None):
+        raise UserError(
+            f"found {'both --images and' if images else 'neither --images nor'} --texts, expected one of them"
+        )
+    if not (text or image):
+        raise UserError("found neither --text nor --image, expected at least one to search for")
+    from semshare.retrieval import Retriever
+
+    retriever = Retriever(model, device)
+    held = retriever.add_images(images, index) if texts is None else retriever.add_texts(texts, index)
+    found = [*retriever.search_texts(*(text or ()), top=top), *retriever.search_images(*(image or ()), top=top)]
+    if not any(one.hits for one in found):
+        raise UserError(
+            f"text: no word of {', '.join(map(repr, text or ()))} is known to the model: nothing to rank by"
+        )
+    if as_json:
+        skipped = {id: reason for id, (_, reason) in held.skipped.items()}
+        result = {"model": retriever.model.title, "items": len(held), "skipped": skipped}
+        print(json.dumps(result | {"queries": [asdict(one) for one in found]}, indent=2))
+    else:
+        print("\n".join(map(str, found)))
 
 
 @app.command()

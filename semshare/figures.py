@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -23,10 +24,12 @@ from torch import Tensor
 
 from semshare import reference
 from semshare.data.dataset import PairedDataset
+from semshare.data.files import open_picture
 from semshare.data.regions import ELIGIBLE
 from semshare.data.source import Split
 from semshare.failures import Direction, Failures
 from semshare.recorded import Recording
+from semshare.retrieval import Found
 from semshare.runs import Run
 
 _COLOURS = sns.color_palette("colorblind")
@@ -230,6 +233,23 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
     axis.set(xlabel="mean Micro-F1 on test", ylabel="mean NDCG@500 above chance, points")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def found_pictures(found: Sequence[Found], about: str) -> Figure:
+    """One row a query of a search in a folder: its best pictures with their scores and predicted labels."""
+    shown = max(len(one.hits) for one in found)
+    size = (2.5 * shown, 3.3 * len(found) + 0.4)
+    figure, grid = _subplots(len(found), shown, figsize=size, squeeze=False, layout="constrained")
+    figure.suptitle(about, x=0.01, ha="left", fontsize=9, parse_math=False)
+    for one, axes in zip(found, grid, strict=True):
+        title = textwrap.shorten(one.query, 110, placeholder="...")
+        axes[0].set_title(f"“{title}”", loc="left", fontsize=9, parse_math=False)
+        for axis, hit in zip(axes, one.hits, strict=False):
+            axis.imshow(open_picture(Path(hit.item)))
+            _write_under(axis, f"{hit.score:.3f}\n{', '.join(hit.labels) or 'no label'}", width=32)
+        for axis in axes:
+            _bare(axis)
     return figure
 
 

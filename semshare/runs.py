@@ -315,7 +315,7 @@ def find(name: str, root: Path | None = None) -> Run:
         UserError: no such run, several of them, or its dataset is not there or not the one it was trained on.
     """
     folder = Path(name)
-    if not (folder / _RECORD).is_file():
+    if not is_run(folder):
         records = sorted(cache_folder("runs").glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
         finished = [path.parent for path in reversed(records)]
         found = [one for one in finished if one.name.rpartition("-")[2].startswith(name)]
@@ -332,6 +332,11 @@ def find(name: str, root: Path | None = None) -> Run:
     if run.dataset.checksum != record["data"]:
         raise UserError(f"run: {folder.name} was trained on other data than {experiment.dataset!r} holds now")
     return run
+
+
+def is_run(folder: Path) -> bool:
+    """Whether ``folder`` holds a finished run."""
+    return (folder / _RECORD).is_file()
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:
