@@ -245,17 +245,27 @@ def book(
     out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
     device: Device = "auto",
     datasets: Annotated[str, typer.Option(help="Datasets of the pages, e.g. flickr25k,coco5k (default: drawn).")] = "",
+    parameters: Annotated[
+        Path | None,
+        typer.Option(help="YAML: parameters of all notebooks or of each, or a list of such books, each with a name."),
+    ] = None,
 ) -> None:
-    """Execute the notebooks with papermill and build the HTML book."""
+    """Execute the notebooks with papermill and build the HTML book; what --parameters says goes before the flags."""
     try:
-        from semshare.book import build
+        from semshare.book import build, declared
+        from semshare.parameters import Given, read
     except ModuleNotFoundError as error:
         raise UserError(
             f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
         ) from None
 
-    page = build(scale.value, only or (), fresh, out, device, datasets=_names(datasets), preset=preset.value)
-    print(f"The book is at {page}")
+    given = read(parameters, declared()) if parameters else [Given()]
+    for one in given:
+        if one.name:
+            print(f"Book {one.name}")
+        flags = {"datasets": _names(datasets), "preset": preset.value}
+        page = build(scale.value, only or (), fresh, out, device, **flags, given=one)
+        print(f"The book is at {page}")
 
 
 def _names(listed: str) -> list[str]:
