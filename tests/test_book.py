@@ -48,16 +48,6 @@ def page(built: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((built / "book" / "sections" / f"{name}.html").read_text(), "html.parser")
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
-def test_notebooks_hold_no_outputs_and_one_parameters_cell(path: Path) -> None:
-    notebook = nbformat.read(path, 4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code)
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
-    starts = ("class ", "def ", "for ", "while ")
-    assert not any(line.startswith(starts) for cell in code for line in cell.source.splitlines())
-
-
 @pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem in LIVE], ids=LIVE)
 def test_notebooks_have_every_parameter_that_they_are_handed(path: Path) -> None:
     """papermill injects a parameter that a notebook does not have all the same, and nothing reads it."""
