@@ -61,6 +61,7 @@ def test_a_value_of_the_wrong_type_is_named(name: str, value: object, expected: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
