@@ -14,7 +14,6 @@ import torch
 
 from semshare.data import catalogue
 
-
 # Modules whose tests draw scenes, train, build or start processes; single tests elsewhere are marked themselves.
 SLOW = {
     "test_book",
