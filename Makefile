@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lint lab bench clean lock
+.PHONY: help venv book test test-fast lint lab bench clean lock
 
 # The interpreter .venv is made with, the arguments of `semshare book` and those of pytest:
 #   make venv PYTHON=python3.12      make book BOOK="--scale smoke"      make test TEST="-n 2 tests/test_losses.py"
@@ -16,7 +16,7 @@ TORCH ?= torch==2.14.1 torchvision==0.29.1
 PIP := -m pip --disable-pip-version-check --quiet
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 venv: .venv/.stamp ## make .venv as requirements.lock says
 
@@ -27,6 +27,9 @@ test: .venv/.stamp ## check style and run the tests; TEST="-n 2 tests/test_losse
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/python -m pytest -q $(TEST)
+
+test-fast: .venv/.stamp ## run the tests that neither train nor build: under a minute
+	@.venv/bin/python -m pytest -q -m "not slow" $(TEST)
 
 lint: .venv/.stamp ## format the code and mend what ruff can mend
 	@.venv/bin/ruff format

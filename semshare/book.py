@@ -31,6 +31,7 @@ from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
 from semshare.data.regions import UNTRAINED
 from semshare.errors import UserError
+from semshare.parameters import Given
 from semshare.progress import MARK
 from semshare.provenance import DATA, WALL_TIME
 from semshare.runs import describe_device, find_device, library_versions
@@ -54,6 +55,7 @@ def build(
     root: Path | None = None,
     datasets: Sequence[str] = (),
     preset: str = "paper",
+    given: Given | None = None,
 ) -> Path:
     """Execute the notebooks that need it and build the HTML book.
 
@@ -66,6 +68,8 @@ def build(
         root: the checkout; found from the working folder by default.
         datasets: what the notebooks work on, see :func:`parameters`; by default what each of them says itself.
         preset: the parameter every notebook gets.
+        given: parameters from a file (:func:`semshare.parameters.read`), which go before the others. A book with a
+            name is built from a copy of its own, ``_build/books/NAME``, and into ``out/NAME`` where ``out`` is given.
 
     Returns:
         The book's first page.
@@ -74,21 +78,29 @@ def build(
         UserError: no checkout here, an unknown dataset or notebook, a folder ``out`` that holds something other
             than a book, a cell that failed, or a page that does not build.
     """
-    root = root or find_root()
+    root, given = root or find_root(), given or Given()
+    if given.name:
+        root, out = _copy(root, given.name), out / given.name if out else None
+    usual = {"scale": scale, "device": device, "datasets": datasets, "preset": preset} | given.everywhere
+    scale, device, datasets, preset = (usual.pop(name) for name in ("scale", "device", "datasets", "preset"))
     find_device(device)
     out = _checked_out(out or root / "_build" / "html")
     notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chosen = _choose(notebooks, only)
-    given = {notebook: parameters(notebook.stem, scale, device, datasets, preset) for notebook in chosen}
-    data = _contents(datasets)
+    handed = {}
+    for notebook in chosen:
+        own = given.own.get(notebook.stem, {})
+        found = parameters(notebook.stem, scale, device, () if "datasets" in own else datasets, preset)
+        handed[notebook] = None if found is None else found | usual | own
+    data = _contents([*datasets, *(name for own in given.own.values() for name in own.get("datasets", ()))])
     sections = root / "book" / "sections"
     sections.mkdir(exist_ok=True)
     for place, notebook in enumerate(chosen, start=1):
-        title, handed = f"[{place}/{len(chosen)}] {notebook.stem}", given[notebook]
-        if handed is None:
+        title = f"[{place}/{len(chosen)}] {notebook.stem}"
+        if handed[notebook] is None:
             print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
         else:
-            _execute(notebook, sections, _declared(notebook, handed), data, fresh, title, root)
+            _execute(notebook, sections, _declared(notebook, handed[notebook]), data, fresh, title, root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
@@ -136,11 +148,37 @@ def parameters(
 
 
 def _declared(notebook: Path, handed: dict[str, Any]) -> dict[str, Any]:
-    """Those of the parameters that the notebook's parameters cell has: a page of recorded results has few."""
+    """Those of the parameters that the notebook has: a page of recorded results has few."""
+    known = _known(notebook)
+    return {name: value for name, value in handed.items() if name in known}
+
+
+def _known(notebook: Path) -> list[str]:
+    """The names in the notebook's parameters cell."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # papermill's translator does not like a comment that holds a colon
-        known = papermill.inspect_notebook(str(notebook))
-    return {name: value for name, value in handed.items() if name in known}
+        return list(papermill.inspect_notebook(str(notebook)))
+
+
+def declared(root: Path | None = None) -> dict[str, list[str]]:
+    """The parameters that each notebook has, by its name."""
+    notebooks = sorted(((root or find_root()) / "notebooks").glob("[0-9]*.ipynb"))
+    return {notebook.stem: _known(notebook) for notebook in notebooks}
+
+
+def _copy(root: Path, name: str) -> Path:
+    """A fresh copy of what books are made from, for the one called ``name``; what it has executed stays."""
+    copy = root / "_build" / "books" / name
+    kept = {"sections", "_build"}
+    for folder in ("book", "notebooks"):
+        (copy / folder).mkdir(parents=True, exist_ok=True)
+        for old in (copy / folder).iterdir():
+            if old.name not in kept:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns(*kept), dirs_exist_ok=True)
+    for file in ("_config.yml", "_toc.yml"):
+        shutil.copy2(root / file, copy / file)
+    return copy
 
 
 def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
@@ -236,7 +274,7 @@ def _digest(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) 
     depends = [handed, data, sys.version, library_versions()]
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
-        if path.name not in ("book.py", "cli.py", "prepare.py"):
+        if path.name not in ("book.py", "cli.py", "grid.py", "prepare.py"):
             digest.update(path.read_bytes())
     if "recorded.load" in notebook.read_text():
         for path in sorted((find_root() / "book" / "recorded").glob("*.json")):

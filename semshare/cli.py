@@ -1,4 +1,4 @@
-"""Command line: ``check | data | train | record | eval | export | search | verdicts | book``. Parse, call, print."""
+"""Command line: ``check | data | train | grid | record | eval | export | search | verdicts | book``. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -157,6 +157,48 @@ def train(
 
 
 @app.command()
+def grid(
+    file: Annotated[
+        Path | None, typer.Argument(help="YAML: an experiment's fields, each with a value or a list.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Datasets, e.g. scenes-flickr25k,scenes-coco5k.")] = "",
+    method: Annotated[str, typer.Option(help="Methods, e.g. independent,dscmr,ours (default: ours).")] = "",
+    lam: Annotated[str, typer.Option("--lambda", help="Weights of context prediction, e.g. 0,0.01,0.1.")] = "",
+    eta: Annotated[str, typer.Option(help="Weights of the consistency loss.")] = "",
+    seed: Annotated[str, typer.Option(help="Seeds, e.g. 0,1,2.")] = "",
+    scale: Annotated[str, typer.Option(help="smoke, laptop (default) or full.")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other field: FIELD=VALUE,VALUE (repeatable).")
+    ] = None,
+    device: Device = "auto",
+    scheduler: Annotated[
+        str | None, typer.Option(help="A dask scheduler, tcp://HOST:PORT (default: workers of this machine).")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once on this machine (default: one a GPU, or one a core).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what is there and what would be trained.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train every combination of a grid's values that is missing, many at once; what a flag says goes before the file.
+
+    Exit code 1 where a run failed. Interrupt it at any time: the next call goes on.
+    """
+    from semshare import grid as grids
+    from semshare import report
+
+    flags = {"dataset": dataset, "method": method, "lam": lam, "eta": eta, "seed": seed, "scale": scale}
+    given = grids.from_flags([f"{name}={values}" for name, values in flags.items() if values] + (set_ or []))
+    found = [one | given for one in grids.read(file)] if file else [given]
+    experiments = grids.plan(found, device, scheduler is not None, str(file or ""))
+    outcomes = grids.look(experiments) if dry_run else grids.train(experiments, device, scheduler, workers)
+    result = report.grid_report(outcomes)
+    print(json.dumps(result, indent=2) if as_json else report.grid_as_text(result))
+    if "failed" in result["count"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def record(
     study: Annotated[str, typer.Argument(help="A recorded study; an unknown one lists them all.")],
     root: Root = None,
@@ -272,17 +314,27 @@ def book(
     out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
     device: Device = "auto",
     datasets: Annotated[str, typer.Option(help="Datasets of the pages, e.g. flickr25k,coco5k (default: drawn).")] = "",
+    parameters: Annotated[
+        Path | None,
+        typer.Option(help="YAML: parameters of all notebooks or of each, or a list of such books, each with a name."),
+    ] = None,
 ) -> None:
-    """Execute the notebooks with papermill and build the HTML book."""
+    """Execute the notebooks with papermill and build the HTML book; what --parameters says goes before the flags."""
     try:
-        from semshare.book import build
+        from semshare.book import build, declared
+        from semshare.parameters import Given, read
     except ModuleNotFoundError as error:
         raise UserError(
             f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
         ) from None
 
-    page = build(scale.value, only or (), fresh, out, device, datasets=_names(datasets), preset=preset.value)
-    print(f"The book is at {page}")
+    given = read(parameters, declared()) if parameters else [Given()]
+    for one in given:
+        if one.name:
+            print(f"Book {one.name}")
+        flags = {"datasets": _names(datasets), "preset": preset.value}
+        page = build(scale.value, only or (), fresh, out, device, **flags, given=one)
+        print(f"The book is at {page}")
 
 
 def _names(listed: str) -> list[str]:

@@ -283,22 +283,22 @@ def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet
     On a CPU as many are trained at once as it has cores. A run of scale ``smoke`` or ``laptop`` computes in one thread
     wherever it is trained, so its result is the same bit for bit, alone or among others.
     """
-    missing = list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
-    workers = 1 if together.count() > 1 else min(len(missing), _cores())
-    if find_device(device).type != "cpu" or workers < 2 or not all(_threads(one) for one in missing):
-        for one in missing:
+    waiting = missing(experiments)
+    workers = 1 if together.count() > 1 else min(len(waiting), cores())
+    if find_device(device).type != "cpu" or workers < 2 or not all(_threads(one) for one in waiting):
+        for one in waiting:
             get(one, device, quiet)
             yield one
         return
-    progress = Progress(f"{len(missing)} runs, {workers} at once", quiet)
+    progress = Progress(f"{len(waiting)} runs, {workers} at once", quiet)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent)
-    with progress.units(len(missing), "run") as advance, pool:
-        waiting = {pool.submit(_train_quietly, one, device): one for one in missing}
+    with progress.units(len(waiting), "run") as advance, pool:
+        submitted = {pool.submit(train_and_read, one, device): one for one in waiting}
         try:
-            for done in as_completed(waiting):
+            for done in as_completed(submitted):
                 done.result()
-                advance(_title(waiting[done]))
-                yield waiting[done]
+                advance(title(submitted[done]))
+                yield submitted[done]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -349,11 +349,21 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
 
 def exists(experiment: Experiment) -> bool:
     """Whether the run of ``experiment`` is finished, so that :func:`get` is instant."""
+    return (folder_of(experiment) / _RECORD).exists()
+
+
+def missing(experiments: Sequence[Experiment]) -> list[Experiment]:
+    """Those of ``experiments`` that :func:`get` would train, one a training: COCO1K and COCO5K share theirs."""
+    return list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
+
+
+def folder_of(experiment: Experiment) -> Path:
+    """The folder that the run of ``experiment`` is kept in, there already or not; its data is made ready for that."""
     trained = _trained(experiment)
-    return (_folder(trained, run_key(trained, _dataset(trained))) / _RECORD).exists()
+    return _folder(trained, run_key(trained, _dataset(trained)))
 
 
-def _train_quietly(experiment: Experiment, device: str) -> None:
+def train_and_read(experiment: Experiment, device: str) -> None:
     """Train in a process of its own, and read test there too: both are found again by whoever asks next."""
     run = get(experiment, device, quiet=True)
     _ = run.test if experiment.keep == "best" else run.epochs
@@ -380,7 +390,8 @@ def _folder(trained: Experiment, key: str) -> Path:
     return cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -419,7 +430,7 @@ def _make(
     quiet: bool,
 ) -> None:
     """Train, tune the thresholds on dev, write the cards, and the record last: a folder without one is no run."""
-    progress = Progress(_title(experiment), quiet)
+    progress = Progress(title(experiment), quiet)
     weights = bert.describe(experiment)
     if experiment.bert is not None:
         progress.say(f"initial weights: {weights}")
@@ -453,7 +464,7 @@ def _make(
     training.forget_state(folder)
 
 
-def _title(experiment: Experiment) -> str:
+def title(experiment: Experiment) -> str:
     """The run's name on the terminal."""
     weights = f"lambda {experiment.lam:g}, eta {experiment.eta:g}"
     preset = "" if experiment.preset == "paper" else f"preset {experiment.preset}, "

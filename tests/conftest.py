@@ -14,6 +14,28 @@ import torch
 
 from semshare.data import catalogue
 
+# Modules whose tests draw scenes, train, build or start processes; single tests elsewhere are marked themselves.
+SLOW = {
+    "test_book",
+    "test_cards",
+    "test_data_page",
+    "test_diagnosis",
+    "test_grid",
+    "test_leaks",
+    "test_recorded",
+    "test_runs",
+    "test_study",
+    "test_training",
+    "test_verdicts",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the modules in ``SLOW``: `make test-fast` leaves them out."""
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def semshare_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from PIL import Image
 from semshare import book, prepare, reference
 from semshare.data import catalogue
 from semshare.errors import UserError
+from semshare.parameters import Given
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -45,16 +46,6 @@ def built(checkout: Path) -> Path:
 
 def page(built: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((built / "book" / "sections" / f"{name}.html").read_text(), "html.parser")
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
-def test_notebooks_hold_no_outputs_and_one_parameters_cell(path: Path) -> None:
-    notebook = nbformat.read(path, 4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code)
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
-    starts = ("class ", "def ", "for ", "while ")
-    assert not any(line.startswith(starts) for cell in code for line in cell.source.splitlines())
 
 
 @pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem in LIVE], ids=LIVE)
@@ -207,10 +198,36 @@ def test_status_page_says_what_data_each_section_was_made_from(built: Path) -> N
     )
 
 
-def test_executed_notebooks_keep_no_paths_of_this_machine(checkout: Path, built: Path) -> None:
-    for path in (checkout / "book" / "sections").glob("*.ipynb"):
-        text = path.read_text()
-        assert str(checkout) not in text and "papermill" not in json.loads(text)["metadata"]
+def test_notebooks_and_pages_keep_no_paths_of_this_machine(checkout: Path, built: Path, semshare_home: Path) -> None:
+    paths = [str(place) for place in (checkout, semshare_home, ROOT, Path(sys.prefix), Path.home() / ".cache")]
+    executed = list((checkout / "book" / "sections").glob("*.ipynb"))
+    assert len(executed) == len(NAMES)
+    for path in executed:
+        assert "papermill" not in json.loads(path.read_text())["metadata"], path
+    for path in [*executed, *built.rglob("*.html"), *built.rglob("*.js"), *built.rglob("*.ipynb")]:
+        found = [place for place in paths if place in path.read_text(errors="replace")]
+        assert not found, f"{path}: {found}"
+
+
+def test_every_page_shows_its_parameters_folded(built: Path) -> None:
+    for name, own in book.declared(ROOT).items():
+        shown = page(built, name).select_one("details.parameters")
+        assert [one.get_text().split(" = ")[0] for one in shown.select("dt")] == own, name
+        assert ("scale = 'smoke'" in shown.get_text()) == (name in LIVE)
+
+
+def test_a_book_with_a_name_is_a_book_of_its_own(checkout: Path, built: Path, tmp_path: Path) -> None:
+    """Two sets of parameters: neither shows a page of the other or of the usual book, and that one stays."""
+    before = (built / "book" / "sections" / "00_data.html").read_text()
+    for name in ("nus", "coco"):
+        dataset = {"nus": "scenes-nuswide", "coco": "scenes-coco5k"}[name]
+        given = Given(name, {"scale": "smoke"}, {"00_data": {"datasets": [dataset]}})
+        first = book.build("full", only=["00"], out=tmp_path / "books", root=checkout, given=given)
+        assert first == tmp_path / "books" / name / "index.html" and first.exists()
+        shown = page(first.parent, "00_data").select_one("main").get_text()
+        assert f"datasets = ['{dataset}']" in shown and "scale = 'smoke'" in shown
+        assert "has not been executed yet" in page(first.parent, "01_consistency").get_text()
+    assert (built / "book" / "sections" / "00_data.html").read_text() == before
 
 
 def test_a_second_build_executes_nothing(
