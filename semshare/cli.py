@@ -1,4 +1,4 @@
-"""Command line: ``check | data | train | grid | record | eval | export | search | verdicts | book``. Parse, call, print."""
+"""The command line, one command a verb of the README: parse, call, print."""
 
 from __future__ import annotations
 
