@@ -31,6 +31,7 @@ from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
 from semshare.data.regions import UNTRAINED
 from semshare.errors import UserError
+from semshare.explorer import DATA_FOLDER, FILES
 from semshare.parameters import Given
 from semshare.progress import MARK
 from semshare.provenance import DATA, WALL_TIME
@@ -109,6 +110,7 @@ def build(
             placeholder.write_text(_PLACEHOLDER.format(name=notebook.stem))
     executed = [sections / notebook.name for notebook in notebooks]
     (sections / "status.md").write_text(_status(executed))
+    _keep_files(root, executed)
     (sections / "front.html").write_text(_front([one for one in executed if one.exists()]))
     return _html(root, out)
 
@@ -215,7 +217,7 @@ def _execute(
     root: Path,
 ) -> None:
     target, digest = sections / notebook.name, _digest(notebook, handed, data)
-    if not fresh and target.exists() and _record(target).get("digest") == digest:
+    if not fresh and target.exists() and _record(target).get("digest") == digest and _has_files(root, target):
         print(f"{title}: up to date", flush=True)
         return
     on = f" on {', '.join(handed['datasets'])}" if "datasets" in handed else ""
@@ -253,7 +255,8 @@ def _execute(
         "commit": made_at,
         "device": describe_device(find_device(handed.get("device", "auto"))),
         "python": sys.version.split()[0],
-        "data": _data(executed),
+        "data": _taken(executed, DATA),
+        "files": _taken(executed, FILES),
     }
     part = target.with_suffix(".part")
     nbformat.write(executed, part)
@@ -262,11 +265,26 @@ def _execute(
     print(f"{title}: done in {_minutes(seconds)}", flush=True)
 
 
-def _data(executed: NotebookNode) -> list[dict[str, str]]:
-    """The datasets of a page, as its banner recorded them; the record is taken out of the output."""
+def _taken(executed: NotebookNode, name: str) -> list[Any]:
+    """What outputs of a page recorded under ``name``; the record is taken out of them."""
     outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
-    found = [output["metadata"].pop("text/html", {}) for output in outputs if "metadata" in output]
-    return [one for metadata in found for one in metadata.get(DATA, [])]
+    found = [output.get("metadata", {}).get("text/html", {}) for output in outputs]
+    return [one for metadata in found for one in metadata.pop(name, [])]
+
+
+def _has_files(root: Path, executed: Path) -> bool:
+    """Whether all data files of an executed notebook are there."""
+    return all((root / DATA_FOLDER / name).is_file() for name in _record(executed).get("files", []))
+
+
+def _keep_files(root: Path, executed: Sequence[Path]) -> None:
+    """Keep the data files that pages load and no others, also among those of the last book, which Sphinx adds to."""
+    kept = {name for path in executed if path.exists() for name in _record(path).get("files", [])}
+    (root / DATA_FOLDER).mkdir(parents=True, exist_ok=True)
+    built = root / "_build" / "work" / "_build" / "html" / "_static" / DATA_FOLDER.name
+    for path in [*(root / DATA_FOLDER).iterdir(), *(built.iterdir() if built.is_dir() else ())]:
+        if path.name not in kept:
+            path.unlink()
 
 
 def _digest(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) -> str:

@@ -1,0 +1,62 @@
+"use strict";
+
+/* Ranking and judging, as semshare.ranking and semshare.failures do it. Pure functions. */
+const ExplorerSearch = (() => {
+  /** The lower-cased words of a text, as semshare.data.words.tokenise finds them. */
+  function tokenise(text) {
+    return text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*/gu) ?? [];
+  }
+
+  function dot(one, other) {
+    let sum = 0;
+    for (let at = 0; at < one.length; at++) sum += one[at] * other[at];
+    return sum;
+  }
+
+  /** The mean vector of the known words of a text, null where there is none, and which words are which. */
+  function average(method, text) {
+    const words = tokenise(text);
+    const known = words.filter((word) => method.wordIds.has(word));
+    const unknown = [...new Set(words.filter((word) => !method.wordIds.has(word)))];
+    if (!known.length) return { vector: null, known, unknown };
+    const vector = new Float64Array(method.words.width);
+    for (const word of known) {
+      const row = method.rows.words[method.wordIds.get(word)];
+      for (let at = 0; at < vector.length; at++) vector[at] += row[at] / known.length;
+    }
+    if (method.ranking === "cosine") {
+      const length = Math.sqrt(dot(vector, vector)) || 1;
+      for (let at = 0; at < vector.length; at++) vector[at] /= length;
+    }
+    return { vector, known, unknown };
+  }
+
+  /** The whole gallery in falling score: [{row, score, rank}]; ties keep the gallery's order. */
+  function rank(vector, gallery) {
+    return gallery
+      .map((other, row) => ({ row, score: dot(vector, other) }))
+      .sort((one, other) => other.score - one.score || one.row - other.row)
+      .map((found, place) => ({ ...found, rank: place + 1 }));
+  }
+
+  /** What an item is to a query: the labels they share, and the kinds of failure where there are none. */
+  function judge(dataset, queryLabels, itemLabels, itemHigh) {
+    const asked = new Set(queryLabels);
+    const shared = itemLabels.filter((label) => asked.has(label));
+    if (shared.length) return { right: true, shared, kinds: [] };
+    const groups = new Set(queryLabels.map((label) => dataset.supercategories[label]));
+    const kinds = [];
+    if (itemHigh.some((label) => asked.has(label))) kinds.push("semantic");
+    if (hasSupercategories(dataset)) {
+      if (itemLabels.some((label) => groups.has(dataset.supercategories[label]))) kinds.push("superclass");
+      if (!kinds.length) kinds.push("other");
+    }
+    return { right: false, shared, kinds };
+  }
+
+  function hasSupercategories(dataset) {
+    return dataset.supercategories.some((name) => name !== null);
+  }
+
+  return { tokenise, average, rank, judge, hasSupercategories };
+})();
