@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,23 +23,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 RECORDED = ("07_presets", "09_flickr25k")  # they show what was recorded, whatever they are asked for
 LIVE = [name for name in NAMES if name not in RECORDED]
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the book is made from, so that the checkout's own book stays as it is."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(ROOT / name, copy / name)
-    for name in ("book", "notebooks"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("sections", "_build"))
-    return copy
-
-
-@pytest.fixture(scope="module")
-def built(checkout: Path) -> Path:
-    """The HTML folder of the whole book at scale smoke."""
-    return book.build("smoke", root=checkout).parent
 
 
 def page(built: Path, name: str) -> BeautifulSoup:
