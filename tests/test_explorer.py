@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 import torch
-from browser import offline_context
 from IPython.display import HTML
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -220,13 +219,14 @@ def test_a_dataset_without_pictures_ships_none(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[Any]:
-    with offline_context(viewport={"width": 1200, "height": 900}) as context:
-        yield context
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
+    yield context
+    context.close()
 
 
 @pytest.fixture
-def page(context: Any, site: Path) -> Iterator[Page]:
+def page(context: BrowserContext, site: Path) -> Iterator[Page]:
     """The explorer opened as a file; at the end no error was logged and no hostile text had run."""
     page, errors = context.new_page(), []
     page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
