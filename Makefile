@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lint lab clean lock
+.PHONY: help venv book test test-fast lint lab bench clean lock
 
 # The interpreter .venv is made with, the arguments of `semshare book` and those of pytest:
 #   make venv PYTHON=python3.12      make book BOOK="--scale smoke"      make test TEST="-n 2 tests/test_losses.py"
@@ -16,7 +16,7 @@ TORCH ?= torch==2.14.1 torchvision==0.29.1
 PIP := -m pip --disable-pip-version-check --quiet
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 venv: .venv/.stamp ## make .venv as requirements.lock says
 
@@ -28,12 +28,18 @@ test: .venv/.stamp ## check style and run the tests; TEST="-n 2 tests/test_losse
 	@.venv/bin/ruff format --check
 	@.venv/bin/python -m pytest -q $(TEST)
 
+test-fast: .venv/.stamp ## run the tests that neither train nor build: under a minute
+	@.venv/bin/python -m pytest -q -m "not slow" $(TEST)
+
 lint: .venv/.stamp ## format the code and mend what ruff can mend
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
 lab: .venv/.stamp ## open the notebooks
 	@.venv/bin/jupyter lab notebooks
+
+bench: .venv/.stamp ## measure speed and memory beside named peers (leave the machine alone meanwhile)
+	@.venv/bin/python benchmarks/all.py
 
 clean: ## remove the built book and caches; .venv and finished runs stay
 	@rm -rf _build book/_build book/sections .pytest_cache .ruff_cache

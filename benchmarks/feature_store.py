@@ -14,12 +14,14 @@ import os
 import resource
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from rows import Row
 
 from semshare.data.store import FeatureStore, write_store
 
@@ -32,10 +34,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where the store is made and removed again")
     given = parser.parse_args()
-    items, needed = given.items, given.items * int(np.prod(SHAPE)) * 2
+    measure(given.items, given.rounds, given.folder)
+
+
+def measure(items: int, rounds: int, place: Path | None = None) -> list[Row]:
+    """Print everything, and give the rows of reading cold and warm; the store is made in ``place`` and removed."""
+    needed = items * int(np.prod(SHAPE)) * 2
     rng = np.random.default_rng(0)
-    if (free := shutil.disk_usage(given.folder or tempfile.gettempdir()).free) < needed * 1.2:
-        parser.error(f"found {free / 1e9:.1f} GB free, expected {needed * 1.2 / 1e9:.1f} GB; choose another --folder")
+    if (free := shutil.disk_usage(place or tempfile.gettempdir()).free) < needed * 1.2:
+        sys.exit(f"found {free / 1e9:.1f} GB free, expected {needed * 1.2 / 1e9:.1f} GB; choose another --folder")
     ids = [str(number) for number in range(items)]
 
     def batches() -> Iterator[tuple[list[str], np.ndarray]]:
@@ -43,7 +50,7 @@ def main() -> None:
             some = ids[start : start + BATCH]
             yield some, rng.random((len(some), *SHAPE), dtype=np.float32)
 
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=place) as folder:
         store = write_store(folder, batches(), {})
         shards = [(Path(folder) / shard["file"], len(shard["ids"])) for shard in store.shards]
         starts = np.cumsum([0, *(count for _, count in shards)])
@@ -68,9 +75,10 @@ def main() -> None:
         positional()
         # Before any map: mapped pages would count as this process's memory, though the system can take them back.
         print(f"  peak memory: writing {written:.2f} GB, then reading {_peak():.2f} GB", flush=True)
+        rows = []
         for state in ("cold", "warm"):
             rate = {name: [] for name in ("FeatureStore.read", "memory map")}
-            for _ in range(given.rounds):
+            for _ in range(rounds):
                 for name, way in (("FeatureStore.read", positional), ("memory map", mapped)):
                     rate[name].append(items / _timed(way, paths, cold=state == "cold"))
             ours, peer = (statistics.median(rate[name]) for name in rate)
@@ -78,6 +86,8 @@ def main() -> None:
                 f"  {state}: read {ours:8.0f} items/s   memory map {peer:8.0f} items/s   ratio {ours / peer:.2f}",
                 flush=True,
             )
+            rows.append(Row(f"shuffled batches of a store, {state}", "items/s", ours, "memory map", peer))
+    return rows
 
 
 def _peak() -> float:

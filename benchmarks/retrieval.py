@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from rows import Row
 from sklearn.metrics import ndcg_score
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -36,7 +37,11 @@ Case = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+
+
+def measure(rounds: int) -> list[Row]:
+    """Print everything, and give each peer's row, both directions together, and the memory's."""
     cases = draw()
     print(f"{IMAGES} images, {IMAGES * CAPTIONS} captions, {LABELS} labels, k {K}, {torch.get_num_threads()} threads")
     ways: dict[str, Callable[[str], Tensor]] = {
@@ -63,11 +68,19 @@ def main() -> None:
     for name, row in both.items():
         cells = [f"{one:8.3f} {one / ours:6.2f}x" for one, ours in zip(row, both["semshare"], strict=True)]
         print(f"{name:32s} {' '.join(cells)}")
+    memory = {}
     for direction in cases:
         scores = {name: float(values[name, direction].mean()) for name in ways if name not in (BARE, SKLEARN)}
         print(f"{direction}: mean NDCG {', '.join(f'{one:.6f} ({name})' for name, one in scores.items())}")
         with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
-            print(f"{direction}: {fresh.submit(peak_above, direction).result()} above the inputs")
+            memory[direction] = fresh.submit(peak_above, direction).result()
+        print(f"{direction}: {memory[direction]:.0f} MB above the inputs")
+    limit = both[BARE][-1]
+    rows = [
+        Row("NDCG@500, 5,000 x 25,000, both ways", "s", both["semshare"][-1], name, both[name][-1], limit)
+        for name in (BARE, "plain chunked torch", SKLEARN)
+    ]
+    return [*rows, Row("its memory above the inputs", "MB", max(memory.values()), "the 200 MB allowed", 200)]
 
 
 def draw() -> dict[str, Case]:
@@ -116,15 +129,15 @@ def sklearn(query: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels
     return torch.tensor([ndcg_score(one[None], other[None], k=K, ignore_ties=True) for one, other in pairs])
 
 
-def peak_above(direction: str) -> str:
-    """The most memory that this process holds while it evaluates, beyond what it held with the inputs at hand."""
+def peak_above(direction: str) -> float:
+    """The most MB that this process holds while it evaluates, beyond what it held with the inputs; nan if unknown."""
     case, fresh = draw()[direction], Path("/proc/self/clear_refs")
     if not fresh.exists():
-        return "unknown memory"
+        return float("nan")
     before = _status("VmRSS")
     fresh.write_text("5")  # the peak starts anew
     retrieve([NDCG(K)], *case)
-    return f"{(_status('VmHWM') - before) / 1000:.0f} MB"
+    return (_status("VmHWM") - before) / 1000
 
 
 def _status(name: str) -> int:

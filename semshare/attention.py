@@ -1,4 +1,4 @@
-"""Attention and dropout as a CPU computes them fast; on every other device they are torch's own.
+"""Attention over packed segments; attention and dropout as a CPU computes them fast.
 
 A CPU spends a third of a small network's training in torch's dropout, which draws a 64-bit number an element, and in
 scaled dot-product attention, whose kernels are made for long sequences. Here four elements share one random number, and
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from semshare.packing import Packing
 
 NAME = "semshare"  # what BertConfig's attn_implementation calls :func:`attend`
 
@@ -41,34 +43,39 @@ def attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: None,
+    packing: Packing,
     dropout: float = 0.0,
-    scaling: float | None = None,
     **options: object,
 ) -> tuple[Tensor, None]:
-    """Scaled dot-product attention as transformers calls it.
+    """Scaled dot-product attention among each item's segments, as transformers calls it.
 
     Args:
         module: the layer that asks.
-        query, key, value: [B, heads, L, size].
-        attention_mask: bool, broadcast to [B, heads, L, L]: True where a query may look.
+        query, key, value: [1, heads, T, size], packed.
+        attention_mask: none, the packing knows.
+        packing: where the items' segments are.
         dropout: the share of weights dropped; 0 outside training.
-        scaling: of the scores; 1 / sqrt(size) by default.
-        options: for other devices' kernels.
+        options: of other kinds of attention.
 
     Returns:
-        [B, L, heads, size], and no weights.
+        [1, T, heads, size], and no weights.
     """
+    heads = [packing.unpack(one[0].transpose(0, 1)) for one in (query, key, value)]
+    mixed = []
+    for mask, *tensors in zip(packing.masks, *heads, strict=True):
+        mixed.append(_mix(*(one.transpose(1, 2) for one in tensors), mask, dropout).transpose(1, 2))
+    return packing.pack(mixed).unsqueeze(0), None
+
+
+def _mix(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float) -> Tensor:
+    """Attention of [B, heads, L, size] to the segments that ``mask`` [B, L] has."""
+    seen = mask[:, None, None, :]
     if query.device.type != "cpu":
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **options)
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    scores = (query * scale) @ key.transpose(2, 3)
-    if attention_mask is not None:
-        scores = scores.masked_fill(~attention_mask, float("-inf"))
-    weights = scores.softmax(-1).to(value.dtype)
-    if dropout:
-        weights = drop(weights, dropout)
-    return (weights @ value).transpose(1, 2), None
+        return scaled_dot_product_attention(query, key, value, seen, dropout)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
+    weights = scores.masked_fill(~seen, float("-inf")).softmax(-1).to(value.dtype)
+    return (drop(weights, dropout) if dropout else weights) @ value
 
 
 def use(network: nn.Module) -> None:

@@ -22,21 +22,19 @@ from typing import Any
 
 import nbformat
 import papermill
-from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from semshare.cards import STATUS
+from semshare import pages, status
 from semshare.checkout import commit, find_root
 from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
-from semshare.data.regions import UNTRAINED
 from semshare.errors import UserError
 from semshare.explorer import DATA_FOLDER, FILES
+from semshare.parameters import Given
 from semshare.progress import MARK
-from semshare.provenance import DATA, WALL_TIME
+from semshare.provenance import DATA
 from semshare.runs import describe_device, find_device, library_versions
 
-_RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
 _FRONT = "front-page"  # the tag of a cell whose output stands on the first page too
 _FRAME = (
@@ -55,6 +53,7 @@ def build(
     root: Path | None = None,
     datasets: Sequence[str] = (),
     preset: str = "paper",
+    given: Given | None = None,
 ) -> Path:
     """Execute the notebooks that need it and build the HTML book.
 
@@ -67,6 +66,8 @@ def build(
         root: the checkout; found from the working folder by default.
         datasets: what the notebooks work on, see :func:`parameters`; by default what each of them says itself.
         preset: the parameter every notebook gets.
+        given: parameters from a file (:func:`semshare.parameters.read`), which go before the others. A book with a
+            name is built from a copy of its own, ``_build/books/NAME``, and into ``out/NAME`` where ``out`` is given.
 
     Returns:
         The book's first page.
@@ -75,29 +76,38 @@ def build(
         UserError: no checkout here, an unknown dataset or notebook, a folder ``out`` that holds something other
             than a book, a cell that failed, or a page that does not build.
     """
-    root = root or find_root()
+    root, given = root or find_root(), given or Given()
+    if given.name:
+        root, out = _copy(root, given.name), out / given.name if out else None
+    usual = {"scale": scale, "device": device, "datasets": datasets, "preset": preset} | given.everywhere
+    scale, device, datasets, preset = (usual.pop(name) for name in ("scale", "device", "datasets", "preset"))
     find_device(device)
     out = _checked_out(out or root / "_build" / "html")
     notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chosen = _choose(notebooks, only)
-    given = {notebook: parameters(notebook.stem, scale, device, datasets, preset) for notebook in chosen}
-    data = _contents(datasets)
+    handed = {}
+    for notebook in chosen:
+        own = given.own.get(notebook.stem, {})
+        found = parameters(notebook.stem, scale, device, () if "datasets" in own else datasets, preset)
+        handed[notebook] = None if found is None else found | usual | own
+    data = _contents([*datasets, *(name for own in given.own.values() for name in own.get("datasets", ()))])
     sections = root / "book" / "sections"
-    sections.mkdir(exist_ok=True)
+    (sections / pages.FILES).mkdir(parents=True, exist_ok=True)
     for place, notebook in enumerate(chosen, start=1):
-        title, handed = f"[{place}/{len(chosen)}] {notebook.stem}", given[notebook]
-        if handed is None:
+        title = f"[{place}/{len(chosen)}] {notebook.stem}"
+        if handed[notebook] is None:
             print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
         else:
-            _execute(notebook, sections, _declared(notebook, handed), data, fresh, title, root)
+            _execute(notebook, sections, _declared(notebook, handed[notebook]), data, fresh, title, root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
             placeholder.unlink(missing_ok=True)
         else:
             placeholder.write_text(_PLACEHOLDER.format(name=notebook.stem))
+        pages.write_thumbnail(sections / notebook.name, sections / pages.FILES / f"{notebook.stem}.png")
     executed = [sections / notebook.name for notebook in notebooks]
-    (sections / "status.md").write_text(_status(executed))
+    (sections / "status.md").write_text(status.page(executed))
     _keep_files(root, executed)
     (sections / "front.html").write_text(_front([one for one in executed if one.exists()]))
     return _html(root, out)
@@ -138,11 +148,37 @@ def parameters(
 
 
 def _declared(notebook: Path, handed: dict[str, Any]) -> dict[str, Any]:
-    """Those of the parameters that the notebook's parameters cell has: a page of recorded results has few."""
+    """Those of the parameters that the notebook has: a page of recorded results has few."""
+    known = _known(notebook)
+    return {name: value for name, value in handed.items() if name in known}
+
+
+def _known(notebook: Path) -> list[str]:
+    """The names in the notebook's parameters cell."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # papermill's translator does not like a comment that holds a colon
-        known = papermill.inspect_notebook(str(notebook))
-    return {name: value for name, value in handed.items() if name in known}
+        return list(papermill.inspect_notebook(str(notebook)))
+
+
+def declared(root: Path | None = None) -> dict[str, list[str]]:
+    """The parameters that each notebook has, by its name."""
+    notebooks = sorted(((root or find_root()) / "notebooks").glob("[0-9]*.ipynb"))
+    return {notebook.stem: _known(notebook) for notebook in notebooks}
+
+
+def _copy(root: Path, name: str) -> Path:
+    """A fresh copy of what books are made from, for the one called ``name``; what it has executed stays."""
+    copy = root / "_build" / "books" / name
+    kept = {"sections", "_build"}
+    for folder in ("book", "notebooks"):
+        (copy / folder).mkdir(parents=True, exist_ok=True)
+        for old in (copy / folder).iterdir():
+            if old.name not in kept:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns(*kept), dirs_exist_ok=True)
+    for file in ("_config.yml", "_toc.yml"):
+        shutil.copy2(root / file, copy / file)
+    return copy
 
 
 def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
@@ -179,7 +215,7 @@ def _execute(
     root: Path,
 ) -> None:
     target, digest = sections / notebook.name, _digest(notebook, handed, data)
-    if not fresh and target.exists() and _record(target).get("digest") == digest and _has_files(root, target):
+    if not fresh and target.exists() and pages.record(target).get("digest") == digest and _has_files(root, target):
         print(f"{title}: up to date", flush=True)
         return
     on = f" on {', '.join(handed['datasets'])}" if "datasets" in handed else ""
@@ -207,8 +243,10 @@ def _execute(
             f"{notebook.name}: {type(error).__name__}: {error}; the previous book stays as it was"
         ) from error
     seconds = time.perf_counter() - start
-    _scrub(executed, seconds)
-    executed.metadata[_RECORD] = {
+    pages.check_pictures(executed, notebook.name)
+    pages.scrub(executed, seconds)
+    pages.fill_drawers(executed, notebook.stem, sections / pages.FILES)
+    made_from = {
         "digest": digest,
         "scale": handed.get("scale", "recorded"),
         "preset": handed.get("preset", ""),
@@ -216,32 +254,27 @@ def _execute(
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": made_at,
         "device": describe_device(find_device(handed.get("device", "auto"))),
-        "python": sys.version.split()[0],
-        "data": _taken(executed, DATA),
-        "files": _taken(executed, FILES),
+        "machine": status.machine(),
+        "versions": status.versions(),
+        "data": pages.told(executed, DATA),
+        "files": pages.told(executed, FILES),
     }
+    pages.set_record(executed, made_from)
     part = target.with_suffix(".part")
     nbformat.write(executed, part)
     part.replace(target)
     working.unlink(missing_ok=True)
-    print(f"{title}: done in {_minutes(seconds)}", flush=True)
-
-
-def _taken(executed: NotebookNode, name: str) -> list[Any]:
-    """What outputs of a page recorded under ``name``; the record is taken out of them."""
-    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
-    found = [output.get("metadata", {}).get("text/html", {}) for output in outputs]
-    return [one for metadata in found for one in metadata.pop(name, [])]
+    print(f"{title}: done in {pages.minutes(seconds)}", flush=True)
 
 
 def _has_files(root: Path, executed: Path) -> bool:
     """Whether all data files of an executed notebook are there."""
-    return all((root / DATA_FOLDER / name).is_file() for name in _record(executed).get("files", []))
+    return all((root / DATA_FOLDER / name).is_file() for name in pages.record(executed).get("files", []))
 
 
 def _keep_files(root: Path, executed: Sequence[Path]) -> None:
     """Keep the data files that pages load and no others, also among those of the last book, which Sphinx adds to."""
-    kept = {name for path in executed if path.exists() for name in _record(path).get("files", [])}
+    kept = {name for path in executed if path.exists() for name in pages.record(path).get("files", [])}
     (root / DATA_FOLDER).mkdir(parents=True, exist_ok=True)
     built = root / "_build" / "work" / "_build" / "html" / "_static" / DATA_FOLDER.name
     for path in [*(root / DATA_FOLDER).iterdir(), *(built.iterdir() if built.is_dir() else ())]:
@@ -254,38 +287,12 @@ def _digest(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) 
     depends = [handed, data, sys.version, library_versions()]
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
-        if path.name not in ("book.py", "cli.py", "prepare.py"):
+        if path.name not in ("book.py", "cli.py", "grid.py", "prepare.py", "status.py"):
             digest.update(path.read_bytes())
     if "recorded.load" in notebook.read_text():
         for path in sorted((find_root() / "book" / "recorded").glob("*.json")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _record(executed: Path) -> dict:
-    return json.loads(executed.read_text()).get("metadata", {}).get(_RECORD, {})
-
-
-def _scrub(notebook: NotebookNode, seconds: float) -> None:
-    """Take out what is no result: paths and times of papermill, progress lines, the injected parameters."""
-    notebook.metadata.pop("papermill", None)
-    for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata["tags"].append("remove-cell")
-        kept = []
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream" and output.name == "stderr":
-                lines = output.text.splitlines(keepends=True)
-                output.text = "".join(line for line in lines if not line.startswith(MARK))
-                if not output.text.strip():
-                    continue
-            if WALL_TIME in (shown := output.get("data", {}).get("text/html", "")):
-                output.data["text/html"] = shown.replace(WALL_TIME, _minutes(seconds))
-            kept.append(output)
-        if "outputs" in cell:
-            cell.outputs = kept
 
 
 @contextmanager
@@ -318,46 +325,10 @@ def _plain(traceback: Sequence[str]) -> str:
     return "\n".join(plain.splitlines()[-12:])
 
 
-def _status(sections: Sequence[Path]) -> str:
-    """The status page: what each section was made with."""
-    rows = [
-        "| section | scale | preset | wall time | made | commit | device | Python |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for section in sections:
-        if not section.exists():
-            rows.append(f"| {section.stem} | not executed | | | | | | |")
-            continue
-        one = _record(section)
-        asked, seconds = (one["scale"], one.get("preset", "")), _minutes(one["seconds"])
-        made = (*asked, seconds, one["made"], f"`{one['commit']}`", one["device"], one["python"])
-        rows.append(f"| [{section.stem}]({section.name}) | {' | '.join(made)} |")
-    return (
-        "# Status\n\nHow each section of this book was executed. A wall time includes the training of every run "
-        "that the section was the first to ask for; a run that was already in the run store costs nothing.\n\n"
-        + "\n".join(rows)
-        + "\n\n## The data\n\nWhat the sections were made from. The checksum covers ids, texts, labels, splits and "
-        "regions: equal digits are equal data.\n\n" + "\n".join(_data_rows(sections)) + "\n"
-    )  # fmt: skip
-
-
-def _data_rows(sections: Sequence[Path]) -> list[str]:
-    """One row a dataset, with the sections that were made from it: data that differ in anything differ in a row."""
-    made: dict[tuple[str, ...], list[str]] = {}
-    for section in sections:
-        for one in _record(section).get("data", []) if section.exists() else []:
-            no_result = ", with regions of random weights: no result" if one["regions"].endswith(UNTRAINED) else ""
-            what = STATUS[one["status"]] + no_result
-            row = (f"`{one['name']}`", what, f"`{one['regions']}`", f"`{one['checksum'][:12]}`")
-            made.setdefault(row, []).append(f"[{section.stem.split('_')[0]}]({section.name})")
-    rows = [f"| {' | '.join(row)} | {', '.join(dict.fromkeys(pages))} |" for row, pages in made.items()]
-    return ["| dataset | what it is | regions | checksum | sections |", "| --- | --- | --- | --- | --- |", *rows]
-
-
 def _front(executed: Sequence[Path]) -> str:
     """The HTML for the first page: what the tagged cells of the executed notebooks show, or that there are none."""
     shown = [
-        output.data["text/html"]
+        pages.on_front(output.data["text/html"])
         for path in executed
         for cell in nbformat.read(path, as_version=4).cells
         if _FRONT in cell.metadata.get("tags", [])
@@ -385,12 +356,11 @@ def _html(root: Path, out: Path) -> Path:
         raise UserError(f"book: jupyter-book failed; the previous book stays as it was\n{lines}\nAll of it: {log}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".book-") as folder:
-        shutil.copytree(work / "_build" / "html", Path(folder) / "new")
+        new = Path(folder) / "new"
+        shutil.copytree(work / "_build" / "html", new)
+        files = Path("book", "sections", pages.FILES)
+        shutil.copytree(root / files, new / files, ignore=shutil.ignore_patterns("*.png"))
         if out.exists():
             out.rename(Path(folder) / "old")
-        (Path(folder) / "new").rename(out)
+        new.rename(out)
     return out / "index.html"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

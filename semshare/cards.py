@@ -8,7 +8,6 @@ YAML, Markdown and HTML, and no folder of the machine that trained is named.
 from __future__ import annotations
 
 import inspect
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import safe_open
 from semshare import methods, training
 from semshare.data.dataset import PairedDataset, Part
 from semshare.data.regions import UNTRAINED
+from semshare.home import whole
 from semshare.markdown import bullets, page, table, text
 
 MODEL, DATA = "MODEL_CARD.md", "DATA_CARD.md"
@@ -79,9 +79,8 @@ def write(
         DATA: data_card(record, dataset, tested=bool(tested)),
         MODEL: model_card(record, dataset, tested, half, _parameters(folder / training.BEST)),
     }.items():
-        part = folder / f"{name}.{os.getpid()}.part"
-        part.write_text(content, encoding="utf-8")
-        part.replace(folder / name)
+        with whole(folder / name) as part:
+            part.write_text(content, encoding="utf-8")
 
 
 def model_card(

@@ -1,9 +1,11 @@
-"""The command line: ``semshare check | data | train | eval | verdicts | book``. Parse, call, print."""
+"""The command line, one command a verb of the README: parse, call, print."""
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +13,8 @@ from typing import Annotated
 import typer
 
 from semshare.errors import UserError
+from semshare.home import home
+from semshare.progress import printable
 
 app = typer.Typer(
     help="Label-wise image-text retrieval, and the book that rebuilds its supplementary from running code.",
@@ -60,8 +64,17 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        _fail(f"{error.filename or home()}: {error.strerror}; what was finished is kept")
+
+
+def _fail(message: str) -> None:
+    lines = map(printable, message.split("\n"))  # file names are strangers' words
+    print("error: " + "\n".join(lines), file=sys.stderr)
+    sys.exit(2)
 
 
 @app.command()
@@ -128,7 +141,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a method on a dataset (or find the finished run) and print its measures on test."""
-    from semshare import report, runs
+    from semshare import report, runs, together
 
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
     fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions}
@@ -137,8 +150,52 @@ def train(
         runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)
         for place in range(splits)
     ]
-    result = report.report(runs.get_all(experiments, device))
-    print(json.dumps(result, indent=2) if as_json else report.as_text(result))
+    found = runs.get_all(experiments, device, quiet=not together.is_first())
+    if together.is_first():
+        result = report.report(found)
+        print(json.dumps(result, indent=2) if as_json else report.as_text(result))
+
+
+@app.command()
+def grid(
+    file: Annotated[
+        Path | None, typer.Argument(help="YAML: an experiment's fields, each with a value or a list.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Datasets, e.g. scenes-flickr25k,scenes-coco5k.")] = "",
+    method: Annotated[str, typer.Option(help="Methods, e.g. independent,dscmr,ours (default: ours).")] = "",
+    lam: Annotated[str, typer.Option("--lambda", help="Weights of context prediction, e.g. 0,0.01,0.1.")] = "",
+    eta: Annotated[str, typer.Option(help="Weights of the consistency loss.")] = "",
+    seed: Annotated[str, typer.Option(help="Seeds, e.g. 0,1,2.")] = "",
+    scale: Annotated[str, typer.Option(help="smoke, laptop (default) or full.")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other field: FIELD=VALUE,VALUE (repeatable).")
+    ] = None,
+    device: Device = "auto",
+    scheduler: Annotated[
+        str | None, typer.Option(help="A dask scheduler, tcp://HOST:PORT (default: workers of this machine).")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once on this machine (default: one a GPU, or one a core).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what is there and what would be trained.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train every combination of a grid's values that is missing, many at once; what a flag says goes before the file.
+
+    Exit code 1 where a run failed. Interrupt it at any time: the next call goes on.
+    """
+    from semshare import grid as grids
+    from semshare import report
+
+    flags = {"dataset": dataset, "method": method, "lam": lam, "eta": eta, "seed": seed, "scale": scale}
+    given = grids.from_flags([f"{name}={values}" for name, values in flags.items() if values] + (set_ or []))
+    found = [one | given for one in grids.read(file)] if file else [given]
+    experiments = grids.plan(found, device, scheduler is not None, str(file or ""))
+    outcomes = grids.look(experiments) if dry_run else grids.train(experiments, device, scheduler, workers)
+    result = report.grid_report(outcomes)
+    print(json.dumps(result, indent=2) if as_json else report.grid_as_text(result))
+    if "failed" in result["count"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -173,6 +230,60 @@ def evaluate(
 
 
 @app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
+    folder: Annotated[Path, typer.Argument(help="The model's folder: a new one, or an older model's.")],
+) -> None:
+    """Write a finished run as a model's folder, which needs neither the run nor its data any more."""
+    from semshare import runs
+    from semshare.pretrained import PretrainedModel
+
+    model = PretrainedModel.of_run(runs.find(run), "cpu")
+    model.save_pretrained(folder)
+    print(printable(f"{model.title} is at {folder}"))
+
+
+@app.command()
+def search(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, a finished run's key or folder, or user/name on a hub.")
+    ],
+    images: Annotated[
+        Path | None, typer.Option(help="Search among the pictures of this folder and those below.")
+    ] = None,
+    texts: Annotated[Path | None, typer.Option(help="Search among the lines of this UTF-8 file.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A text to search for (repeatable).")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="A picture to search for (repeatable).")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
+    index: Annotated[Path | None, typer.Option(help="The index's folder (default: one in the cache).")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Search your own pictures or texts; the index is built once, afterwards only what changed is read again."""
+    if (images is None) == (texts is None):
+        raise UserError(
+            f"found {'both --images and' if images else 'neither --images nor'} --texts, expected one of them"
+        )
+    if not (text or image):
+        raise UserError("found neither --text nor --image, expected at least one to search for")
+    from semshare.retrieval import Retriever
+
+    retriever = Retriever(model, device)
+    held = retriever.add_images(images, index) if texts is None else retriever.add_texts(texts, index)
+    found = [*retriever.search_texts(*(text or ()), top=top), *retriever.search_images(*(image or ()), top=top)]
+    if not any(one.hits for one in found):
+        raise UserError(
+            f"text: no word of {', '.join(map(repr, text or ()))} is known to the model: nothing to rank by"
+        )
+    if as_json:
+        skipped = {id: reason for id, (_, reason) in held.skipped.items()}
+        result = {"model": retriever.model.title, "items": len(held), "skipped": skipped}
+        print(json.dumps(result | {"queries": [asdict(one) for one in found]}, indent=2))
+    else:
+        print("\n".join(map(str, found)))
+
+
+@app.command()
 def verdicts(
     scale: Scale = ScaleName.laptop,
     preset: Preset = PresetName.paper,
@@ -203,17 +314,27 @@ def book(
     out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
     device: Device = "auto",
     datasets: Annotated[str, typer.Option(help="Datasets of the pages, e.g. flickr25k,coco5k (default: drawn).")] = "",
+    parameters: Annotated[
+        Path | None,
+        typer.Option(help="YAML: parameters of all notebooks or of each, or a list of such books, each with a name."),
+    ] = None,
 ) -> None:
-    """Execute the notebooks with papermill and build the HTML book."""
+    """Execute the notebooks with papermill and build the HTML book; what --parameters says goes before the flags."""
     try:
-        from semshare.book import build
+        from semshare.book import build, declared
+        from semshare.parameters import Given, read
     except ModuleNotFoundError as error:
         raise UserError(
             f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
         ) from None
 
-    page = build(scale.value, only or (), fresh, out, device, datasets=_names(datasets), preset=preset.value)
-    print(f"The book is at {page}")
+    given = read(parameters, declared()) if parameters else [Given()]
+    for one in given:
+        if one.name:
+            print(f"Book {one.name}")
+        flags = {"datasets": _names(datasets), "preset": preset.value}
+        page = build(scale.value, only or (), fresh, out, device, **flags, given=one)
+        print(f"The book is at {page}")
 
 
 def _names(listed: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +17,7 @@ from semshare import metrics
 from semshare.data.dataset import PairedDataset, Part
 from semshare.data.source import Split
 from semshare.experiment import Experiment
+from semshare.home import whole
 from semshare.metrics import NDCG, Measure
 from semshare.model import Modality
 
@@ -29,9 +29,8 @@ class Stored:
 
     def save(self, path: Path) -> None:
         """Write to ``path`` in one move."""
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        save_file({name: tensor.clone() for name, tensor in vars(self).items()}, part)  # clones: two may be one tensor
-        part.replace(path)
+        with whole(path) as part:
+            save_file({name: one.clone() for name, one in vars(self).items()}, part)  # clones: two may be one tensor
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -17,17 +18,21 @@ import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from semshare import reference
 from semshare.data.dataset import PairedDataset
+from semshare.data.files import open_picture
 from semshare.data.regions import ELIGIBLE
 from semshare.data.source import Split
 from semshare.failures import Direction, Failures
 from semshare.recorded import Recording
+from semshare.retrieval import Found
 from semshare.runs import Run
+from semshare.verdicts import Verdict
 
 _COLOURS = sns.color_palette("colorblind")
 _RIGHT, _WRONG = _COLOURS[2], _COLOURS[3]
@@ -233,6 +238,43 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
     return figure
 
 
+def found_pictures(found: Sequence[Found], about: str) -> Figure:
+    """One row a query of a search in a folder: its best pictures with their scores and predicted labels."""
+    shown = max(len(one.hits) for one in found)
+    size = (2.5 * shown, 3.3 * len(found) + 0.4)
+    figure, grid = _subplots(len(found), shown, figsize=size, squeeze=False, layout="constrained")
+    figure.suptitle(about, x=0.01, ha="left", fontsize=9, parse_math=False)
+    for one, axes in zip(found, grid, strict=True):
+        title = textwrap.shorten(one.query, 110, placeholder="...")
+        axes[0].set_title(f"“{title}”", loc="left", fontsize=9, parse_math=False)
+        for axis, hit in zip(axes, one.hits, strict=False):
+            axis.imshow(open_picture(Path(hit.item)))
+            _write_under(axis, f"{hit.score:.3f}\n{', '.join(hit.labels) or 'no label'}", width=32)
+        for axis in axes:
+            _bare(axis)
+    return figure
+
+
+def classification(table: pd.DataFrame) -> Figure:
+    """Table 1 drawn: ``tables.classification_table`` with a panel a dataset, a row a method, the paper's in grey."""
+    datasets = list(dict.fromkeys(table.index.get_level_values(0)))
+    figure, axes = _subplots(
+        1, len(datasets), figsize=(1 + 2.6 * len(datasets), 3), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, dataset in zip(axes.flat, datasets, strict=True):
+        rows = table.loc[dataset].iloc[::-1]
+        for shift, modality, mark in ((0.14, "image", "o"), (-0.14, "text", "s")):
+            here, colour = rows[modality], _QUANTITIES[f"{modality}_f1"][1]
+            places = np.arange(len(rows)) + shift
+            axis.errorbar(here["here"], places, xerr=here["±"], fmt=mark, color=colour, capsize=2, label=modality)
+            axis.plot(here["paper"], places, mark, color="grey", markerfacecolor="none", label=f"{modality}, paper")
+        axis.set_yticks(range(len(rows)), list(rows.index))
+        axis.set(title=dataset, xlabel="Micro-F1 on test")
+        axis.grid(alpha=0.3)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+    return figure
+
+
 def gradient_conflict(frame: pd.DataFrame) -> Figure:
     """``diagnosis.gradient_conflict`` drawn: cosine (left) and ratio of norms (right) by epoch and modality."""
     figure, axes = _subplots(1, 2, figsize=(10, 3.6), layout="constrained")
@@ -269,6 +311,59 @@ def phase(recording: Recording) -> Figure:
             text.set_fontweight("bold" if flag else "normal")
         axis.set(title=title, xlabel="share of words withheld", ylabel="share of regions withheld")
     return figure
+
+
+def costs(recording: Recording) -> Figure:
+    """The presets' differences in points: a panel a measure, a row a field, filled where the interval excludes 0."""
+    frame = recording.frame()
+    fields = list(dict.fromkeys(frame["field"]))[::-1]
+    figure, axes = _subplots(1, 4, figsize=(11, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
+    for axis, (measure, (title, colour)) in zip(axes, _QUANTITIES.items(), strict=True):
+        some = frame[frame["measure"] == measure].set_index("field").loc[fields]
+        for place, (value, low, high) in enumerate(100 * some[["value", "low", "high"]].to_numpy()):
+            _interval(axis, place, value, low, high, colour, "o", filled=low > 0 or high < 0)
+        axis.set_yticks(range(len(fields)), fields)
+        axis.set(title=title, xlabel="points")
+    return figure
+
+
+def verdicts(claims: Sequence[Verdict]) -> Figure:
+    """Every test as its interval, in points above (on the claim's side of) its bound; one panel a claim."""
+    looks = {
+        "reproduced": (_COLOURS[0], "o"),
+        "not reproduced": (_COLOURS[1], "X"),
+        "inconclusive": ("grey", "s"),
+    }
+    panels = {number: [one for one in claims if one.claim == number] for number in reference.CLAIMS}
+    panels = {number: some[::-1] for number, some in panels.items() if some}
+    heights = [len(some) + 2 for some in panels.values()]
+    figure, axes = _subplots(
+        len(panels), 1, figsize=(9, 0.19 * sum(heights) + 0.5), height_ratios=heights, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axis, (number, some) in zip(axes.flat, panels.items(), strict=True):
+        for place, one in enumerate(some):
+            sign = 100 if one.side == "above" else -100
+            ends = sorted(sign * (end - one.bound) for end in (one.interval.low, one.interval.high))
+            colour, mark = looks[one.verdict]
+            _interval(axis, place, sign * (one.interval.value - one.bound), *ends, colour, mark)
+        names = [f"{one.dataset}  {one.measure}" for one in some]
+        axis.set_yticks(range(len(some)), names, fontsize=6.5, parse_math=False)
+        axis.set_title(f"Claim {number}", loc="left", fontsize=9)
+    axes.flat[-1].set_xlabel("points above the bound (a correlation: hundredths)")
+    handles = [Line2D([], [], color=colour, marker=mark, label=name) for name, (colour, mark) in looks.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8)
+    return figure
+
+
+def _interval(
+    axis: Axes, place: int, value: float, low: float, high: float, colour: Any, mark: str, filled: bool = True
+) -> None:
+    """One row of a forest plot: a mark and its interval beside the line at 0."""
+    axis.axvline(0, color="black", linewidth=0.6)
+    axis.plot([low, high], [place, place], color=colour, linewidth=1.5)
+    axis.plot(value, place, mark, color=colour, markersize=5, markerfacecolor=colour if filled else "white")
+    axis.grid(alpha=0.3, axis="x")
 
 
 def _subplots(*arguments: Any, **options: Any) -> tuple[Figure, Any]:

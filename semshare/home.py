@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from safetensors import SafetensorError
 
 from semshare.errors import UserError
+
+_NOTHING = 2**16  # bytes: a disk with no more left is full
 
 
 def home() -> Path:
@@ -44,8 +51,31 @@ def lock(path: Path) -> FileLock:
     return FileLock(cache_folder("locks") / f"{digest}.lock")
 
 
-def write_json(path: Path, content: Any, indent: int | None = None) -> None:
-    """Write ``content`` to ``path`` in one move."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` to write to: it takes the place of ``path`` when it is complete, else nothing is left.
+
+    Raises:
+        UserError: the disk is full, or ``path`` is not to be written to.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content, indent=indent) + "\n")
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
+        full = shutil.disk_usage(path.parent).free < _NOTHING or getattr(error, "errno", None) == errno.ENOSPC
+        part.unlink(missing_ok=True)
+        if full:
+            raise UserError(f"{path}: cannot be written: the disk is full") from None
+        if isinstance(error, OSError):
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+        raise
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    """Write ``content`` to ``path`` in one move; raises :class:`UserError` as :func:`whole` does."""
+    with whole(path) as part:
+        part.write_text(json.dumps(content, indent=indent) + "\n")

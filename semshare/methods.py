@@ -16,6 +16,7 @@ from semshare.experiment import Experiment
 from semshare.model import MODALITIES, DSCMRNetwork, Modality, Output, SemanticNetwork
 
 Outputs = dict[Modality, Output]
+Hidden = dict[Modality, Tensor]
 
 _CONTEXT = frozenset({"lam", "mask_share", "context_scores", "masked_word", "masked_region"})
 _ENCODER = frozenset({"layers", "heads", "dropout", "block", "padding", "box_weight", "place_weight", "bert"})
@@ -44,9 +45,13 @@ class Method(ABC):
     def network(self, experiment: Experiment, dataset: PairedDataset) -> nn.Module:
         """A fresh network, its weights drawn from torch's current random state."""
 
-    def read(self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator) -> Outputs:
+    def hide(self, batch: Batch, experiment: Experiment, generator: torch.Generator) -> Hidden:
+        """The segments of a training batch to hide and to predict, [B, L] bool a modality; none by default."""
+        return {}
+
+    def read(self, network: nn.Module, batch: Batch, hidden: Hidden) -> Outputs:
         """What the network says of a training batch, one :class:`Output` a modality."""
-        return {"image": network("image", batch.image), "text": network("text", batch.text)}
+        return network.read({"image": batch.image, "text": batch.text}, hidden)
 
     @abstractmethod
     def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
@@ -117,12 +122,9 @@ class Ours(Traditional):
     def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
         return {"lam": reference.chosen_lambda(text_kind)}
 
-    def read(self, network: nn.Module, batch: Batch, experiment: Experiment, generator: torch.Generator) -> Outputs:
-        share = experiment.mask_share
-        return {
-            "image": network("image", batch.image, draw_hidden(batch.image, share, generator)),
-            "text": network("text", batch.text, draw_hidden(batch.text, share, generator)),
-        }
+    def hide(self, batch: Batch, experiment: Experiment, generator: torch.Generator) -> Hidden:
+        segments = {"image": batch.image, "text": batch.text}
+        return {name: draw_hidden(one, experiment.mask_share, generator) for name, one in segments.items()}
 
     def terms(self, outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
         image, text = outputs["image"], outputs["text"]

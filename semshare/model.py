@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import linear, normalize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import BertConfig, BertModel
 
@@ -16,6 +18,7 @@ from semshare import attention, bert
 from semshare.data.segments import Segments
 from semshare.data.words import MAX_LENGTH, SPECIAL
 from semshare.experiment import Experiment
+from semshare.packing import Packing
 
 Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, Modality] = ("image", "text")
@@ -111,16 +114,36 @@ class BertBlocks(nn.Module):
         nn.init.zeros_(self.bert.embeddings.token_type_embeddings.weight)
         self.place_weight = experiment.place_weight
 
-    def forward(self, segments: Segments) -> Tensor:
-        """[B, L, d] to hidden states [B, L, d]; padding is neither attended to nor meaningful."""
-        features, places = segments.features, segments.positions
-        if places.is_floating_point():
-            places = torch.zeros(segments.mask.shape, dtype=torch.long, device=segments.mask.device)
+    def forward(self, segments: Sequence[Segments], packing: Packing) -> Tensor:
+        """Batches [B, L, d] to the hidden states [T, d] of all their segments."""
+        places = packing.pack([_places(one) for one in segments])
+        tokens = packing.pack([one.features for one in segments])
         if self.place_weight != 1:  # BertModel adds each place's vector once
-            features = features + (self.place_weight - 1) * self.bert.embeddings.position_embeddings(places)
-        return self.bert(
-            inputs_embeds=features, attention_mask=segments.mask[:, None, None, :], position_ids=places
-        ).last_hidden_state
+            tokens = tokens + (self.place_weight - 1) * self.bert.embeddings.position_embeddings(places)
+        return self.bert(inputs_embeds=tokens[None], position_ids=places[None], packing=packing).last_hidden_state[0]
+
+
+def _places(segments: Segments) -> Tensor:
+    """[B, L] the places of words; 0 for regions, whose place is their box."""
+    boxes = segments.positions.is_floating_point()
+    return torch.zeros_like(segments.mask, dtype=torch.long) if boxes else segments.positions
+
+
+class PreNormBlock(nn.TransformerEncoderLayer):
+    """``nn.TransformerEncoderLayer`` with its normalisation first, on packed segments."""
+
+    def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """[T, d] to [T, d]."""
+        tokens = tokens + self.dropout1(self._attended(self.norm1(tokens), packing))
+        inner = self.dropout(self.activation(self.linear1(self.norm2(tokens))))
+        return tokens + self.dropout2(self.linear2(inner))
+
+    def _attended(self, tokens: Tensor, packing: Packing) -> Tensor:
+        own = self.self_attn
+        joint = linear(tokens, own.in_proj_weight, own.in_proj_bias).unflatten(-1, (3, own.num_heads, own.head_dim))
+        query, key, value = joint.permute(1, 2, 0, 3).unsqueeze(1)  # each [1, heads, T, size]
+        mixed, _ = attention.attend(self, query, key, value, None, packing, own.dropout if self.training else 0.0)
+        return own.out_proj(mixed[0].flatten(1))
 
 
 class PreNormBlocks(nn.Module):
@@ -134,23 +157,29 @@ class PreNormBlocks(nn.Module):
         super().__init__()
         width = experiment.width
         self.places = nn.Embedding(MAX_LENGTH, width)
-        block = nn.TransformerEncoderLayer(
+        block = PreNormBlock(
             width, experiment.heads, experiment.feed_forward, experiment.dropout, batch_first=True, norm_first=True
         )
         self.blocks = nn.TransformerEncoder(
             block, experiment.layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
+        attention.use(self.blocks)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
         self.place_weight = experiment.place_weight
 
-    def forward(self, segments: Segments) -> Tensor:
-        """[B, L, d] to hidden states [B, L, d], none below 0; padding is not attended to."""
-        features = segments.features
-        if not segments.positions.is_floating_point():
-            features = features + self.place_weight * self.places(segments.positions)
-        return torch.relu(self.blocks(features, src_key_padding_mask=~segments.mask))
+    def forward(self, segments: Sequence[Segments], packing: Packing) -> Tensor:
+        """Batches [B, L, d] to the hidden states [T, d] of all their segments, none below 0."""
+        tokens = packing.pack([self._placed(one) for one in segments])
+        for block in self.blocks.layers:
+            tokens = block(tokens, packing)
+        return torch.relu(self.blocks.norm(tokens))
+
+    def _placed(self, segments: Segments) -> Tensor:
+        if segments.positions.is_floating_point():
+            return segments.features
+        return segments.features + self.place_weight * self.places(segments.positions)
 
 
 _BLOCKS = {"post-ln": BertBlocks, "pre-ln": PreNormBlocks}
@@ -192,20 +221,44 @@ class SemanticNetwork(nn.Module):
 
     def forward(self, modality: Modality, segments: Segments, hidden: Tensor | None = None) -> Output:
         """Read B items; ``hidden`` [B, L] marks segments to mask and to predict."""
-        owner = "both" if self.shared else modality
-        embedded = self.segments[modality](segments, hidden)
+        return self.read({modality: segments}, {} if hidden is None else {modality: hidden})[modality]
+
+    def read(
+        self, segments: Mapping[Modality, Segments], hidden: Mapping[Modality, Tensor] = MappingProxyType({})
+    ) -> dict[Modality, Output]:
+        """:meth:`forward` for several modalities, which pass a shared encoder in one call."""
+        embedded = {name: self.segments[name](batch, hidden.get(name)) for name, batch in segments.items()}
         if self.reads_padding:
-            embedded = replace(embedded, mask=torch.ones_like(embedded.mask))
-        states = self.encoders[owner](embedded)
-        tokens = torch.sigmoid(self.classifiers[owner](states).float())
-        embedding = embedded.with_features(normalize(tokens, dim=-1)).mean()
-        probabilities = embedded.with_features(tokens).mean()
+            embedded = {name: replace(one, mask=torch.ones_like(one.mask)) for name, one in embedded.items()}
+        outputs: dict[Modality, Output] = {}
+        for owner, encoder in self.encoders.items():
+            read = [name for name in embedded if owner in ("both", name)]
+            if read:
+                packing = Packing([embedded[name].mask for name in read])
+                states = encoder([embedded[name] for name in read], packing)
+                scores = packing.unpack(torch.sigmoid(self.classifiers[owner](states).float()))
+                for name, own, tokens in zip(read, packing.split(states), scores, strict=True):
+                    outputs[name] = self._output(name, embedded[name], own, tokens, segments[name], hidden.get(name))
+        return outputs
+
+    def _output(
+        self,
+        modality: Modality,
+        embedded: Segments,
+        states: Tensor,
+        scores: Tensor,
+        segments: Segments,
+        hidden: Tensor | None,
+    ) -> Output:
+        """From segments [B, L, d] before the encoder, states [T, d] and scores [B, L, C] after it."""
+        embedding = embedded.with_features(normalize(scores, dim=-1)).mean()
+        probabilities = embedded.with_features(scores).mean()
         return Output(
             embedding=embedding,
             scores=probabilities if self.plain_scores else embedding,
             probabilities=probabilities,
             common=embedded.mean(),
-            context=None if hidden is None else self.context[modality](states[hidden]),
+            context=None if hidden is None else self.context[modality](states[hidden[embedded.mask]]),
             targets=None if hidden is None else segments.targets[hidden],
         )
 
@@ -236,3 +289,7 @@ class DSCMRNetwork(nn.Module):
         embedding = self.common(torch.relu(self.branches[modality](segments.mean())))
         scores = self.classifier(embedding).float()
         return Output(embedding=embedding, scores=scores, probabilities=scores, common=embedding)
+
+    def read(self, segments: Mapping[Modality, Segments], hidden: Mapping[Modality, Tensor]) -> dict[Modality, Output]:
+        """:meth:`forward` for several modalities; nothing is ever ``hidden``."""
+        return {name: self(name, batch) for name, batch in segments.items()}

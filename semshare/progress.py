@@ -12,6 +12,11 @@ from tqdm import tqdm
 MARK = "[semshare] "  # begins every plain line, so that the book can keep them out of its pages
 
 
+def printable(text: str) -> str:
+    """``text`` on one line; a character that moves a terminal's cursor, or cannot be seen, as its escape."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where progress of the work called ``title`` goes; ``quiet`` shows nothing."""

@@ -1,23 +1,34 @@
-"""Where a page's numbers come from: the banner every notebook shows, and numbers handed to its prose."""
+"""Where a page's numbers come from: its banner, the drawer under each figure and table, numbers handed to its prose."""
 
 from __future__ import annotations
 
 import html
+import json
+import platform
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from IPython.display import HTML
+import pandas as pd
+from IPython.display import HTML, display
 from myst_nb import glue
+from pandas.io.formats.style import Styler
 
+from semshare import recorded
 from semshare.cards import REGIONS, STATUS
 from semshare.checkout import commit
 from semshare.data.dataset import PairedDataset
 from semshare.data.regions import UNTRAINED
-from semshare.recorded import Recording
-from semshare.runs import Run, describe_device, find_device
+from semshare.experiment import SCALES, Experiment
+from semshare.recorded import RecordedRun, Recording
+from semshare.runs import Run, describe_device, find_device, library_versions
 
 DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
+DRAWER = "semshare-drawer"  # what stands behind a figure or table, in the output of its drawer
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
+LINKS = "<span class='raw-data'></span>"  # and the links to a drawer's data and to the notebook in here
+
+_PLACED = ("dataset", "method", "seed", "scale", "preset", "root")  # fields with a line of their own, or of no interest
 
 
 def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = ()) -> HTML:
@@ -59,6 +70,76 @@ def _box(
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     about = f"<p>{html.escape(about)}</p>" if about else ""
     return HTML(f"<div class='banner'><strong>{title}</strong>{about}<ul>{listed}</ul><dl>{rows}{last}</dl></div>")
+
+
+def show(shown: object, made_of: Recording | Sequence[Run | PairedDataset] = ()) -> None:
+    """Display a figure or table with a drawer under it that says where it comes from.
+
+    In a book the drawer links to the notebook and to a JSON file: the runs with their experiments and measures, and the
+    cells of a table.
+
+    Args:
+        shown: a figure, a table (plain or styled), or anything else that a notebook can display.
+        made_of: the runs behind it, or what recorded them; or its datasets, where nothing was trained.
+    """
+    display(shown)
+    parts = list(made_of.runs if isinstance(made_of, Recording) else made_of)
+    rows = [
+        recorded.row(one) if isinstance(one, Run) else one.record
+        for one in parts
+        if isinstance(one, (Run, RecordedRun))
+    ]
+    data = {one["experiment"]["dataset"]: (one["status"], one["data"]) for one in rows}
+    data |= {one.name: (one.status, one.checksum) for one in parts if isinstance(one, PairedDataset)}
+    behind = {
+        "commit": commit(),
+        "versions": {"python": platform.python_version()} | library_versions(),
+        "data": {name: {"status": status, "checksum": checksum} for name, (status, checksum) in data.items()},
+        "runs": rows,
+    }
+    frame = shown.data if isinstance(shown, Styler) else shown
+    if isinstance(frame, pd.DataFrame):
+        behind["table"] = json.loads(frame.to_json(orient="split"))
+    display(HTML(_drawer(behind), metadata={DRAWER: behind}))
+
+
+def _drawer(behind: Mapping[str, Any]) -> str:
+    """HTML that unfolds to the facts in ``behind``, each escaped."""
+    rows, here = behind["runs"], ", ".join(f"{name} {version}" for name, version in behind["versions"].items())
+    facts = {"Made at commit": behind["commit"], "with": here}
+    if rows:
+        facts |= {
+            name.capitalize(): _distinct(one["experiment"][name] for one in rows)
+            for name in ("method", "dataset", "scale", "preset", "seed")
+        }
+        facts |= {
+            "Other fields": "; ".join(_unusual([one["experiment"] for one in rows])) or "all as the scale has them"
+        }
+        versions = (", ".join(f"{name} {version}" for name, version in one["versions"].items()) for one in rows)
+        facts |= {
+            "Trained at commit": _distinct(one["commit"] for one in rows),
+            "Trained with": "; ".join(sorted(set(versions))),
+            "Device": _distinct(one["device"] for one in rows),
+            "Training": f"{sum({one['key']: one['seconds'] for one in rows}.values()) / 60:.1f} min in all",
+            "Runs": " ".join(dict.fromkeys(one["key"] for one in rows)),
+        }
+    else:
+        facts |= {"Runs": "none: nothing was trained for this", "Device": describe_device(find_device())}
+    for name, one in behind["data"].items():
+        facts[f"Data: {name}"] = f"{STATUS[one['status']]}; checksum {one['checksum'][:12]}"
+    lines = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
+    return f"<details class='provenance'><summary>Provenance</summary><dl>{lines}</dl>{LINKS}</details>"
+
+
+def _unusual(experiments: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fields in which ``experiments`` differ from what their scale and the defaults say, each with its values."""
+    found: set[str] = set()
+    for one in experiments:
+        usual = {name: field.default for name, field in Experiment.model_fields.items()} | SCALES[one["scale"]]
+        for name in one.keys() - set(_PLACED):
+            if one[name] != usual[name]:
+                found.add(name)
+    return [f"{name} {_distinct(one[name] for one in experiments)}" for name in sorted(found)]
 
 
 def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str:

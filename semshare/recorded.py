@@ -150,7 +150,7 @@ def _write(path: Path, study: Study, planned: Sequence[Experiment], device: str)
     done = [runs.get(one, device) for one in planned if runs.exists(one)]
     if done:
         content = {"name": study.name, "about": study.about, "planned": len(planned)}
-        content |= {"runs": [_row(run) for run in done], "comparisons": study.compare(done)}
+        content |= {"runs": [row(run) for run in done], "comparisons": study.compare(done)}
         write_json(path, content, indent=1)
 
 
@@ -171,8 +171,8 @@ def load(name: str, folder: Path | None = None) -> Recording:
         raise UserError(f"{path}: damaged recording: {error}") from None
 
 
-def _row(run: Run) -> dict[str, Any]:
-    """A finished run without its history's details and its items."""
+def row(run: Run) -> dict[str, Any]:
+    """A finished run as JSON keeps it: its record and measures, without its history's details and its items."""
     kept = (
         "key",
         "initial_weights",

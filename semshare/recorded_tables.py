@@ -41,6 +41,16 @@ def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(_TITLES.values()))
 
 
+def signs(recording: Recording) -> dict[str, int]:
+    """How many comparisons of each measure there are, and whose intervals lie below or above 0, named for prose."""
+    counts = {}
+    for measure, some in recording.frame().groupby("measure"):
+        counts[f"{measure}_all"] = len(some)
+        counts[f"{measure}_lower"] = int((some["high"] < 0).sum())
+        counts[f"{measure}_raise"] = int((some["low"] > 0).sum())
+    return counts
+
+
 def recorded_table(recording: Recording) -> pd.DataFrame:
     """Recorded runs of Table 1's methods on one dataset, the mean over seeds, beside the paper's values."""
     f1 = [(title, who) for title in ("image F1", "text F1") for who in ("here", "paper")]

@@ -1,4 +1,4 @@
-"""What ``semshare train``, ``semshare eval`` and ``semshare verdicts`` print, for people and as JSON."""
+"""What ``semshare train``, ``grid``, ``eval`` and ``verdicts`` print, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from semshare import protocols, reference
 from semshare.bootstrap import gain_over_random, mean_by_query, scored
 from semshare.data.regions import UNTRAINED
+from semshare.grid import Outcome
 from semshare.runs import Run
 from semshare.verdicts import Verdict, rule, summary
 
@@ -60,6 +61,44 @@ def as_text(result: dict[str, Any]) -> str:
         interval = f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
         lines.append(f"  {direction.upper()} above a random ranking: {interval}")
     return "\n".join([*lines, *(f"  run {run['folder']}" for run in result["runs"])])
+
+
+def grid_report(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """How many of a grid's runs are in which state, and each of them with its measures on test, ready for JSON."""
+    states = [one.state for one in outcomes]
+    listed = []
+    for one in outcomes:
+        row: dict[str, Any] = {"name": one.name, "state": one.state}
+        row["experiment"] = one.experiment.model_dump(mode="json")
+        if one.run is not None:
+            row |= {"status": one.run.dataset.status, "device": one.run.record["device"], "key": one.run.key}
+            row |= {"folder": str(one.run.folder), "seconds": one.run.record["seconds"], "test": one.run.test.numbers()}
+        if one.reason:
+            row["reason"] = one.reason
+        listed.append(row)
+    return {"count": {state: states.count(state) for state in dict.fromkeys(states)}, "runs": listed}
+
+
+def grid_as_text(result: dict[str, Any]) -> str:
+    """``grid_report`` for people: one line a run, with what failed at the end."""
+    lines = []
+    for one in sorted(result["runs"], key=lambda one: one["state"] == "failed"):
+        if test := one.get("test"):
+            said = (
+                f"Micro-F1 image {test['image_f1']:.3f} text {test['text_f1']:.3f}  "
+                f"NDCG@500 I2T {test['i2t']:.3f} T2I {test['t2i']:.3f}  {one['key']}"
+            )
+        else:
+            said = one.get("reason", "")
+        lines.append(f"{one['state']:<8} {one['name']}{': ' if said else ''}{said}")
+    data = dict.fromkeys(
+        f"{one['experiment']['dataset']}: {_data(one['status'], one['experiment']['regions'])}"
+        for one in result["runs"]
+        if "status" in one
+    )
+    scales = ", ".join(dict.fromkeys(one["experiment"]["scale"] for one in result["runs"]))
+    counted = ", ".join(f"{count} {state}" for state, count in result["count"].items())
+    return "\n".join([*lines, f"{counted}; scale {scales}", *data])
 
 
 def protocol_report(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from semshare import bert, cards, evaluation, methods, metrics, protocols, ranking, training
+from semshare import bert, cards, evaluation, methods, metrics, protocols, ranking, together, training
 from semshare.checkout import commit
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
@@ -38,12 +38,14 @@ _READINGS = ("reading-*", "*.evaluation", "*.retrieval")  # what was read with t
 _SOURCES = (
     "data",
     "attention.py",
+    "packing.py",
     "bert.py",
     "model.py",
     "losses.py",
     "methods.py",
     "metrics.py",
     "evaluation.py",
+    "together.py",
     "training.py",
 )
 _FETCHING = ("download.py", "unpack.py", "official.py")  # how files got here; the data's checksum says what they are
@@ -90,8 +92,15 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """``auto`` is CUDA when present, else the CPU; raises :class:`UserError` for one that is not there."""
+    """``auto`` is CUDA when present, else the CPU; of several GPUs, a process launched with others has its own.
+
+    Raises:
+        UserError: a device that is not there.
+    """
     if name == "auto":
+        launched = together.state()
+        if launched is not None:
+            return launched.device
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -253,9 +262,9 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     dataset = _dataset(trained)
     key = run_key(trained, dataset)
     folder = _folder(trained, key)
-    if not (folder / _RECORD).exists():
+    if together.count() > 1 or not (folder / _RECORD).exists():
         folder.mkdir(exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with together.locked(folder / ".lock"):
             if not (folder / _RECORD).exists():
                 _make(trained, method, dataset, folder, key, place, quiet)
     return Run(experiment, folder, json.loads((folder / _RECORD).read_text()))
@@ -274,22 +283,22 @@ def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet
     On a CPU as many are trained at once as it has cores. A run of scale ``smoke`` or ``laptop`` computes in one thread
     wherever it is trained, so its result is the same bit for bit, alone or among others.
     """
-    missing = list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
-    workers = min(len(missing), _cores())
-    if find_device(device).type != "cpu" or workers < 2 or not all(_threads(one) for one in missing):
-        for one in missing:
+    waiting = missing(experiments)
+    workers = 1 if together.count() > 1 else min(len(waiting), cores())
+    if find_device(device).type != "cpu" or workers < 2 or not all(_threads(one) for one in waiting):
+        for one in waiting:
             get(one, device, quiet)
             yield one
         return
-    progress = Progress(f"{len(missing)} runs, {workers} at once", quiet)
+    progress = Progress(f"{len(waiting)} runs, {workers} at once", quiet)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent)
-    with progress.units(len(missing), "run") as advance, pool:
-        waiting = {pool.submit(_train_quietly, one, device): one for one in missing}
+    with progress.units(len(waiting), "run") as advance, pool:
+        submitted = {pool.submit(train_and_read, one, device): one for one in waiting}
         try:
-            for done in as_completed(waiting):
+            for done in as_completed(submitted):
                 done.result()
-                advance(_title(waiting[done]))
-                yield waiting[done]
+                advance(title(submitted[done]))
+                yield submitted[done]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -306,7 +315,7 @@ def find(name: str, root: Path | None = None) -> Run:
         UserError: no such run, several of them, or its dataset is not there or not the one it was trained on.
     """
     folder = Path(name)
-    if not (folder / _RECORD).is_file():
+    if not is_run(folder):
         records = sorted(cache_folder("runs").glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
         finished = [path.parent for path in reversed(records)]
         found = [one for one in finished if one.name.rpartition("-")[2].startswith(name)]
@@ -325,6 +334,11 @@ def find(name: str, root: Path | None = None) -> Run:
     return run
 
 
+def is_run(folder: Path) -> bool:
+    """Whether ``folder`` holds a finished run."""
+    return (folder / _RECORD).is_file()
+
+
 def _listed(names: Sequence[str], most: int = 8) -> str:
     """The first of ``names``, the latest runs', for an error message."""
     if not names:
@@ -335,11 +349,21 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
 
 def exists(experiment: Experiment) -> bool:
     """Whether the run of ``experiment`` is finished, so that :func:`get` is instant."""
+    return (folder_of(experiment) / _RECORD).exists()
+
+
+def missing(experiments: Sequence[Experiment]) -> list[Experiment]:
+    """Those of ``experiments`` that :func:`get` would train, one a training: COCO1K and COCO5K share theirs."""
+    return list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
+
+
+def folder_of(experiment: Experiment) -> Path:
+    """The folder that the run of ``experiment`` is kept in, there already or not; its data is made ready for that."""
     trained = _trained(experiment)
-    return (_folder(trained, run_key(trained, _dataset(trained))) / _RECORD).exists()
+    return _folder(trained, run_key(trained, _dataset(trained)))
 
 
-def _train_quietly(experiment: Experiment, device: str) -> None:
+def train_and_read(experiment: Experiment, device: str) -> None:
     """Train in a process of its own, and read test there too: both are found again by whoever asks next."""
     run = get(experiment, device, quiet=True)
     _ = run.test if experiment.keep == "best" else run.epochs
@@ -366,7 +390,8 @@ def _folder(trained: Experiment, key: str) -> Path:
     return cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -405,13 +430,15 @@ def _make(
     quiet: bool,
 ) -> None:
     """Train, tune the thresholds on dev, write the cards, and the record last: a folder without one is no run."""
-    progress = Progress(_title(experiment), quiet)
+    progress = Progress(title(experiment), quiet)
     weights = bert.describe(experiment)
     if experiment.bert is not None:
         progress.say(f"initial weights: {weights}")
     with _computing(experiment):
         history = training.fit(experiment, method, dataset, folder, device, progress)
         ran_on, threads = describe_device(device), torch.get_num_threads()
+    if not together.is_first():
+        return
     record = {
         "key": key,
         "experiment": json.loads(experiment.to_json()),
@@ -422,6 +449,7 @@ def _make(
         "device": ran_on,
         "commit": commit(),
         "threads": threads,
+        "processes": together.count(),
         "versions": {"python": platform.python_version()} | library_versions(),
         "data": dataset.checksum,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -436,7 +464,7 @@ def _make(
     training.forget_state(folder)
 
 
-def _title(experiment: Experiment) -> str:
+def title(experiment: Experiment) -> str:
     """The run's name on the terminal."""
     weights = f"lambda {experiment.lam:g}, eta {experiment.eta:g}"
     preset = "" if experiment.preset == "paper" else f"preset {experiment.preset}, "

@@ -14,16 +14,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from semshare.data.dataset import PairedDataset
+from semshare import together
+from semshare.data.dataset import Batch, PairedDataset
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
 from semshare.experiment import Experiment
+from semshare.home import whole
 from semshare.methods import Method
 from semshare.model import MODALITIES
 from semshare.progress import Progress
 
 BEST = "best.safetensors"
 _STATE = "training.pt"
+_APART = 2**40  # between the seeds of two processes that train together: more than any (seed, epoch) makes
 
 
 def epoch_checkpoint(folder: Path, epoch: int) -> Path:
@@ -73,10 +76,11 @@ def fit(
                 | {"image_threshold": thresholds.image, "text_threshold": thresholds.text}
                 | {"seconds": time.perf_counter() - start}
             )
-            _keep_best(folder, network, method.selection, history)
-            if experiment.keep == "every-epoch":
-                _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
-            _save_state(folder, network, optimiser, history)
+            if together.is_first():
+                _keep_best(folder, network, method.selection, history)
+                if experiment.keep == "every-epoch":
+                    _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
+                _save_state(folder, network, optimiser, history)
             advance(history[-1])
     return history
 
@@ -100,26 +104,44 @@ def _train_epoch(
     generator = torch.Generator().manual_seed(_epoch_seed(experiment.seed, epoch))
     sums: dict[str, Tensor | float] = defaultdict(float)
     steps = 0
-    with _random_state(_epoch_seed(experiment.seed, epoch)):
+    # Each process drops out other elements: they read other rows.
+    with _random_state(_epoch_seed(experiment.seed, epoch) + together.rank() * _APART):
         for batch in dataset.batches("train", experiment.batch, generator, experiment.pairing):
-            batch = batch.to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
-                outputs = method.read(network, batch, experiment, generator)
-            terms = method.terms(outputs, batch.labels, experiment)
-            loss = torch.stack(list(terms.values())).sum()
-            optimiser.zero_grad()
-            loss.backward()
-            if experiment.text_clip is not None:
-                nn.utils.clip_grad_norm_(network.segments["text"].parameters(), experiment.text_clip)
-            optimiser.step()
+            terms = step(experiment, method, network, optimiser, batch.to(device), generator)
             steps += 1
-            for name, term in (terms | {"loss": loss}).items():
-                sums[name] += term.detach()
+            for name, term in terms.items():
+                sums[name] += term
     means = {name: float(total) / steps for name, total in sums.items()}
     if not all(abs(value) < float("inf") for value in means.values()):
         found = ", ".join(f"{name} {value:g}" for name, value in means.items())
         raise UserError(f"epoch {epoch}: a loss is not finite ({found}); try a smaller learning rate")
     return means
+
+
+def step(
+    experiment: Experiment,
+    method: Method,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """One step on ``batch``, which is where ``network`` is; every loss term and their sum, ``loss``, as they were.
+
+    Processes that train together each read their own rows of ``batch``, and take the same step.
+    """
+    own, hidden = together.own(batch, method.hide(batch, experiment, generator))
+    with torch.autocast(batch.labels.device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
+        outputs = method.read(network, own, hidden)
+    terms = method.terms(together.gather(outputs, len(batch.labels)), batch.labels, experiment)
+    loss = torch.stack(list(terms.values())).sum()
+    optimiser.zero_grad()
+    loss.backward()
+    together.add_gradients(network, len(batch.labels))
+    if experiment.text_clip is not None:
+        nn.utils.clip_grad_norm_(network.segments["text"].parameters(), experiment.text_clip)
+    optimiser.step()
+    return {name: term.detach() for name, term in (terms | {"loss": loss}).items()}
 
 
 def dev_score(row: dict[str, float], modality: str | None = None) -> float:
@@ -149,17 +171,15 @@ def _keep_best(folder: Path, network: nn.Module, selection: str, history: list[d
 
 
 def _save_weights(state: dict[str, Tensor], path: Path) -> None:
-    part = path.with_suffix(".part")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, part)
-    part.replace(path)
+    with whole(path) as part:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, part)
 
 
 def _save_state(
     folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, float]]
 ) -> None:
-    part = folder / (_STATE + ".part")
-    torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, part)
-    part.replace(folder / _STATE)
+    with whole(folder / _STATE) as part:
+        torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, part)
 
 
 def _resume(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,42 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 import torch
+from playwright.sync_api import Browser, sync_playwright
 
+from semshare import book
 from semshare.data import catalogue
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+# Modules whose tests draw scenes, train, build or start processes; single tests elsewhere are marked themselves.
+SLOW = {
+    "test_book",
+    "test_cards",
+    "test_data_page",
+    "test_diagnosis",
+    "test_explorer",
+    "test_grid",
+    "test_hostile",
+    "test_index",
+    "test_leaks",
+    "test_pretrained",
+    "test_recorded",
+    "test_retrieval",
+    "test_runs",
+    "test_samples",
+    "test_study",
+    "test_together",
+    "test_training",
+    "test_verdicts",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the modules in ``SLOW``: `make test-fast` leaves them out."""
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,3 +78,37 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SEMSHARE_HOME", str(folder))
     catalogue.load.cache_clear()  # what other tests loaded came from another home
     return folder
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory, semshare_home: Path) -> Path:
+    """A copy of what the book is made from, so that the checkout's own book stays as it is."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, copy / name)
+    for name in ("book", "notebooks"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("sections", "_build"))
+    return copy
+
+
+@pytest.fixture(scope="session")
+def built(checkout: Path) -> Path:
+    """The HTML folder of the whole book at scale smoke: built once, for all tests that look at it."""
+    return book.build("smoke", root=checkout).parent
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; where it is missing the test is skipped, or fails if SEMSHARE_BROWSER asks for it."""
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        (pytest.fail if os.environ.get("SEMSHARE_BROWSER") else pytest.skip)(
+            "no Chromium found for the browser tests: apt-get install chromium (Debian, Ubuntu)"
+        )
+    quiet = ("quic", "gpu", "background-networking", "component-update", "sync")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--no-first-run", *(f"--disable-{one}" for one in quiet)]
+        )
+        yield chromium
+        chromium.close()

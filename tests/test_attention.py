@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from semshare import attention
+from semshare.packing import Packing
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
@@ -45,19 +46,21 @@ def test_dropout_is_torchs_outside_training() -> None:
     assert torch.equal(attention.Dropout(0.0).train()(values), values)
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("scaling", [None, 0.3])
-def test_attend_equals_torchs_attention(masked: bool, scaling: float | None) -> None:
+@pytest.mark.parametrize("lengths", [[6, 6, 6], [6, 4, 1]], ids=["whole", "padded"])
+def test_attend_equals_torchs_attention_on_padded_items(lengths: list[int]) -> None:
     torch.manual_seed(1)
-    query, key, value = (torch.randn(3, 4, 6, 8, requires_grad=True) for _ in range(3))
-    mask = torch.arange(6) < torch.tensor([6, 4, 1]).view(3, 1, 1, 1) if masked else None
-    found, weights = attention.attend(nn.Module(), query, key, value, mask, scaling=scaling)
-    expected = scaled_dot_product_attention(query, key, value, mask, scale=scaling).transpose(1, 2)
+    padded = [torch.randn(3, 6, 4, 8, requires_grad=True) for _ in range(3)]
+    mask = torch.arange(6) < torch.tensor(lengths).unsqueeze(1)
+    packing = Packing([mask])
+    packed = [packing.pack([one]).transpose(0, 1)[None] for one in padded]
+    found, weights = attention.attend(nn.Module(), *packed, None, packing)
+    query, key, value = (one.transpose(1, 2) for one in padded)
+    expected = scaled_dot_product_attention(query, key, value, mask[:, None, None, :]).transpose(1, 2)[mask]
     assert weights is None
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(found[0], expected)
     for mine, theirs in zip(
-        torch.autograd.grad(found.square().sum(), (query, key, value)),
-        torch.autograd.grad(expected.square().sum(), (query, key, value)),
+        torch.autograd.grad(found.square().sum(), padded),
+        torch.autograd.grad(expected.square().sum(), padded),
         strict=True,
     ):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
@@ -65,10 +68,11 @@ def test_attend_equals_torchs_attention(masked: bool, scaling: float | None) -> 
 
 def test_attend_drops_weights_and_keeps_their_mean() -> None:
     torch.manual_seed(2)
-    query, key = torch.randn(1, 1, 4, 8), torch.randn(1, 1, 6, 8)
+    query, key = torch.randn(1, 1, 6, 8), torch.randn(1, 1, 6, 8)
     value = torch.eye(6).view(1, 1, 6, 6)  # what comes out are the weights themselves
-    plain, _ = attention.attend(nn.Module(), query, key, value, None)
-    several = [attention.attend(nn.Module(), query, key, value, None, dropout=0.2)[0] for _ in range(4000)]
+    packing = Packing([torch.ones(1, 6, dtype=torch.bool)])
+    plain, _ = attention.attend(nn.Module(), query, key, value, None, packing)
+    several = [attention.attend(nn.Module(), query, key, value, None, packing, 0.2)[0] for _ in range(4000)]
     assert any((one == 0).any() for one in several)
     torch.testing.assert_close(torch.stack(several).mean(0), plain, rtol=0, atol=0.025)
 

@@ -21,6 +21,7 @@ from semshare.data.segments import Segments
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.model import BertBlocks, SemanticNetwork
+from semshare.packing import Packing
 
 WEIGHTS, NORM = "model.safetensors", "embeddings.LayerNorm.bias"
 SIZES = {
@@ -65,7 +66,7 @@ def _both(theirs: BertModel, mine: BertBlocks, vectors: Tensor) -> tuple[Tensor,
     layers = len(mine.bert.encoder.layer)
     with torch.inference_mode():
         read = theirs(inputs_embeds=vectors, attention_mask=mask.long(), output_hidden_states=True)
-        return read.hidden_states[layers][mask], mine(segments)[mask]
+        return read.hidden_states[layers][mask], mine([segments], Packing([mask]))
 
 
 # What is loaded

@@ -48,6 +48,7 @@ def test_a_mistake_is_one_message_without_traceback(
     assert all(word in shown.err for word in named), shown.err
 
 
+@pytest.mark.slow
 def test_train_prints_json_alone_on_standard_output(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,6 +62,7 @@ def test_train_prints_json_alone_on_standard_output(
     assert "at 0.5" not in capsys.readouterr().out, "it means nothing to Ours"
 
 
+@pytest.mark.slow
 def test_train_takes_a_preset(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--dataset", "scenes-flickr25k", "--scale", "smoke", "--preset", "released", "--epochs", "1")
     assert run(monkeypatch, "train", *arguments, "--json") == 0
@@ -78,6 +80,7 @@ def test_an_unknown_preset_is_told_with_the_known_ones(
     assert all(word in shown.err for word in ("theirs", "paper", "released"))
 
 
+@pytest.mark.slow
 def test_eval_reads_named_protocols_off_a_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +115,7 @@ def test_eval_reads_named_protocols_off_a_run(
         assert all(word in error.err for word in named), error.err
 
 
+@pytest.mark.slow
 def test_several_splits_of_real_photographs_report_their_mean(
     realdata: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

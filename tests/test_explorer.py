@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 import torch
 from axe_core_python.sync_playwright import Axe
-from browser import offline_context
 from IPython.display import HTML
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -221,13 +220,14 @@ def test_a_dataset_without_pictures_ships_none(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[Any]:
-    with offline_context(viewport={"width": 1200, "height": 900}) as context:
-        yield context
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
+    yield context
+    context.close()
 
 
 @pytest.fixture
-def page(context: Any, site: Path) -> Iterator[Page]:
+def page(context: BrowserContext, site: Path) -> Iterator[Page]:
     """The explorer opened as a file; at the end no error was logged and no hostile text had run."""
     page, errors = context.new_page(), []
     page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
@@ -448,12 +448,14 @@ def test_nothing_is_wider_than_a_phone(page: Page, site: Path, state: str) -> No
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(page: Page, site: Path, theme: str) -> None:
+    dark = (
+        "html[data-theme=dark] { background: #121212; --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af; "
+        "--pst-color-surface: #29313d; --pst-color-background: #121212; --pst-color-primary: #528fe4 }"
+    )
     for state in ("ask=text&row=3&beside=other", "ask=image&row=1", "ask=words&words=a+dog+zzz"):
         show(page, site, f"dataset=toy-captions&{state}")
         page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-        dark = "html[data-theme=dark] { background: #121212; --pst-color-text-base: #ced6dd; "
-        page.add_style_tag(content=f"{dark} --pst-color-text-muted: #9ca4af; --pst-color-surface: #29313d;"
-                           "--pst-color-background: #121212; --pst-color-primary: #528fe4 }")  # fmt: skip
+        page.add_style_tag(content=dark)
         found = Axe().run(page, context=".explorer")
         assert len(found["passes"]) > 10, "it looked"
         assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []

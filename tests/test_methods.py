@@ -245,7 +245,7 @@ def test_dscmrs_loss_and_gradient_through_its_network_too() -> None:
     torch.manual_seed(0)
     batch = _batch(5)
     network = methods.get("dscmr").network(_experiment("dscmr", width=4, feed_forward=6), _dataset())
-    outputs = methods.get("dscmr").read(network, batch, _experiment("dscmr"), torch.Generator())
+    outputs = methods.get("dscmr").read(network, batch, {})
     loss = _total(outputs, batch.labels)
     loss.backward()
 
@@ -319,7 +319,8 @@ def test_ours_reads_one_masked_pass_at_any_lambda(lam: float) -> None:
     network = method.network(experiment, _dataset()).eval()
     batch = _batch()
     first, same, other = (
-        method.read(network, batch, experiment, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+        method.read(network, batch, method.hide(batch, experiment, torch.Generator().manual_seed(seed)))
+        for seed in (0, 0, 1)
     )
     assert 0 < len(first["image"].targets) < 40 and len(first["text"].context) == len(first["text"].targets) > 0
     assert torch.equal(first["image"].embedding, same["image"].embedding)
@@ -334,7 +335,8 @@ def test_a_step_of_each_method_lowers_its_loss(method: str) -> None:
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 2e-3)
     values = []
     for _ in range(8):
-        outputs = chosen.read(network, batch, experiment, torch.Generator().manual_seed(0))
+        hidden = chosen.hide(batch, experiment, torch.Generator().manual_seed(0))
+        outputs = chosen.read(network, batch, hidden)
         loss = torch.stack(list(chosen.terms(outputs, batch.labels, experiment).values())).sum()
         optimiser.zero_grad()
         loss.backward()

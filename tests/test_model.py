@@ -14,6 +14,7 @@ from semshare.data.dataset import pad_words
 from semshare.data.segments import Segments, draw_hidden
 from semshare.experiment import Experiment
 from semshare.model import BertBlocks, DSCMRNetwork, PreNormBlocks, SemanticNetwork
+from semshare.packing import Packing
 
 FEATURES, CLASSES, WORDS, LABELS, WIDTH = 10, 11, 30, 6, 16
 SIZES = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "epochs": 1, "learning_rate": 1e-3}
@@ -163,6 +164,12 @@ def _embedded(kind: str, lengths: list[int], longest: int) -> Segments:
     return Segments(torch.randn(*shape, WIDTH), places, mask, torch.full(shape, -1))
 
 
+def _states(encoder: torch.nn.Module, segments: Segments) -> Tensor:
+    """The hidden states [B, L, d] of one batch, 0 on padding."""
+    packing = Packing([segments.mask])
+    return packing.unpack(encoder([segments], packing))[0]
+
+
 @pytest.mark.parametrize(("layers", "place_weight"), [(1, 1.0), (2, 1.0), (1, 0.25)])
 @pytest.mark.parametrize("kind", ["regions", "words"])
 def test_shared_encoder_equals_a_slow_loop(kind: str, layers: int, place_weight: float) -> None:
@@ -171,7 +178,7 @@ def test_shared_encoder_equals_a_slow_loop(kind: str, layers: int, place_weight:
     lengths = [3, 5]
     segments = _embedded(kind, lengths, 5)
     with torch.inference_mode():
-        found = encoder(segments)
+        found = _states(encoder, segments)
         for row, length in enumerate(lengths):
             # Regions all stand at place 0.
             where = [0] * length if kind == "regions" else list(range(length))
@@ -189,13 +196,48 @@ def test_pre_norm_blocks_equal_a_slow_loop(kind: str, layers: int, place_weight:
     lengths = [3, 5]
     segments = _embedded(kind, lengths, 5)
     with torch.inference_mode(mode == "evaluation"):
-        found = encoder(segments).detach()
+        found = _states(encoder, segments).detach()
     for row, length in enumerate(lengths):
         # Regions have no place but their box.
         where = None if kind == "regions" else list(range(length))
         slow = _slow_pre_norm(encoder, segments.features[row, :length], where, place_weight, heads=4)
         torch.testing.assert_close(found[row, :length], torch.tensor(slow), rtol=0, atol=2e-5)
     assert (found >= 0).all() and (found[segments.mask] == 0).any(), "a ReLU stands at the end"
+
+
+def test_pre_norm_blocks_equal_torchs_own() -> None:
+    """``nn.TransformerEncoder`` with the same weights, on padded batches and without packing."""
+    torch.manual_seed(2)
+    fields = {"block": "pre-ln", "layers": 2, "dropout": 0.0, "width": WIDTH, "feed_forward": 48}
+    encoder, segments = _moved(PreNormBlocks(_experiment(**fields))), _embedded("regions", [3, 5, 1], 5)
+    block = torch.nn.TransformerEncoderLayer(WIDTH, 4, 48, 0.0, batch_first=True, norm_first=True)
+    plain = torch.nn.TransformerEncoder(block, 2, norm=torch.nn.LayerNorm(WIDTH), enable_nested_tensor=False)
+    plain.load_state_dict(encoder.blocks.state_dict())
+    expected = torch.relu(plain(segments.features, src_key_padding_mask=~segments.mask))
+    found = _states(encoder, segments)
+    torch.testing.assert_close(found[segments.mask], expected[segments.mask], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("block", ["post-ln", "pre-ln"])
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "one a modality"])
+def test_reading_both_modalities_in_one_call_equals_reading_each(shared: bool, block: str) -> None:
+    network = _network(shared, block=block)
+    segments = {"image": _regions([4, 9, 1], 9), "text": pad_words([[1, 7, 8, 2], [1, 9, 10, 11, 12, 2], [1, 2]])}
+    hidden = {"image": segments["image"].mask & (torch.arange(9) % 2 == 0), "text": segments["text"].targets == 10}
+    together = network.read(segments, hidden)
+    gradients = []
+    for outputs in (together, {name: network(name, segments[name], hidden[name]) for name in segments}):
+        for name in ("embedding", "scores", "probabilities", "common", "context"):
+            for modality in segments:
+                found, expected = getattr(outputs[modality], name), getattr(together[modality], name)
+                torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+        assert all(torch.equal(outputs[one].targets, together[one].targets) for one in segments)
+        network.zero_grad()
+        sum(one.embedding.square().sum() + one.context.square().sum() for one in outputs.values()).backward()
+        gradients.append({name: one.grad.clone() for name, one in network.named_parameters() if one.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-4, atol=1e-4, msg=name)
 
 
 def test_pre_norm_blocks_begin_with_glorots_uniform_weights() -> None:
@@ -274,7 +316,7 @@ def test_padding_that_is_read_counts_like_a_segment() -> None:
         output = network("text", words)
         embedded = network.segments["text"](words)
         assert not embedded.features[0, 4:].any(), "the GRU stops at a text's end"
-        states = network.encoders["both"](replace(embedded, mask=torch.ones_like(embedded.mask)))
+        states = _states(network.encoders["both"], replace(embedded, mask=torch.ones_like(embedded.mask)))
         tokens = torch.sigmoid(network.classifiers["both"](states))
         torch.testing.assert_close(output.probabilities, tokens.mean(1))
         torch.testing.assert_close(output.embedding, torch.nn.functional.normalize(tokens, dim=-1).mean(1))
@@ -323,7 +365,7 @@ def test_scores_are_the_mean_of_unit_vectors_over_classes() -> None:
     network, batch = _network(), _regions([5, 2], 5)
     with torch.inference_mode():
         output = network("image", batch)
-        states = network.encoders["both"](network.segments["image"](batch))
+        states = _states(network.encoders["both"], network.segments["image"](batch))
         for row, length in enumerate([5, 2]):
             tokens = torch.sigmoid(network.classifiers["both"](states[row, :length]))
             unit = tokens / tokens.norm(dim=1, keepdim=True)
@@ -427,8 +469,8 @@ def test_without_weight_a_words_place_is_nothing_to_the_blocks() -> None:
         segments = _embedded("words", [5], 5)
         order = torch.tensor([3, 0, 4, 1, 2])
         with torch.inference_mode():
-            states = encoder(segments)
-            moved = encoder(segments.with_features(segments.features[:, order]))
+            states = _states(encoder, segments)
+            moved = _states(encoder, segments.with_features(segments.features[:, order]))
         torch.testing.assert_close(moved, states[:, order], rtol=0, atol=1e-5)
 
 

@@ -32,7 +32,7 @@ from semshare.data.source import Item, Source
 from semshare.data.store import FeatureStore
 from semshare.data.words import Vocabulary, tokenise, train_word2vec
 from semshare.errors import UserError
-from semshare.home import cache_folder, code_digest, home
+from semshare.home import cache_folder, code_digest, home, whole
 from semshare.progress import Progress
 
 REGION_NAMES = (*EXTRACTORS, "simulated")
@@ -280,7 +280,6 @@ def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> 
     path = cache_folder("words") / f"{digest}.npy"
     with FileLock(f"{path}.lock"):
         if not path.exists():
-            part = path.with_suffix(".part.npy")
-            np.save(part, train_word2vec(texts, vocabulary, seed))
-            part.replace(path)
+            with whole(path) as part, open(part, "wb") as file:
+                np.save(file, train_word2vec(texts, vocabulary, seed))
         return np.load(path, allow_pickle=False)

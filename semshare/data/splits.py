@@ -14,6 +14,7 @@ from typing import Any
 
 from semshare.data.source import SPLITS, Split
 from semshare.errors import UserError
+from semshare.home import whole
 
 SHIPPED = Path(__file__).parent / "manifests"
 RULE = "ids ranked by sha256 of 'seed/id': dev first, then test, the rest train"
@@ -58,9 +59,8 @@ def manifest(dataset: str, seed: int, splits: Mapping[str, Split]) -> dict[str, 
 def write_manifest(path: Path, dataset: str, seed: int, splits: Mapping[str, Split]) -> None:
     """Write the manifest of a split to ``path``, in one move."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(manifest(dataset, seed, splits), separators=(",", ":")) + "\n")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(json.dumps(manifest(dataset, seed, splits), separators=(",", ":")) + "\n")
 
 
 def shipped(dataset: str, seed: int) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from semshare.errors import UserError
+from semshare.home import write_json
 
 _INDEX = "index.json"
 _PARTIAL = "partial.json"
@@ -204,9 +205,7 @@ class StoreWriter:
         content = {"shape": self._shape, "meta": self._meta, "shards": self._shards, "skipped": self.skipped}
         if name == _PARTIAL:
             content["job"] = self._job
-        part = self.folder / (name + ".part")
-        part.write_text(json.dumps(content))
-        part.replace(self.folder / name)
+        write_json(self.folder / name, content)
 
     def _resume(self) -> bool:
         """Take over the whole shards of the same job; False when there are none that fit."""

@@ -1,0 +1,90 @@
+"""What the README, CONTRIBUTING and the hooks tell people to type exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from semshare import cli, grid
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+BLOCKS = [block for text in TEXT.values() for block in re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)]
+LINES = [line.strip() for block in BLOCKS for line in block.splitlines()]
+SPANS = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", "\n".join(TEXT.values()))
+COMMANDS = [line for line in LINES if line.startswith(".venv/bin/semshare")]
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+MADE = [one for one in [*LINES, *SPANS] if one == "make" or one.startswith("make ")]
+
+
+def _words(line: str) -> list[str]:
+    return shlex.split(line, comments=True)
+
+
+def _mistake(line: str) -> str:
+    """What the command line would object to in ``line``, which is parsed and not called; empty where nothing."""
+    command, words = typer.main.get_command(cli.app), _words(line)[1:]
+    while commands := getattr(command, "commands", None):
+        if not words or words[0] not in commands:
+            return f"no such subcommand: {words[:1]}"
+        command, words = commands[words[0]], words[1:]
+    try:
+        command.make_context(command.name, [*words])
+    except Exception as error:  # Typer's own, or click's in older versions
+        return error.format_message()
+    return ""
+
+
+@pytest.mark.parametrize("line", COMMANDS, ids=lambda line: " ".join(_words(line)[1:]))
+def test_a_command_has_this_subcommand_and_these_options(line: str) -> None:
+    assert _mistake(line) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("semshare trian", "no such subcommand: ['trian']"),
+        ("semshare data", "no such subcommand: []"),
+        ("semshare train --datset x", "No such option: --datset"),
+        ("semshare train --dataset x --scale tiny", "tiny"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(line: str, expected: str) -> None:
+    assert expected in _mistake(line)
+
+
+@pytest.mark.parametrize("line", MADE)
+def test_a_make_target_exists(line: str) -> None:
+    wanted = [word for word in _words(line)[1:] if "=" not in word]
+    assert set(wanted) <= TARGETS, line
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(COMMANDS) >= 20 and len(MADE) >= 8 and {"book", "test", "lint", "test-fast"} <= TARGETS
+
+
+def test_the_readmes_grid_can_be_planned() -> None:
+    (text,) = [block for block in BLOCKS if block.startswith("# grid.yaml")]
+    experiments = grid.plan([yaml.safe_load(text)])
+    assert {one.method for one in experiments} == {"independent", "dscmr", "ours+con", "ours"}
+    assert len(experiments) == 2 * 3 * (1 + 1 + 3 + 3)
+
+
+def test_every_target_is_in_the_help_and_phony() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M).group(1).split())
+    assert phony == TARGETS
+    assert set(re.findall(r"^([a-z-]+):.*## ", makefile, re.M)) == TARGETS
+
+
+def test_the_hooks_fetch_nothing() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [one["repo"] for one in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        assert hook["language"] == "system" and hook["entry"].startswith(".venv/bin/")
+        assert all((ROOT / word).exists() for word in hook["entry"].split() if word.startswith("tests/"))
