@@ -22,6 +22,7 @@ from semshare.provenance import DRAWER, LINKS, WALL_TIME
 
 FILES = "files"  # the folder of what is shipped beside the pages
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
+_SOURCE = "# where it comes from"  # of a drawer's cell: myst-nb leaves out a cell without any
 _THUMBNAIL = (640, 360)  # pixels
 _LINKS = (
     f"<p><a href='{FILES}/{{file}}' download>Raw data (JSON)</a> · "
@@ -109,7 +110,9 @@ def fill_drawers(executed: NotebookNode, name: str, folder: Path) -> None:
                 output.data["text/html"] = output.data["text/html"].replace(LINKS, links)
                 cell.outputs.remove(output)
                 tags = [*cell.metadata.get("tags", []), "remove-input"]
-                own = nbformat.v4.new_code_cell(metadata={"tags": tags}, outputs=[output], id=f"drawer-{number}")
+                own = nbformat.v4.new_code_cell(
+                    _SOURCE, metadata={"tags": tags}, outputs=[output], id=f"drawer-{number}"
+                )
                 cells.append(own)
     executed.cells = cells
 

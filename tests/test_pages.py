@@ -56,7 +56,7 @@ def test_a_drawer_gets_a_cell_its_data_and_its_links(tmp_path: Path) -> None:
     pages.fill_drawers(notebook, "07_x", tmp_path)
     _, figure, own = notebook.cells
     assert figure.outputs == [picture], "one output, so one caption"
-    assert own.metadata.tags == ["remove-input"] and own.source == ""
+    assert own.metadata.tags == ["remove-input"] and own.source
     shown = own.outputs[0]
     assert "href='files/07_x-1.json'" in shown.data["text/html"] and LINKS not in shown.data["text/html"]
     assert "href='../../_sources/book/sections/07_x.ipynb'" in shown.data["text/html"]
