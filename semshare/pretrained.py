@@ -146,7 +146,7 @@ class PretrainedModel(ModelHubMixin):
         Args:
             save_directory: the folder.
             push_to_hub: whether to upload it as well, as ``repo_id`` (the folder's name by default).
-            options: for :meth:`push_to_hub`.
+            options: for ``push_to_hub``.
 
         Raises:
             UserError: the folder holds something else, or cannot be written; what was there stays.
@@ -180,7 +180,7 @@ class PretrainedModel(ModelHubMixin):
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hex digits of all that decides an embedding: configuration, weights, words, and the code that reads."""
+        """64 hex digits that stand for all that decides an embedding, configuration, weights, words and reading code."""
         return hashlib.sha256(f"{self.config.model_dump_json()} {_CODE}".encode()).hexdigest()
 
     def words_of(self, text: str) -> tuple[list[str], list[str]]:

@@ -161,7 +161,7 @@ class Retriever:
 
     @property
     def about(self) -> str:
-        """One line: the model, what its data is, its scale, and how many items are searched."""
+        """A line about the model, what its data is, its scale, and how many items are searched."""
         config, count = self.model.config, sum(len(index) for index, _ in self._collections.values())
         return f"{self.model.title}, {cards.STATUS[config.status]}, scale {config.experiment.scale}; {count:,} items"
 
