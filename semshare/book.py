@@ -30,6 +30,7 @@ from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
 from semshare.errors import UserError
 from semshare.progress import MARK
+from semshare.provenance import minutes
 from semshare.runs import describe_device, find_device, library_versions
 
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
@@ -222,7 +223,7 @@ def _execute(
     nbformat.write(executed, part)
     part.replace(target)
     working.unlink(missing_ok=True)
-    print(f"{title}: done in {pages.minutes(seconds)}", flush=True)
+    print(f"{title}: done in {minutes(seconds)}", flush=True)
 
 
 def _digest(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) -> str:
