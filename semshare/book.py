@@ -32,7 +32,7 @@ from semshare.errors import UserError
 from semshare.explorer import DATA_FOLDER, FILES
 from semshare.parameters import Given
 from semshare.progress import MARK
-from semshare.provenance import DATA
+from semshare.provenance import DATA, minutes
 from semshare.runs import describe_device, find_device, library_versions
 
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
@@ -264,7 +264,7 @@ def _execute(
     nbformat.write(executed, part)
     part.replace(target)
     working.unlink(missing_ok=True)
-    print(f"{title}: done in {pages.minutes(seconds)}", flush=True)
+    print(f"{title}: done in {minutes(seconds)}", flush=True)
 
 
 def _has_files(root: Path, executed: Path) -> bool:

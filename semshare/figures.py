@@ -258,10 +258,14 @@ def found_pictures(found: Sequence[Found], about: str) -> Figure:
 def classification(table: pd.DataFrame) -> Figure:
     """Table 1 drawn: ``tables.classification_table`` with a panel a dataset, a row a method, the paper's in grey."""
     datasets = list(dict.fromkeys(table.index.get_level_values(0)))
+    columns = min(len(datasets), 2)
+    lines = -(-len(datasets) // columns)
     figure, axes = _subplots(
-        1, len(datasets), figsize=(1 + 2.6 * len(datasets), 3), sharey=True, squeeze=False, layout="constrained"
+        lines, columns, figsize=(1 + 4 * columns, 0.4 + 2.4 * lines), sharey=True, squeeze=False, layout="constrained"
     )
-    for axis, dataset in zip(axes.flat, datasets, strict=True):
+    for axis in axes.flat[len(datasets) :]:
+        axis.set_axis_off()
+    for axis, dataset in zip(axes.flat, datasets, strict=False):
         rows = table.loc[dataset].iloc[::-1]
         for shift, modality, mark in ((0.14, "image", "o"), (-0.14, "text", "s")):
             here, colour = rows[modality], _QUANTITIES[f"{modality}_f1"][1]

@@ -18,7 +18,7 @@ from PIL import Image
 from semshare.errors import UserError
 from semshare.home import write_json
 from semshare.progress import MARK
-from semshare.provenance import DRAWER, LINKS, WALL_TIME
+from semshare.provenance import DRAWER, LINKS, WALL_TIME, minutes
 
 FILES = "files"  # the folder of what is shipped beside the pages
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
@@ -38,11 +38,6 @@ def record(executed: Path) -> dict[str, Any]:
 def set_record(executed: NotebookNode, made_from: dict[str, Any]) -> None:
     """Write what :func:`record` reads."""
     executed.metadata[_RECORD] = made_from
-
-
-def minutes(seconds: float) -> str:
-    """A duration for readers."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
 
 
 def scrub(executed: NotebookNode, seconds: float) -> None:

@@ -106,7 +106,7 @@ def show(shown: object, made_of: Recording | Sequence[Run | PairedDataset] = ())
 def _drawer(behind: Mapping[str, Any]) -> str:
     """HTML that unfolds to the facts in ``behind``, each escaped."""
     rows, here = behind["runs"], ", ".join(f"{name} {version}" for name, version in behind["versions"].items())
-    facts = {"Made at commit": behind["commit"], "with": here}
+    facts = {"Made at commit": behind["commit"], "Made with": here}
     if rows:
         facts |= {
             name.capitalize(): _distinct(one["experiment"][name] for one in rows)
@@ -120,7 +120,7 @@ def _drawer(behind: Mapping[str, Any]) -> str:
             "Trained at commit": _distinct(one["commit"] for one in rows),
             "Trained with": "; ".join(sorted(set(versions))),
             "Device": _distinct(one["device"] for one in rows),
-            "Training": f"{sum({one['key']: one['seconds'] for one in rows}.values()) / 60:.1f} min in all",
+            "Training": f"{minutes(sum({one['key']: one['seconds'] for one in rows}.values()))} in all",
             "Runs": " ".join(dict.fromkeys(one["key"] for one in rows)),
         }
     else:
@@ -129,6 +129,11 @@ def _drawer(behind: Mapping[str, Any]) -> str:
         facts[f"Data: {name}"] = f"{STATUS[one['status']]}; checksum {one['checksum'][:12]}"
     lines = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     return f"<details class='provenance'><summary>Provenance</summary><dl>{lines}</dl>{LINKS}</details>"
+
+
+def minutes(seconds: float) -> str:
+    """A duration for readers."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
 
 
 def _unusual(experiments: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -13,7 +13,8 @@ import torch
 from semshare.cards import STATUS
 from semshare.data.regions import UNTRAINED
 from semshare.markdown import table, text
-from semshare.pages import minutes, record
+from semshare.pages import record
+from semshare.provenance import minutes
 from semshare.runs import library_versions
 
 _SHOWN = ("torchvision", "numpy", "papermill", "jupyter-book", "semshare")  # beside those that decide a result
