@@ -68,7 +68,7 @@ def page(sections: Sequence[Path]) -> str:
         "What the sections were executed on and with. A run that was trained elsewhere or earlier says so in the "
         "drawer under the figure or table that shows it.",
         _facts_table({section: one.get("machine", {}) for section, one in executed.items()}),
-        _facts_table({section: one.get("versions", {}) for section, one in executed.items()}),
+        _facts_table({section: _in_a_line(one.get("versions", {})) for section, one in executed.items()}),
         "## The data",
         "What the sections were made from. The checksum covers ids, texts, labels, splits and regions: equal digits "
         "are equal data.",
@@ -88,6 +88,11 @@ def _facts_table(facts: dict[Path, dict[str, str]]) -> str:
         for some, those in sharing.items()
     ]
     return table((*head, "sections"), rows)
+
+
+def _in_a_line(found: dict[str, str]) -> dict[str, str]:
+    """Versions as one fact: their names are too many for columns."""
+    return {"versions": ", ".join(f"{name} {version}" for name, version in found.items())} if found else {}
 
 
 def _data_rows(executed: dict[Path, dict]) -> Iterable[tuple[str, ...]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,6 +155,31 @@ def test_the_search_finds_words_from_the_folder(watched: Watched) -> None:
     found = page.locator("#search-results li a").all_inner_texts()
     assert any("What the consistency loss does" in one for one in found), found
     assert not watched.complaints and not watched.outside()
+
+
+def test_a_page_is_printed_light_and_alone(watched: Watched) -> None:
+    page = watched.open("book/sections/01_consistency")
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    shown = "() => ['.bd-sidebar-primary', '.bd-header-article', 'details.provenance', 'main h1'].map(one => "
+    shown += "document.querySelector(one).checkVisibility())"
+    assert page.evaluate(shown) == [True, True, True, True]
+    page.emulate_media(media="print")
+    assert page.evaluate(shown) == [False, False, False, True]
+    themes = "event => { window.dispatchEvent(new Event(event)); return document.documentElement.dataset.theme }"
+    assert [page.evaluate(themes, event) for event in ("beforeprint", "afterprint")] == ["light", "dark"]
+    wide = page.evaluate("[...document.images].filter(one => one.width > document.documentElement.clientWidth).length")
+    assert wide == 0 and len(page.pdf(format="A4")) > 10_000
+
+
+def test_a_drawer_opens_by_keyboard_and_its_data_is_there(watched: Watched, html: Path) -> None:
+    page = watched.open("book/sections/01_consistency")
+    summary = page.locator("details.provenance > summary").first
+    summary.focus()
+    page.keyboard.press("Enter")
+    drawer = page.locator("details.provenance").first
+    assert drawer.evaluate("one => one.open") and drawer.locator("dl").is_visible()
+    link = drawer.locator("a").first.get_attribute("href")
+    assert json.loads((html / "book" / "sections" / link).read_text())["runs"]
 
 
 def test_every_section_offers_its_notebook(html: Path) -> None:
