@@ -25,7 +25,7 @@ from distributed import Client, Nanny, Scheduler, SpecCluster, as_completed
 from distributed.scheduler import KilledWorker
 from distributed.utils import silence_logging_cmgr
 
-from semshare import methods, runs
+from semshare import methods, runs, yaml_file
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.experiment import Experiment, default_precision
@@ -58,12 +58,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: no such file, no YAML, or something else than that in it.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    content = yaml_file.read(path)
     grids = content if isinstance(content, list) else [content]
     for grid in grids:
         if not isinstance(grid, dict):

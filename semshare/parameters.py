@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from IPython import get_ipython
 from IPython.display import HTML
 from pydantic import Field, TypeAdapter, ValidationError
 
+from semshare import yaml_file
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.experiment import Preset, Scale
@@ -119,12 +119,7 @@ def read(path: Path, notebooks: Mapping[str, Sequence[str]]) -> list[Given]:
         UserError: no such file, no YAML; a parameter or notebook that does not exist, a value of the wrong type; a
             book without a name of its own in a list.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    content = yaml_file.read(path)
     listed = content if isinstance(content, list) else [content]
     books = [_given(one, notebooks, f"{path}: ", named=isinstance(content, list)) for one in listed]
     if twice := sorted({one.name for one in books if [other.name for other in books].count(one.name) > 1}):
