@@ -180,7 +180,7 @@ class PretrainedModel(ModelHubMixin):
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hex digits that stand for all that decides an embedding: changed weights, words or code change them."""
+        """64 hex digits that stand for all that decides an embedding; other weights or words, other digits."""
         return hashlib.sha256(f"{self.config.model_dump_json()} {_CODE}".encode()).hexdigest()
 
     def words_of(self, text: str) -> tuple[list[str], list[str]]:

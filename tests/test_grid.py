@@ -305,7 +305,7 @@ def test_ctrl_c_ends_quietly_without_orphans_and_the_next_call_goes_on(another_h
         time.sleep(0.05)
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)  # a loaded machine ends workers slowly
     assert process.returncode not in (0, 2) and "Traceback" not in err, err
     assert out == "" and len(err.splitlines()) <= 3, err
     _, alive = psutil.wait_procs(children, timeout=5)
