@@ -35,3 +35,13 @@ def test_every_difference_of_the_presets_has_a_row() -> None:
     table = recorded_tables.preset_differences()
     assert table.index.tolist() == [one.field for one in DIFFERENCES]
     assert table.loc["text_clip"].tolist()[:2] == ["none", "2.0"] and table.loc["ranking", "taken"] == "on captions"
+
+
+def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
+    ends = [(-0.2, -0.1), (-0.1, 0.1), (0.0, 0.1), (0.1, 0.2), (0.2, 0.3)]
+    rows = [{"measure": "image_f1", "low": low, "value": (low + high) / 2, "high": high} for low, high in ends]
+    rows += [{"measure": "i2t", "low": -1.0, "value": 0.0, "high": 1.0}]
+    found = recorded_tables.signs(Recording("r", "", 0, [], rows))
+    assert found == {
+        "image_f1_all": 5, "image_f1_lower": 1, "image_f1_raise": 2, "i2t_all": 1, "i2t_lower": 0, "i2t_raise": 0
+    }  # fmt: skip
