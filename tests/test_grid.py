@@ -298,6 +298,8 @@ def test_ctrl_c_ends_quietly_without_orphans_and_the_next_call_goes_on(another_h
     process = subprocess.Popen(
         [*command, "--device", "cpu"], env=environment, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # What a shell starts in the background ignores the signal, these tests among it, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not all((folder / "training.pt").exists() for folder in folders):
