@@ -160,7 +160,7 @@ def test_the_search_finds_words_from_the_folder(watched: Watched) -> None:
 def test_a_page_is_printed_light_and_alone(watched: Watched) -> None:
     page = watched.open("book/sections/01_consistency")
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    shown = "() => ['.bd-sidebar-primary', '.bd-header-article', 'details.provenance', 'main article h1'].map(one => "
+    shown = "() => ['.bd-sidebar-primary', '.bd-header-article', 'details.provenance', 'main article h2'].map(one => "
     shown += "document.querySelector(one).checkVisibility())"
     assert page.evaluate(shown) == [True, True, True, True]
     page.emulate_media(media="print")

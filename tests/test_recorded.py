@@ -69,7 +69,7 @@ def test_a_recording_holds_no_path_of_this_machine(folder: Path, semshare_home: 
 def test_a_recorded_checkpoint_has_a_name_and_no_place() -> None:
     run = runs.get(_plan(None, "cpu")[0], "cpu", quiet=True)
     begun = replace(run, experiment=run.experiment.change(bert="/home/me/models/small-bert"))
-    row = recorded._row(begun)
+    row = recorded.row(begun)
     assert row["experiment"]["bert"] == "models/small-bert" and "/home" not in json.dumps(row)
     assert row["initial_weights"] == "random"
 
