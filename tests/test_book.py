@@ -24,6 +24,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 RECORDED = ("07_presets", "09_flickr25k")  # they show what was recorded, whatever they are asked for
 PICTURES = {"00": 3, "01": 1, "02": 1, "03": 1, "04": 3, "05": 1, "06": 2, "07": 1, "08": 2, "09": 2, "10": 1}
+SECTIONS = [name for name in NAMES if name != "11_explorer"]  # what says and judges; there readers ask themselves
 LIVE = [name for name in NAMES if name not in RECORDED]
 
 
@@ -108,7 +109,7 @@ def test_sections_have_no_errors_progress_lines_or_images_without_alt(built: Pat
     assert len(images) == PICTURES.get(name[:2], 0)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SECTIONS)
 def test_under_every_figure_and_table_is_a_drawer_with_its_data(built: Path, name: str) -> None:
     outputs = page(built, name).select("main .cell_output")
     shown = [one for one in outputs if one.select("img, table")]
@@ -122,13 +123,13 @@ def test_under_every_figure_and_table_is_a_drawer_with_its_data(built: Path, nam
             assert ("table" in data) == bool(output.select("table")) and links[1].endswith(f"{name}.ipynb")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SECTIONS)
 def test_every_section_opens_with_what_the_paper_says_and_ends_with_a_verdict(built: Path, name: str) -> None:
     main = page(built, name).select_one("main article")
     opening = " ".join(main.select_one("h1 ~ blockquote, section > blockquote").get_text().split())
     assert opening.startswith("The paper") or any(claim in opening for claim in reference.CLAIMS.values()), opening
     last = main.select("h2")[-1].get_text()
-    assert last.startswith(("Verdict", "Every test"))
+    assert last.startswith(("Verdict", "Why not"))
 
 
 def test_figures_and_equations_are_numbered_and_referred_to(built: Path) -> None:
@@ -138,7 +139,7 @@ def test_figures_and_equations_are_numbered_and_referred_to(built: Path) -> None
         numbers += [int(one.get_text().split()[-1]) for one in main.select("figcaption .caption-number")]
         referred = {link["href"] for link in main.select("a.reference.internal[href^='#fig-']")}
         assert {f"#{one['id']}" for one in main.select("figure[id^='fig-']")} <= referred, name
-    assert len(numbers) == len(set(numbers)) == 17
+    assert len(numbers) == len(set(numbers)) == sum(PICTURES.values())
     assert page(built, "01_consistency").select("a.reference.internal[href='#equation-eq-consistency']")
 
 
@@ -188,7 +189,7 @@ def test_the_sections_show_rows_of_that_table(built: Path) -> None:
 def test_the_front_page_has_a_picture_of_every_section(built: Path) -> None:
     front = BeautifulSoup((built / "book" / "index.html").read_text(), "html.parser")
     cards = [card for card in front.select(".sd-card") if card.select("img.sd-card-img-top")]
-    assert len(cards) == len(NAMES)
+    assert len(cards) == len(SECTIONS)
     for card in cards:
         image, link = card.select_one("img"), card.select_one("a.sd-stretched-link")["href"]
         assert Path(link).stem in NAMES and len(image["alt"]) > 20
