@@ -7,6 +7,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import sphinx_book_theme
+from jinja2 import Environment, FileSystemLoader
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,3 +42,15 @@ def test_sections_alone_have_them(launch: ModuleType, page: str, groups: int) ->
     context = {"header_buttons": []}
     launch.add_buttons(app, page, "page.html", context, None)
     assert len(context["header_buttons"]) == groups
+
+
+def test_the_theme_can_draw_them(launch: ModuleType) -> None:
+    context = {"header_buttons": []}
+    app = SimpleNamespace(config=SimpleNamespace(html_theme_options={"repository_url": "https://github.com/a/b"}))
+    launch.add_buttons(app, "book/sections/01_c", "page.html", context, None)
+    theme = Path(sphinx_book_theme.__file__).parent / "theme" / "sphinx_book_theme"
+    environment = Environment(loader=FileSystemLoader(theme), autoescape=True)
+    macros = environment.get_template("macros/buttons.html").make_module({"translate": str})
+    [group] = context["header_buttons"]
+    drawn = macros.render_button_group(**{name: value for name, value in group.items() if name != "type"})
+    assert drawn.count("<a href=") == 2 and "mybinder.org" in drawn

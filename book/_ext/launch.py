@@ -1,4 +1,4 @@
-"""Sphinx extension: buttons that open a section's notebook in Colab or Binder, once ``repository.url`` is set.
+"""Sphinx extension: buttons that open a section's notebook in Colab or Binder, once ``repository_url`` is set.
 
 The theme's own buttons would open ``book/sections``, which no repository holds: what runs is in ``notebooks``.
 """
@@ -39,7 +39,7 @@ def add_buttons(app: Sphinx, pagename: str, templatename: str, context: dict[str
     options, section = app.config.html_theme_options, _SECTION.fullmatch(pagename)
     repository, branch = options.get("repository_url") or "", options.get("repository_branch") or "main"
     if section and (buttons := links(repository, branch, section[1])):
-        group = {"type": "group", "text": "Launch", "tooltip": "Run this section", "icon": "fas fa-rocket"}
+        group = {"type": "group", "tooltip": "Run this section elsewhere", "icon": "fas fa-rocket"}
         context["header_buttons"].append(group | {"label": "launch-buttons", "buttons": buttons})
 
 
