@@ -30,6 +30,7 @@ from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
 from semshare.errors import UserError
 from semshare.explorer import DATA_FOLDER, FILES
+from semshare.home import whole
 from semshare.parameters import Given
 from semshare.progress import MARK
 from semshare.provenance import DATA, minutes
@@ -260,9 +261,8 @@ def _execute(
         "files": pages.told(executed, FILES),
     }
     pages.set_record(executed, made_from)
-    part = target.with_suffix(".part")
-    nbformat.write(executed, part)
-    part.replace(target)
+    with whole(target) as part:
+        part.write_text(nbformat.writes(executed))
     working.unlink(missing_ok=True)
     print(f"{title}: done in {minutes(seconds)}", flush=True)
 

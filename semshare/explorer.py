@@ -16,7 +16,6 @@ import hashlib
 import html
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from semshare.checkout import find_root
 from semshare.data.dataset import Part, pad_words
 from semshare.data.words import SPECIAL
 from semshare.evaluation import Reading
+from semshare.home import whole
 from semshare.ranking import rank
 from semshare.runs import Run
 
@@ -229,9 +229,8 @@ def _write(folder: Path, name: str, content: Any) -> str:
     file = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.js"
     path = folder / file
     if not path.exists():
-        part = path.with_name(f"{file}.{os.getpid()}.part")
-        part.write_text(f"(window.semshareFiles ??= {{}})[{json.dumps(file)}] = JSON.parse({text});\n")
-        part.replace(path)
+        with whole(path) as part:
+            part.write_text(f"(window.semshareFiles ??= {{}})[{json.dumps(file)}] = JSON.parse({text});\n")
     return file
 
 

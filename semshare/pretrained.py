@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from semshare import attention, cards, methods, model, runs
+from semshare import attention, cards, methods, model, packing, runs
 from semshare.data import detector, regions, segments, words
 from semshare.data.dataset import pad_words
 from semshare.data.regions import BOX, CLASS, EXTRACTORS, SCORE, RegionExtractor
@@ -51,7 +51,7 @@ from semshare.runs import Run
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _BATCH = 256  # texts a forward pass, as an evaluation reads them
 # The same weights say something else once the code that reads pictures and words with them changes.
-_CODE = code_digest(*(str(one.__file__) for one in (attention, detector, model, regions, segments, words)))
+_CODE = code_digest(*(str(one.__file__) for one in (attention, detector, model, packing, regions, segments, words)))
 
 
 class Encoded(NamedTuple):

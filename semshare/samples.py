@@ -8,7 +8,7 @@ from pathlib import Path
 from semshare import runs
 from semshare.data.dataset import PairedDataset
 from semshare.data.regions import EXTRACTORS
-from semshare.home import cache_folder
+from semshare.home import cache_folder, whole
 from semshare.runs import Run
 
 
@@ -27,7 +27,6 @@ def pictures(dataset: PairedDataset, count: int = 100) -> Path:
     for number, id in enumerate(dataset.parts["test"].image_ids[:count], 1):
         path = folder / f"{number:04d}.jpg"
         if not path.exists():
-            part = path.with_suffix(".part")
-            dataset.source.picture(id).save(part, "JPEG", quality=95)
-            part.replace(path)
+            with whole(path) as part:
+                dataset.source.picture(id).save(part, "JPEG", quality=95)
     return folder

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run
 from PIL import Image
 from webserver import Server, serve
 
-from semshare import cli, prepare, runs
+from semshare import prepare, runs
 from semshare.data import catalogue, official
 from semshare.data.coco import CocoSource
 from semshare.data.download import Remote
@@ -407,16 +407,6 @@ def test_plans_name_each_file_as_its_address_does() -> None:
     for remote in remotes:
         assert remote.url.rpartition("/")[2] == remote.name
         assert (remote.size is None) == (remote.checksum is None) == (remote.url.startswith(official._NUS))
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Run the command line in this process; its exit code."""
-    monkeypatch.setattr(sys, "argv", ["semshare", *map(str, arguments)])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_prepare_and_show_on_the_command_line(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from semshare import cli, runs
+from semshare import runs
 from semshare.errors import UserError
 from semshare.pretrained import PretrainedModel
 from semshare.retrieval import Found, Hit, Retriever
@@ -233,21 +233,12 @@ def test_misuse_is_named(model: PretrainedModel, pictures: Path, tmp_path: Path)
 # The command line
 
 
-def _cli(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    monkeypatch.setattr(sys, "argv", ["semshare", *map(str, arguments)])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
 def test_export_then_search_from_the_command_line(
     run: Run, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (pictures / "bad.jpg").write_text("x")
     folder = tmp_path / "model"
-    assert _cli(monkeypatch, "export", run.key, folder) == 0
+    assert commands.run(monkeypatch, "export", run.key, folder) == 0
     assert str(folder) in capsys.readouterr().out
     arguments = (
         "search",
@@ -261,19 +252,22 @@ def test_export_then_search_from_the_command_line(
         "--top",
         "2",
     )
-    assert _cli(monkeypatch, *arguments, "--json") == 0
+    assert commands.run(monkeypatch, *arguments, "--json") == 0
     result = json.loads(capsys.readouterr().out)
     text, image = result["queries"]
     assert result["items"] == 5 and list(result["skipped"]) == ["bad.jpg"]
     assert text["query"] == "sky qwxz" and text["unknown"] == ["qwxz"] and len(text["hits"]) == 2
     assert image["hits"][0]["item"] == str(pictures / "3.png") and image["hits"][0]["score"] > image["hits"][1]["score"]
-    assert _cli(monkeypatch, *arguments) == 0
+    assert commands.run(monkeypatch, *arguments) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("sky qwxz  [") and f"{image['hits'][0]['score']:.4f}" in shown and "3.png" in shown
     (tmp_path / "texts.txt").write_text("sky\ndog\n")
     index = tmp_path / "index"
     assert (
-        _cli(monkeypatch, "search", run.key, "--texts", tmp_path / "texts.txt", "--text", "dog", "--index", index) == 0
+        commands.run(
+            monkeypatch, "search", run.key, "--texts", tmp_path / "texts.txt", "--text", "dog", "--index", index
+        )
+        == 0
     )
     assert capsys.readouterr().out.split("\n")[1].split()[2] == "dog" and (index / "index.json").exists()
 
@@ -298,7 +292,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "texts.txt").write_text("sky\n")
-    assert _cli(monkeypatch, "search", run.key, *(one.format(texts=tmp_path / "texts.txt") for one in arguments)) == 2
+    assert (
+        commands.run(monkeypatch, "search", run.key, *(one.format(texts=tmp_path / "texts.txt") for one in arguments))
+        == 2
+    )
     shown = capsys.readouterr()
     error = [line for line in shown.err.splitlines() if not line.startswith("[semshare]")]
     assert shown.out == "" and len(error) == 1 and error[0].startswith("error: ")
