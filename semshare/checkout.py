@@ -18,7 +18,9 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        # A recording writes its own results into the checkout as it goes; they change nothing that is trained.
+        ours = ("--", ":/", ":(top,exclude)book/recorded")
+        changed = git("status", "--porcelain", "--untracked-files=no", *ours)
         return git("rev-parse", "--short=12", "HEAD") + (" with local changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

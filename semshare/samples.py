@@ -23,7 +23,7 @@ def run_with_pictures(among: Iterable[Run]) -> Run:
 
 def pictures(dataset: PairedDataset, count: int = 100) -> Path:
     """A folder in the cache with the first ``count`` test pictures of ``dataset`` as JPEG files, written once."""
-    folder = cache_folder(f"samples/{dataset.name}-{dataset.checksum[:12]}")
+    folder = cache_folder(f"samples/{dataset.name}-{dataset.checksum[:12]}-{count}")
     for number, id in enumerate(dataset.parts["test"].image_ids[:count], 1):
         path = folder / f"{number:04d}.jpg"
         if not path.exists():
