@@ -50,6 +50,7 @@ def measure(items: int, rounds: int, place: Path | None = None) -> list[Row]:
             some = ids[start : start + BATCH]
             yield some, rng.random((len(some), *SHAPE), dtype=np.float32)
 
+    before = _peak()
     with tempfile.TemporaryDirectory(dir=place) as folder:
         store = write_store(folder, batches(), {})
         shards = [(Path(folder) / shard["file"], len(shard["ids"])) for shard in store.shards]
@@ -74,7 +75,7 @@ def measure(items: int, rounds: int, place: Path | None = None) -> list[Row]:
         print(f"{items} items of {SHAPE} float16 ({needed / 1e9:.1f} GB), shuffled batches of {BATCH}", flush=True)
         positional()
         # Before any map: mapped pages would count as this process's memory, though the system can take them back.
-        print(f"  peak memory: writing {written:.2f} GB, then reading {_peak():.2f} GB", flush=True)
+        print(f"  peak memory above the start: writing {written - before:.2f} GB, reading {_peak() - before:.2f} GB")
         rows = []
         for state in ("cold", "warm"):
             rate = {name: [] for name in ("FeatureStore.read", "memory map")}

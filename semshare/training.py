@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from semshare import together
+from semshare.data import on_device
 from semshare.data.dataset import Batch, PairedDataset
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
@@ -60,6 +61,7 @@ def fit(
         fused=True,
     )
     history = _resume(folder, network, optimiser, device)
+    dataset = on_device.hold(dataset, device)
     steps = math.ceil(len(dataset.parts["train"].image_ids) / experiment.batch)
     epochs = max(experiment.epochs, math.ceil(experiment.least_steps / steps))
     with progress.epochs(epochs, done=len(history)) as advance:
@@ -106,8 +108,9 @@ def _train_epoch(
     steps = 0
     # Each process drops out other elements: they read other rows.
     with _random_state(_epoch_seed(experiment.seed, epoch) + together.rank() * _APART):
-        for batch in dataset.batches("train", experiment.batch, generator, experiment.pairing):
-            terms = step(experiment, method, network, optimiser, batch.to(device), generator)
+        batches = dataset.batches("train", experiment.batch, generator, experiment.pairing)
+        for batch in on_device.ahead(batches, device):
+            terms = step(experiment, method, network, optimiser, batch, generator)
             steps += 1
             for name, term in terms.items():
                 sums[name] += term

@@ -31,6 +31,7 @@ SLOW = {
     "test_hostile",
     "test_index",
     "test_leaks",
+    "test_on_device",
     "test_pretrained",
     "test_recorded",
     "test_retrieval",

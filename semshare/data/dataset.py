@@ -166,7 +166,7 @@ class PairedDataset:
         """The regions of images ``rows`` (all by default), features [B, 36, D] float32."""
         ids = self.parts[split].image_ids
         chosen = ids if rows is None else [ids[row] for row in rows]
-        stored = torch.from_numpy(self.store.read(chosen)).float()
+        stored = self.store.tensor(chosen).float()
         return Segments(
             features=stored[..., :-7],
             positions=stored[..., BOX],

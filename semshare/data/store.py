@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from semshare.errors import UserError
 from semshare.home import write_json
@@ -88,6 +90,10 @@ class FeatureStore:
             if os.preadv(self._file(shard), [target], row * self._row_bytes) != self._row_bytes:
                 raise UserError(f"{self.folder / self.shards[shard]['file']}: shard ends early")
         return rows
+
+    def tensor(self, ids: Sequence[str]) -> Tensor:
+        """:meth:`read` as a tensor, where batches are made of it."""
+        return torch.from_numpy(self.read(ids))
 
     def verify(self) -> None:
         """Compare every shard with its checksum; raises :class:`UserError` naming the first that differs."""

@@ -22,6 +22,7 @@ def kept_regions(ids: Sequence[str], missing: float, present: Tensor) -> Tensor:
     if not missing:
         return present
     drawn = torch.from_numpy(np.stack([_uniform(f"regions of {id}", present.shape[1]) for id in ids]))
+    drawn = drawn.to(present.device)
     drawn = drawn.masked_fill(~present, -1)  # padding is never the one that stays
     return present & ((drawn >= missing) | (drawn == drawn.amax(1, keepdim=True)))
 
