@@ -17,6 +17,7 @@ from semshare import methods, runs, training
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.simulated import NOISE, RegionSimulator, simulate_to_store
+from semshare.devices import find_device
 from semshare.progress import Progress
 from semshare.reference import TABLE_1
 
@@ -37,7 +38,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             noisy = replace(dataset, store=store(dataset, noise, Path(folder) / "regions"))
             history = training.fit(
-                experiment, methods.get(METHOD), noisy, Path(folder), runs.find_device(), Progress(f"noise {noise}")
+                experiment, methods.get(METHOD), noisy, Path(folder), find_device(), Progress(f"noise {noise}")
             )
         scores = [row["image_f1"] for row in history]
         print(f"{noise:5.3f}   {max(scores):.3f}  {' '.join(f'{score:.3f}' for score in scores)}", flush=True)

@@ -28,13 +28,14 @@ from semshare import pages, status
 from semshare.checkout import commit, find_root
 from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
+from semshare.devices import describe_device, find_device
 from semshare.errors import UserError
 from semshare.explorer import DATA_FOLDER, FILES
 from semshare.home import whole
 from semshare.parameters import Given
 from semshare.progress import MARK
 from semshare.provenance import DATA, minutes
-from semshare.runs import describe_device, find_device, library_versions
+from semshare.runs import library_versions
 
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
 _FRONT = "front-page"  # the tag of a cell whose output stands on the first page too

@@ -42,8 +42,8 @@ def _python() -> str:
 def _torch() -> str:
     import torch
 
+    from semshare.devices import describe_device, find_device
     from semshare.experiment import default_precision
-    from semshare.runs import describe_device, find_device
 
     device = find_device()
     return f"{torch.__version__} on {describe_device(device)}, trains in {default_precision(device)}"

@@ -27,6 +27,7 @@ from distributed.utils import silence_logging_cmgr
 
 from semshare import methods, runs, yaml_file
 from semshare.data import catalogue
+from semshare.devices import cores, find_device
 from semshare.errors import UserError
 from semshare.experiment import Experiment, default_precision
 from semshare.progress import Progress
@@ -294,14 +295,14 @@ def _client(missing: Sequence[Outcome], device: str, scheduler: str | None, work
 
 def _environments(missing: Sequence[Outcome], device: str, workers: int | None) -> list[dict[str, str]]:
     """What each worker of this machine has in its environment: its GPU, or how many threads it computes with."""
-    place = runs.find_device(device)
+    place = find_device(device)
     if place.type == "cuda" and place.index is None:
         cards = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
         environments = [{"CUDA_VISIBLE_DEVICES": card} for card in cards.split(",")]
     elif place.type == "cuda" or any(one.experiment.scale == "full" for one in missing):
-        environments = [{"OMP_NUM_THREADS": str(runs.cores())}]
+        environments = [{"OMP_NUM_THREADS": str(cores())}]
     else:
-        environments = [{"OMP_NUM_THREADS": "1"}] * runs.cores()
+        environments = [{"OMP_NUM_THREADS": "1"}] * cores()
     return environments[: min(len(missing), workers or len(environments))]
 
 

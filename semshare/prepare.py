@@ -20,9 +20,9 @@ from semshare.data.official import PLANS, Piece, Plan
 from semshare.data.regions import UNTRAINED
 from semshare.data.source import SPLITS, Source
 from semshare.data.unpack import unpack
+from semshare.devices import find_device
 from semshare.errors import UserError
 from semshare.home import cache_folder, lock
-from semshare.runs import find_device
 
 ARCHIVES = "archives"
 

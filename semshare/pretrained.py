@@ -28,6 +28,7 @@ from semshare.data.dataset import pad_words
 from semshare.data.regions import BOX, CLASS, EXTRACTORS, SCORE, RegionExtractor
 from semshare.data.segments import Segments
 from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
+from semshare.devices import find_device
 from semshare.errors import UserError
 from semshare.home import code_digest
 from semshare.model import Modality
@@ -80,7 +81,7 @@ class PretrainedModel(ModelHubMixin):
     ) -> None:
         """Put together what :func:`load`, :meth:`of_run` and :meth:`from_pretrained` found; ``documents`` are cards."""
         self.config = config
-        self.device = runs.find_device(device)
+        self.device = find_device(device)
         self.network = network.to(self.device).eval()
         self.vocabulary = vocabulary
         self.documents = dict(documents)

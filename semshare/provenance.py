@@ -19,9 +19,10 @@ from semshare.cards import REGIONS, STATUS
 from semshare.checkout import commit
 from semshare.data.dataset import PairedDataset
 from semshare.data.regions import UNTRAINED
+from semshare.devices import describe_device, find_device
 from semshare.experiment import SCALES, Experiment
 from semshare.recorded import RecordedRun, Recording
-from semshare.runs import Run, describe_device, find_device, library_versions
+from semshare.runs import Run, library_versions
 
 DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
 DRAWER = "semshare-drawer"  # what stands behind a figure or table, in the output of its drawer

@@ -10,7 +10,6 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from multiprocessing import get_context
@@ -27,6 +26,7 @@ from semshare.checkout import commit
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
 from semshare.data.source import Split
+from semshare.devices import cores, describe_device, find_device, threads
 from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Retrieval, Thresholds
 from semshare.experiment import Experiment, default_precision, known_scale, preset_fields
@@ -89,25 +89,6 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
     if experiment.bert is not None:
         bert.check(experiment)
     return experiment
-
-
-def find_device(name: str = "auto") -> torch.device:
-    """``auto`` is CUDA when present, else the CPU; of several GPUs, a process launched with others has its own.
-
-    Raises:
-        UserError: a device that is not there.
-    """
-    if name == "auto":
-        launched = together.state()
-        if launched is not None:
-            return launched.device
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device: {name!r} cannot be used: {str(error).splitlines()[0]}") from None
-    return device
 
 
 @dataclass(frozen=True)
@@ -220,7 +201,7 @@ class Run:
         except UserError:  # trained on a device that this machine lacks
             device = find_device()
         network = self.network(weights).to(device)
-        with _computing(self.experiment):
+        with threads(_threads(self.experiment)):
             return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
 
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
@@ -390,25 +371,9 @@ def _folder(trained: Experiment, key: str) -> Path:
     return cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def _threads(experiment: Experiment) -> int | None:
     """How many threads a run computes with on a CPU: one where its matrices are small, else as many as there are."""
     return None if experiment.scale == "full" else 1
-
-
-@contextmanager
-def _computing(experiment: Experiment) -> Iterator[None]:
-    """torch with the threads of ``experiment`` inside: sums of floats depend on how many they are shared among."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(_threads(experiment) or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def run_key(experiment: Experiment, dataset: PairedDataset) -> str:
@@ -434,9 +399,9 @@ def _make(
     weights = bert.describe(experiment)
     if experiment.bert is not None:
         progress.say(f"initial weights: {weights}")
-    with _computing(experiment):
+    with threads(_threads(experiment)):
         history = training.fit(experiment, method, dataset, folder, device, progress)
-        ran_on, threads = describe_device(device), torch.get_num_threads()
+        ran_on, used = describe_device(device), torch.get_num_threads()
     if not together.is_first():
         return
     record = {
@@ -448,7 +413,7 @@ def _make(
         "seconds": sum(row["seconds"] for row in history),
         "device": ran_on,
         "commit": commit(),
-        "threads": threads,
+        "threads": used,
         "processes": together.count(),
         "versions": {"python": platform.python_version()} | library_versions(),
         "data": dataset.checksum,
@@ -469,14 +434,6 @@ def title(experiment: Experiment) -> str:
     weights = f"lambda {experiment.lam:g}, eta {experiment.eta:g}"
     preset = "" if experiment.preset == "paper" else f"preset {experiment.preset}, "
     return f"{experiment.method} on {experiment.dataset} ({preset}{weights}, seed {experiment.seed})"
-
-
-def describe_device(device: torch.device) -> str:
-    """The device with its name, e.g. ``cpu (AMD EPYC, 2 threads)``."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    cpu = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
-    return f"cpu ({cpu}, {torch.get_num_threads()} threads)"
 
 
 def _dataset(experiment: Experiment) -> PairedDataset:

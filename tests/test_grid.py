@@ -143,11 +143,11 @@ def _planned(**fields: object) -> list[grid.Outcome]:
 
 
 def test_a_core_has_one_run_and_a_gpu_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "cores", lambda: 2)
+    monkeypatch.setattr(grid, "cores", lambda: 2)
     assert grid._environments(_planned(), "cpu", None) == [{"OMP_NUM_THREADS": "1"}] * 2
     assert grid._environments(_planned(), "cpu", 1) == [{"OMP_NUM_THREADS": "1"}]
     assert grid._environments(_planned(scale="full"), "cpu", None) == [{"OMP_NUM_THREADS": "2"}]
-    monkeypatch.setattr(runs, "find_device", lambda name: torch.device("cuda" if name == "auto" else name))
+    monkeypatch.setattr(grid, "find_device", lambda name: torch.device("cuda" if name == "auto" else name))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert grid._environments(_planned(), "auto", None) == [{"CUDA_VISIBLE_DEVICES": card} for card in "01"]

@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from semshare import methods, runs, together, training
 from semshare.data import catalogue
+from semshare.devices import find_device
 
 method, folder, stop = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 
@@ -37,7 +38,7 @@ fields = {"dropout": 0.0, "precision": "float32", "batch": 25, "epochs": 2, "tra
 fields |= {"eta": 0.1} if method == "ours+con" else {}
 experiment = runs.plan("scenes-coco5k", method, "smoke", "cpu").change(**fields)
 dataset = catalogue.load("scenes-coco5k", "smoke", None, "grid", 0, 0, train_items=60)
-device = runs.find_device()
+device = find_device()
 try:
     history = training.fit(experiment, methods.get(method), dataset, folder, device, Stopping())
     said = {"processes": together.count(), "history": history}

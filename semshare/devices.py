@@ -1,0 +1,56 @@
+"""Where a run computes: the device by its name, and the cores and threads of a CPU."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from semshare import together
+from semshare.errors import UserError
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """``auto`` is CUDA when present, else the CPU; of several GPUs, a process launched with others has its own.
+
+    Raises:
+        UserError: a device that is not there.
+    """
+    if name == "auto":
+        launched = together.state()
+        if launched is not None:
+            return launched.device
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device: {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """The device with its name, e.g. ``cpu (AMD EPYC, 2 threads)``."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    cpu = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
+    return f"cpu ({cpu}, {torch.get_num_threads()} threads)"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """torch with ``count`` threads inside (None: as it is): sums of floats depend on how many they are shared among."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
