@@ -6,44 +6,33 @@ stays until the new one is complete; ``book/sections`` holds each notebook as it
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import papermill
-from papermill.exceptions import PapermillExecutionError
+from filelock import Timeout
 
-from semshare import pages, status
-from semshare.checkout import commit, find_root
+from semshare import front, pages, status
+from semshare.checkout import find_root
 from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
-from semshare.devices import describe_device, find_device
+from semshare.devices import find_device
 from semshare.errors import UserError
-from semshare.explorer import DATA_FOLDER, FILES
-from semshare.home import whole
+from semshare.execution import execute
+from semshare.explorer import DATA_FOLDER
+from semshare.home import lock, settle
 from semshare.parameters import Given
-from semshare.progress import MARK
-from semshare.provenance import DATA, minutes
-from semshare.runs import library_versions
 
 _PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
-_FRONT = "front-page"  # the tag of a cell whose output stands on the first page too
-_FRAME = (
-    '<div class="cell docutils container"><div class="cell_output docutils container">'
-    '<div class="output text_html">{}</div></div></div>\n'
-)
-_NO_FRONT = "<p>The verdicts have not been computed yet: <code>semshare book</code> does it.</p>\n"
+_LIST = ".semshare-book"  # in a book's folder, the names of all that belongs there
 
 
 def build(
@@ -78,29 +67,59 @@ def build(
         UserError: no checkout here, an unknown dataset or notebook, a folder ``out`` that holds something other
             than a book, a cell that failed, or a page that does not build.
     """
-    root, given = root or find_root(), given or Given()
-    if given.name:
-        root, out = _copy(root, given.name), out / given.name if out else None
+    settle()
+    made_from, given = root or find_root(), given or Given()
+    root = made_from / "_build" / "books" / given.name if given.name else made_from
+    if given.name and out:
+        out = out / given.name
     usual = {"scale": scale, "device": device, "datasets": datasets, "preset": preset} | given.everywhere
     scale, device, datasets, preset = (usual.pop(name) for name in ("scale", "device", "datasets", "preset"))
     find_device(device)
-    out = _checked_out(out or root / "_build" / "html")
-    notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
-    chosen = _choose(notebooks, only)
-    handed = {}
-    for notebook in chosen:
-        own = given.own.get(notebook.stem, {})
-        found = parameters(notebook.stem, scale, device, () if "datasets" in own else datasets, preset)
-        handed[notebook] = None if found is None else found | usual | own
-    data = _contents([*datasets, *(name for own in given.own.values() for name in own.get("datasets", ()))])
+    if out is not None:
+        _check_out(out)
+    with _alone(root):
+        if given.name:
+            _copy(made_from, root)
+        notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+        handed = {}
+        for notebook in _choose(notebooks, only):
+            own = given.own.get(notebook.stem, {})
+            found = parameters(notebook.stem, scale, device, () if "datasets" in own else datasets, preset)
+            handed[notebook] = None if found is None else found | usual | own
+        data = _contents([*datasets, *(name for own in given.own.values() for name in own.get("datasets", ()))])
+        return _build(root, notebooks, handed, data, datasets, fresh, (out or root / "_build" / "html").resolve())
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """No other build of the checkout ``root`` inside; raises :class:`UserError` where one is under way."""
+    try:
+        held = lock(root / "_build").acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"book: another build of {root} is under way; wait for it to end") from None
+    with held:
+        yield
+
+
+def _build(
+    root: Path,
+    notebooks: Sequence[Path],
+    handed: Mapping[Path, dict[str, Any] | None],
+    data: dict[str, list[str]],
+    datasets: Sequence[str],
+    fresh: bool,
+    out: Path,
+) -> Path:
+    """Execute those of ``notebooks`` that are ``handed`` parameters, then build the HTML; gives its first page."""
     sections = root / "book" / "sections"
     (sections / pages.FILES).mkdir(parents=True, exist_ok=True)
+    chosen = list(handed)
     for place, notebook in enumerate(chosen, start=1):
         title = f"[{place}/{len(chosen)}] {notebook.stem}"
         if handed[notebook] is None:
             print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
         else:
-            _execute(notebook, sections, _declared(notebook, handed[notebook]), data, fresh, title, root)
+            execute(notebook, sections, _declared(notebook, handed[notebook]), data, fresh, title, root)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():
@@ -111,16 +130,23 @@ def build(
     executed = [sections / notebook.name for notebook in notebooks]
     (sections / "status.md").write_text(status.page(executed))
     _keep_files(root, executed)
-    (sections / "front.html").write_text(_front([one for one in executed if one.exists()]))
+    there = [one for one in executed if one.exists()]
+    (sections / "front.html").write_text(front.verdicts(there))
+    (sections / "about_data.txt").write_text(front.data_box(there))
     return _html(root, out)
 
 
-def _checked_out(out: Path) -> Path:
-    """``out`` in full, if a book may replace what stands there."""
-    out = out.resolve()
-    if out.exists() and not (out / ".buildinfo").is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"out: {out} exists and holds no book; choose an empty or a new folder")
-    return out
+def _check_out(out: Path) -> None:
+    """Raise :class:`UserError` where ``out`` holds anything that no earlier build has put there."""
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if not out.exists() or (out.is_dir() and not names):
+        return
+    try:
+        others = names - set(json.loads((out / _LIST).read_text()))
+    except (OSError, ValueError, TypeError):
+        raise UserError(f"out: {out} exists and holds no book; choose an empty or a new folder") from None
+    if others:
+        raise UserError(f"out: {out} holds {min(others)!r}, no part of a book; choose an empty or a new folder")
 
 
 def parameters(
@@ -168,9 +194,8 @@ def declared(root: Path | None = None) -> dict[str, list[str]]:
     return {notebook.stem: _known(notebook) for notebook in notebooks}
 
 
-def _copy(root: Path, name: str) -> Path:
-    """A fresh copy of what books are made from, for the one called ``name``; what it has executed stays."""
-    copy = root / "_build" / "books" / name
+def _copy(root: Path, copy: Path) -> None:
+    """Copy what books are made from, from ``root`` to ``copy``; what has been executed there stays."""
     kept = {"sections", "_build"}
     for folder in ("book", "notebooks"):
         (copy / folder).mkdir(parents=True, exist_ok=True)
@@ -180,7 +205,6 @@ def _copy(root: Path, name: str) -> Path:
         shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns(*kept), dirs_exist_ok=True)
     for file in ("_config.yml", "_toc.yml"):
         shutil.copy2(root / file, copy / file)
-    return copy
 
 
 def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
@@ -207,72 +231,6 @@ def _contents(datasets: Sequence[str]) -> dict[str, list[str]]:
     return contents
 
 
-def _execute(
-    notebook: Path,
-    sections: Path,
-    handed: dict[str, Any],
-    data: dict[str, list[str]],
-    fresh: bool,
-    title: str,
-    root: Path,
-) -> None:
-    target, digest = sections / notebook.name, _digest(notebook, handed, data)
-    if not fresh and target.exists() and pages.record(target).get("digest") == digest and _has_files(root, target):
-        print(f"{title}: up to date", flush=True)
-        return
-    on = f" on {', '.join(handed['datasets'])}" if "datasets" in handed else ""
-    at = f"at scale {handed['scale']}, preset {handed['preset']}" if "scale" in handed else "on recorded results"
-    print(f"{title}: running {at}{on}", flush=True)
-    start, made_at = time.perf_counter(), commit()
-    working = root / "_build" / "executed" / notebook.name
-    working.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with _progress_on_terminal():
-            executed = papermill.execute_notebook(
-                str(notebook), str(working), handed, kernel_name="python3", cwd=str(notebook.parent),
-                progress_bar=False, log_output=True, request_save_on_cell_execute=False,
-            )  # fmt: skip
-    except PapermillExecutionError as error:
-        if error.ename == UserError.__name__:
-            raise UserError(f"{notebook.name}: {error.evalue}; the previous book stays as it was") from None
-        raise UserError(
-            f"{notebook.name}: cell {error.cell_index} failed with {error.ename}: {error.evalue}\n"
-            f"{error.source.rstrip()}\n\n{_plain(error.traceback)}\n"
-            f"What ran is in {working}; the previous book stays as it was."
-        ) from None
-    except Exception as error:  # the kernel died or never came up: papermill has no one name for that
-        raise UserError(
-            f"{notebook.name}: {type(error).__name__}: {error}; the previous book stays as it was"
-        ) from error
-    seconds = time.perf_counter() - start
-    pages.check_pictures(executed, notebook.name)
-    pages.scrub(executed, seconds)
-    pages.fill_drawers(executed, notebook.stem, sections / pages.FILES)
-    made_from = {
-        "digest": digest,
-        "scale": handed.get("scale", "recorded"),
-        "preset": handed.get("preset", ""),
-        "seconds": round(seconds, 1),
-        "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "commit": made_at,
-        "device": describe_device(find_device(handed.get("device", "auto"))),
-        "machine": status.machine(),
-        "versions": status.versions(),
-        "data": pages.told(executed, DATA),
-        "files": pages.told(executed, FILES),
-    }
-    pages.set_record(executed, made_from)
-    with whole(target) as part:
-        part.write_text(nbformat.writes(executed))
-    working.unlink(missing_ok=True)
-    print(f"{title}: done in {minutes(seconds)}", flush=True)
-
-
-def _has_files(root: Path, executed: Path) -> bool:
-    """Whether all data files of an executed notebook are there."""
-    return all((root / DATA_FOLDER / name).is_file() for name in pages.record(executed).get("files", []))
-
-
 def _keep_files(root: Path, executed: Sequence[Path]) -> None:
     """Keep the data files that pages load and no others, also among those of the last book, which Sphinx adds to."""
     kept = {name for path in executed if path.exists() for name in pages.record(path).get("files", [])}
@@ -283,67 +241,13 @@ def _keep_files(root: Path, executed: Sequence[Path]) -> None:
             path.unlink()
 
 
-def _digest(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) -> str:
-    """What an executed notebook depends on: its text, its parameters, the data, the library's source, what trains."""
-    depends = [handed, data, sys.version, library_versions()]
-    digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        if path.name not in ("book.py", "cli.py", "grid.py", "prepare.py", "status.py"):
-            digest.update(path.read_bytes())
-    if "recorded.load" in notebook.read_text():
-        for path in sorted((find_root() / "book" / "recorded").glob("*.json")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-@contextmanager
-def _progress_on_terminal() -> Iterator[None]:
-    """Show the library's progress lines, which papermill logs as they come, on the terminal."""
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            for line in record.getMessage().splitlines():
-                if line.startswith(MARK):
-                    print(f"    {line.removeprefix(MARK)}", flush=True)
-
-    logger, handler = logging.getLogger("papermill"), Lines()
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
-def _plain(traceback: Sequence[str]) -> str:
-    """The last lines of a kernel's traceback without its colours."""
-    text = "\n".join(traceback)
-    plain = "".join(part.split("m", 1)[-1] if place else part for place, part in enumerate(text.split("\x1b[")))
-    return "\n".join(plain.splitlines()[-12:])
-
-
-def _front(executed: Sequence[Path]) -> str:
-    """The HTML for the first page: what the tagged cells of the executed notebooks show, or that there are none."""
-    shown = [
-        pages.on_front(output.data["text/html"])
-        for path in executed
-        for cell in nbformat.read(path, as_version=4).cells
-        if _FRONT in cell.metadata.get("tags", [])
-        for output in cell.outputs
-        if "text/html" in output.get("data", {})
-    ]
-    # The classes of a notebook's output, whose styles the tables have on their own page.
-    return "".join(_FRAME.format(one) for one in shown) or _NO_FRONT
-
-
 def _html(root: Path, out: Path) -> Path:
     """jupyter-book into a working folder; only a book without a warning takes the place of the previous one."""
-    work = root / "_build" / "work"
+    work, unfinished = root / "_build" / "work", root / "_build" / "unfinished"
+    if unfinished.exists() and work.exists():
+        shutil.rmtree(work)  # Sphinx would take a page that a killed build cut short for a finished one
     work.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
     print("jupyter-book: building", flush=True)
     tool = Path(sys.executable).with_name("jupyter-book")
     command = [str(tool), "build", str(root), "--path-output", str(work), "-W", "-n", "--keep-going", "-q"]
@@ -355,13 +259,24 @@ def _html(root: Path, out: Path) -> Path:
         found = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line]
         lines = "\n".join(found[:10]) or "\n".join((done.stdout + done.stderr).splitlines()[-10:])
         raise UserError(f"book: jupyter-book failed; the previous book stays as it was\n{lines}\nAll of it: {log}")
+    unfinished.unlink()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".book-") as folder:
+    copy = f".{out.name}.semshare-"
+    for left in out.parent.glob(f"{copy}*"):  # by a killed build
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=copy) as folder:
         new = Path(folder) / "new"
         shutil.copytree(work / "_build" / "html", new)
         files = Path("book", "sections", pages.FILES)
         shutil.copytree(root / files, new / files, ignore=shutil.ignore_patterns("*.png"))
-        if out.exists():
-            out.rename(Path(folder) / "old")
-        new.rename(out)
+        (new / _LIST).write_text(json.dumps(sorted([_LIST, *(path.name for path in new.iterdir())])))
+        old = Path(folder) / "old"
+        try:
+            if out.exists():
+                out.rename(old)
+            new.rename(out)
+        except BaseException:
+            if old.exists() and not out.exists():
+                old.rename(out)
+            raise
     return out / "index.html"

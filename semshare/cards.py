@@ -39,7 +39,7 @@ REGIONS = {
     f"fasterrcnn{UNTRAINED}": _RANDOM,
     f"fasterrcnn-mobilenet{UNTRAINED}": _RANDOM,
 }
-_LIMITS = {
+LIMITS = {
     "real": "The photographs and texts carry the habits of those who made and chose them.",
     "subset": "The data is a part of the real dataset: numbers on it are not comparable with those on the whole.",
     "simulated": "Regions are drawn from labels, no picture was looked at: image measures are no claim about pictures.",
@@ -91,7 +91,7 @@ def model_card(
     title = f"{method.title} on {dataset.name}"
     dev, epoch = _dev(record["history"], method.selection)
     dev, tested = _meant(dev, half), {name: _meant(measures, half) for name, measures in tested.items()}
-    meaning, limit = STATUS[dataset.status], _LIMITS[dataset.status]
+    meaning, limit = STATUS[dataset.status], LIMITS[dataset.status]
     about = (inspect.getdoc(type(method)) or method.title).partition("\n\n")[0]
     sections = [
         f"# {text(title)}",
@@ -129,7 +129,7 @@ def data_card(record: Mapping[str, Any], dataset: PairedDataset, tested: bool) -
     """The data card as Markdown with YAML in front; the test split's rows where it was ``tested``."""
     experiment = record["experiment"]
     parts = {split: dataset.parts[split] for split in ("train", "dev", *(("test",) if tested else ()))}
-    meaning, limit = STATUS[dataset.status], _LIMITS[dataset.status]
+    meaning, limit = STATUS[dataset.status], LIMITS[dataset.status]
     facts = {
         "license": "other",
         "license_name": "see-license-details",

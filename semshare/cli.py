@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from semshare.errors import UserError
-from semshare.home import home
+from semshare.home import home, settle
 from semshare.progress import printable
 
 app = typer.Typer(
@@ -61,6 +61,7 @@ _BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
+    settle()
     try:
         app()
     except UserError as error:

@@ -19,17 +19,20 @@ def find_device(name: str = "auto") -> torch.device:
     Raises:
         UserError: a device that is not there.
     """
+    launched = together.state()
     if name == "auto":
-        launched = together.state()
+        name = "cuda" if torch.cuda.is_available() else "cpu"
         if launched is not None:
             return launched.device
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device: {name!r} cannot be used: {str(error).splitlines()[0]}") from None
-    return device
+    if name != "cuda":
+        return device
+    # With its number: which GPU a bare "cuda" means is a thread's own matter.
+    return launched.device if launched is not None else torch.device("cuda", torch.cuda.current_device())
 
 
 def describe_device(device: torch.device) -> str:

@@ -76,16 +76,17 @@ def from_flags(flags: Sequence[str]) -> dict[str, Any]:
     grid = {}
     for flag in flags:
         name, sign, values = flag.partition("=")
-        if not (name and sign and values):
+        listed = [value.strip() for value in values.split(",")]
+        if not (name and sign and all(listed)):
             raise UserError(f"set: found {flag!r}, expected FIELD=VALUE or FIELD=VALUE,VALUE")
-        grid[name] = [_value(value.strip()) for value in values.split(",")]
+        grid[name] = [_value(value) for value in listed]
     return grid
 
 
 def _value(text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # an impossible date is a ValueError
         return text
 
 
@@ -296,13 +297,13 @@ def _client(missing: Sequence[Outcome], device: str, scheduler: str | None, work
 def _environments(missing: Sequence[Outcome], device: str, workers: int | None) -> list[dict[str, str]]:
     """What each worker of this machine has in its environment: its GPU, or how many threads it computes with."""
     place = find_device(device)
-    if place.type == "cuda" and place.index is None:
+    if place.type == "cuda" and ":" not in device:
         cards = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
         environments = [{"CUDA_VISIBLE_DEVICES": card} for card in cards.split(",")]
     elif place.type == "cuda" or any(one.experiment.scale == "full" for one in missing):
         environments = [{"OMP_NUM_THREADS": str(cores())}]
     else:
-        environments = [{"OMP_NUM_THREADS": "1"}] * cores()
+        environments = [{"OMP_NUM_THREADS": "1"}] * (workers or cores())
     return environments[: min(len(missing), workers or len(environments))]
 
 

@@ -22,7 +22,12 @@ _NOTHING = 2**16  # bytes: a disk with no more left is full
 
 def home() -> Path:
     """The folder of caches and runs."""
-    return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser()
+    return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser().absolute()
+
+
+def settle() -> None:
+    """Let processes that this one starts in other folders, such as a notebook's kernel, have the same home."""
+    os.environ["SEMSHARE_HOME"] = str(home())
 
 
 def code_digest(*modules: str) -> str:

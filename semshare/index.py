@@ -42,11 +42,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class Owner:
-    """Whom an index is for: only the model that ``fingerprint`` names may read it, as a gallery of ``modality``."""
+    """Whom an index is for: only the model that ``fingerprint`` names may read it, as a gallery of ``modality``.
+
+    ``collection`` is a digest of where the indexed collection lies; empty where it is a list in memory.
+    """
 
     title: str
     fingerprint: str
     modality: str
+    collection: str
 
 
 class Index:
@@ -76,13 +80,13 @@ class Index:
         """The index in ``folder``; an empty one where there is none or where it is damaged, which is said.
 
         Raises:
-            UserError: the folder holds something else, or the index of another model or of other items.
+            UserError: the folder holds something else, or the index of another model or of another collection.
         """
         index, path = cls(owner, folder), folder / _INDEX
         if not path.is_file():
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(index._files())):
                 raise UserError(f"{folder}: holds something and no {_INDEX}, expected an index or a new folder")
-            return index
+            return index  # what lies there is left of a first save that was killed
         try:
             content = json.loads(path.read_text())
             described, found = content["format"], Owner(**content["owner"])
@@ -98,6 +102,8 @@ class Index:
                 f"{path}: model: found {found.title} ({found.fingerprint[:12]}), expected {owner.title} "
                 f"({owner.fingerprint[:12]}): another model or version built it; name another folder or delete it"
             )
+        if found.collection != owner.collection:
+            raise UserError(f"{path}: found the index of another collection; name another folder or delete it")
         try:
             index._read(content)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
@@ -192,15 +198,22 @@ class Index:
             raise UserError(
                 f"{self.folder}: the index cannot be written: {getattr(error, 'strerror', None) or error}"
             ) from None
+        except BaseException:
+            self._remove(lambda name: name in files.values())
+            raise
         self._remove(lambda name: name not in files.values())
 
     def _remove(self, unwanted: Callable[[str], bool]) -> None:
         """Remove those of the index's own files whose names are ``unwanted``, as far as that is possible."""
-        for pattern in ("vectors-*.faiss", "scores-*.safetensors", f"{_INDEX}.*.part"):
-            for path in self.folder.glob(pattern) if self.folder else ():
-                if unwanted(path.name):
-                    with suppress(OSError):
-                        path.unlink()
+        for path in self._files():
+            if unwanted(path.name):
+                with suppress(OSError):
+                    path.unlink()
+
+    def _files(self) -> list[Path]:
+        """The index's own files but for ``index.json``, in use or left behind."""
+        patterns = ("vectors-*.faiss", "scores-*.safetensors", f"{_INDEX}.*.part")
+        return [path for pattern in patterns for path in (self.folder.glob(pattern) if self.folder else ())]
 
     def _read(self, content: dict) -> None:
         """Take over what the folder's files hold; any error means that they are damaged."""

@@ -104,7 +104,8 @@ def read_network(path: Path, config: Config, vocabulary: Vocabulary) -> nn.Modul
         label_names=config.label_names,
     )
     try:
-        network = methods.get(config.experiment.method).network(config.experiment, sizes)
+        # The weights are all here: a checkpoint that a stranger's file names is never looked for.
+        network = methods.get(config.experiment.method).network(config.experiment.change(bert=None), sizes)
     except (UserError, RuntimeError, MemoryError, ValueError) as error:
         raise UserError(f"{path.with_name(CONFIG)}: experiment: {str(error).split(chr(10))[0]}") from None
     shapes = [{name: tuple(tensor.shape) for name, tensor in one.items()} for one in (state, network.state_dict())]

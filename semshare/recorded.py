@@ -135,9 +135,14 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
 
     Returns:
         The file.
+
+    Raises:
+        UserError: a ``root`` that no dataset of the study reads.
     """
     path = _file(study.name, folder)
     planned = study.plan(root, device)
+    if root is not None and not any(one.root for one in planned):
+        raise UserError(f"root: study {study.name!r} reads no dataset's folder")
     _write(path, study, planned, device)
     for _ in runs.train_missing(planned, device):
         _write(path, study, planned, device)

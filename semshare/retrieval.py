@@ -96,7 +96,7 @@ class Retriever:
 
         Raises:
             UserError: no such folder, no picture in it that can be read, a model that reads no pictures, or an index
-                of another model.
+                of another model or another folder.
         """
         root = Path(folder)
         self.model.extractor  # noqa: B018 - a model that reads no pictures is refused before any is looked for
@@ -104,7 +104,7 @@ class Retriever:
         if not stamps:
             raise UserError(f"{root}: no pictures here, expected files that end in {', '.join(PICTURES)}")
         encode = partial(self._encode_pictures, root)
-        return self._add(str(root), "image", stamps, encode, index or self._place(root), lambda id: str(root / id))
+        return self._add(str(root), "image", stamps, encode, root, index, lambda id: str(root / id))
 
     def add_texts(self, texts: Sequence[str] | str | Path, index: str | Path | None = None) -> Index:
         """Add texts: a list of them, or the path of a UTF-8 file with one a line. Each different one counts once.
@@ -116,7 +116,7 @@ class Retriever:
             index: the folder of the index; by default one in the cache for a file, and none for a list.
 
         Raises:
-            UserError: no such file, no text that can be used, or an index of another model.
+            UserError: no such file, no text that can be used, or an index of another model or another file.
         """
         path = Path(texts) if isinstance(texts, str | Path) else None
         listed = texts if path is None else read_lines(path)
@@ -124,8 +124,7 @@ class Retriever:
         name = f"{len(listed):,} texts" if path is None else str(path)
         if not stamps:
             raise UserError(f"{name}: no text in it, expected one a line")
-        place = index or (None if path is None else self._place(path))
-        return self._add(name, "text", stamps, self._encode_texts, place, str)
+        return self._add(name, "text", stamps, self._encode_texts, path, index, str)
 
     def search_texts(self, *texts: str, top: int = 10) -> list[Found]:
         """The ``top`` items for each of ``texts``; all texts are searched at once.
@@ -149,6 +148,8 @@ class Retriever:
             UserError: nothing was added yet, ``top`` is below 1, or a file that is no picture.
         """
         self._check(top)
+        if not images:
+            return []  # a model of texts alone reads no pictures
         names = [
             str(getattr(image, "filename", "") or "picture" if isinstance(image, Image.Image) else image)
             for image in images
@@ -157,7 +158,7 @@ class Retriever:
         size = self.model.extractor.batch
         parts = [self.model.encode_pictures(opened[start : start + size]) for start in range(0, len(opened), size)]
         encoded = [torch.cat(some) for some in zip(*parts, strict=True)]
-        return self._search("image", names, Encoded(*encoded), top) if encoded else []
+        return self._search("image", names, Encoded(*encoded), top)
 
     @property
     def about(self) -> str:
@@ -171,10 +172,15 @@ class Retriever:
         modality: Modality,
         stamps: dict[str, str],
         encode: Callable[[list[str], Progress], Iterator[Piece]],
+        collection: Path | None,
         place: str | Path | None,
         item: Callable[[str], str],
     ) -> Index:
-        owner = Owner(self.model.title, self.model.fingerprint, modality)
+        """Bring the index at ``place``, by default the collection's own in the cache, up to date; a list has none."""
+        told = "" if collection is None else digest(os.path.realpath(collection))
+        if place is None and collection is not None:
+            place = cache_folder("indexes") / f"{self.model.fingerprint[:12]}-{told}"
+        owner = Owner(self.model.title, self.model.fingerprint, modality, told)
         progress = Progress(f"index of {printable(name)}", self._quiet)
         if place is None:
             index = Index(owner, None)
@@ -199,10 +205,6 @@ class Retriever:
         progress.say(
             f"{len(index):,} items, {len(index.skipped):,} left out" + (f" ({more:,} more)" if more > 0 else "")
         )
-
-    def _place(self, collection: Path) -> Path:
-        """Where the index of this model and ``collection`` is kept when nobody says where."""
-        return cache_folder("indexes") / f"{self.model.fingerprint[:12]}-{digest(os.path.realpath(collection))}"
 
     def _encode_pictures(self, root: Path, ids: list[str], progress: Progress) -> Iterator[Piece]:
         start, count, batch = time.perf_counter(), 0, self.model.extractor.batch

@@ -6,7 +6,7 @@ without one thing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,22 @@ def _compare_flickr25k(done: Sequence[Run]) -> list[dict[str, Any]]:
     of_method = {method: some for (method, _), some in plans["classification"].items()}
     by_lambda, (without, with_) = plans["sensitivity"][_FLICKR], plans["consistency"].values()
     claims = []
-    if seeds := min(len(without), len(with_)):
-        claims += consistency_claims(without[:seeds], with_[:seeds])
-    if seeds := min(map(len, of_method.values())):
-        claims += classification_claims({method: some[:seeds] for method, some in of_method.items()}, _FLICKR)
+    without, with_ = _of_common_seeds([without, with_])
+    of_method = dict(zip(of_method, _of_common_seeds(of_method.values()), strict=True))
+    if without:
+        claims += consistency_claims(without, with_)
+    if all(of_method.values()):
+        claims += classification_claims(of_method, _FLICKR)
     if all(by_lambda.values()):
         claims += sensitivity_claims(by_lambda, _FLICKR, study.chosen_lambda(_FLICKR))
     return [one.as_dict() for one in claims]
+
+
+def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:
+    """Each of ``groups`` without the runs of seeds that are not in all: runs finish in any order."""
+    groups = list(groups)
+    common = set.intersection(*({run.experiment.seed for run in some} for some in groups))
+    return [[run for run in some if run.experiment.seed in common] for some in groups]
 
 
 # Presets: what each difference costs, one field at a time

@@ -95,8 +95,8 @@ def gather(outputs: Mapping[str, Any], size: int) -> dict[str, Any]:
 
 
 def add_gradients(network: nn.Module, size: int) -> None:
-    """Give every process the sum of the gradients of all; of a batch too small to share each has the whole already."""
-    if count() == 1 or size < count():
+    """Give every process the sum of all gradients; of a batch too small to share, which each read whole, their mean."""
+    if count() == 1:
         return
     trained = [one for one in network.parameters() if one.requires_grad]
     for parameter in trained:
@@ -104,6 +104,8 @@ def add_gradients(network: nn.Module, size: int) -> None:
             parameter.grad = torch.zeros_like(parameter)
     flat = torch.cat([one.grad.flatten() for one in trained])
     torch.distributed.all_reduce(flat)
+    if size < count():
+        flat /= count()
     for parameter, summed in zip(trained, flat.split([one.numel() for one in trained]), strict=True):
         parameter.grad.copy_(summed.view_as(parameter))
 

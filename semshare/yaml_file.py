@@ -20,5 +20,5 @@ def read(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets an impossible date through as a ValueError
         raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from None

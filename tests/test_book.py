@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -14,9 +18,11 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
-from semshare import book, prepare, reference
+from semshare import book, front, prepare, reference
 from semshare.data import catalogue
 from semshare.errors import UserError
+from semshare.execution import digest_of
+from semshare.home import lock
 from semshare.parameters import Given
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -198,7 +204,7 @@ def test_the_front_page_has_a_picture_of_every_section(built: Path) -> None:
 
 
 def test_the_front_page_says_when_there_are_no_verdicts_yet() -> None:
-    assert "have not been computed yet" in book._front([])
+    assert "have not been computed yet" in front.verdicts([])
 
 
 def test_status_page_lists_every_section(built: Path) -> None:
@@ -267,6 +273,35 @@ def test_a_second_build_executes_nothing(
     assert capsys.readouterr().out.count("up to date") == len(NAMES)
 
 
+@pytest.mark.slow
+def test_a_killed_build_leaves_the_book_and_the_next_one_is_whole(checkout: Path, built: Path) -> None:
+    """SIGKILL while jupyter-book writes pages, one of them cut short as a kill in mid-write leaves it."""
+    before = {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")}
+    (checkout / "_build" / "jupyter-book.log").unlink()
+    shutil.rmtree(checkout / "_build" / "work")
+    command = [sys.executable, "-c", "from semshare import book; book.build('smoke')"]
+    written = checkout / "_build" / "work" / "_build" / "html" / "book" / "glossary.html"
+    with subprocess.Popen(command, cwd=checkout, start_new_session=True, stdout=subprocess.DEVNULL) as building:
+        while not written.exists():
+            assert building.poll() is None, "the build ended before it was killed"
+            time.sleep(0.05)
+        os.killpg(building.pid, signal.SIGKILL)
+    assert not (checkout / "_build" / "jupyter-book.log").exists(), "killed too late"
+    written.write_text("<!DOCTYPE html><html><head><title>Glo")
+    assert {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")} == before
+    left = built.parent / f".{built.name}.semshare-left"
+    left.mkdir()
+    again = book.build("smoke", root=checkout).parent
+    assert not left.exists()
+    assert {path.relative_to(again) for path in again.rglob("*.html")} == before.keys()
+    assert all(path.read_text().rstrip().endswith("</html>") for path in again.glob("book/*.html"))
+
+
+def test_two_builds_at_once_are_refused(checkout: Path, built: Path) -> None:
+    with lock(checkout / "_build"), pytest.raises(UserError, match=r"another build of .* is under way"):
+        book.build("smoke", root=checkout)
+
+
 def test_a_failing_cell_is_named_and_the_previous_book_stays(checkout: Path, built: Path) -> None:
     path = checkout / "notebooks" / "00_data.ipynb"
     sound = path.read_text()
@@ -333,8 +368,8 @@ def test_other_parameters_make_another_page() -> None:
         book.parameters(notebook, "full", datasets=["scenes-nuswide"]),
         book.parameters(notebook, "full", preset="released"),
     ]
-    assert len({book._digest(NOTEBOOKS[0], parameters, {}) for parameters in given}) == len(given)
-    assert book._digest(NOTEBOOKS[0], given[0], {"coco": ["a"]}) != book._digest(NOTEBOOKS[0], given[0], {})
+    assert len({digest_of(NOTEBOOKS[0], parameters, {}) for parameters in given}) == len(given)
+    assert digest_of(NOTEBOOKS[0], given[0], {"coco": ["a"]}) != digest_of(NOTEBOOKS[0], given[0], {})
 
 
 def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,3 +444,33 @@ def test_a_book_never_replaces_what_is_no_book(checkout: Path, tmp_path: Path, k
     with pytest.raises(UserError, match="precious exists and holds no book"):
         book.build("smoke", only=["00"], out=out, root=checkout)
     assert kept.read_text() == "keep me"
+
+
+def test_a_book_never_replaces_what_lies_beside_an_earlier_one(checkout: Path, built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    shutil.copytree(built, out)
+    book._check_out(out)
+    for name in ("CNAME", ".git"):
+        (out / name).write_text("keep me")
+        with pytest.raises(UserError, match=rf"site holds '{name}', no part of a book"):
+            book.build("smoke", only=["00"], out=out, root=checkout)
+        (out / name).unlink()
+    (out / ".semshare-book").write_text("3")
+    with pytest.raises(UserError, match="holds no book"):
+        book.build("smoke", only=["00"], out=out, root=checkout)
+
+
+def test_a_book_that_cannot_be_put_in_place_leaves_the_previous_one(
+    checkout: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, before = Path.rename, (built / "index.html").read_text()
+
+    def broken(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        book.build("smoke", only=["00"], root=checkout)
+    assert (built / "index.html").read_text() == before

@@ -364,6 +364,21 @@ def test_pick_filter_and_compare(page: Page, site: Path) -> None:
     assert values == ["all", "right", "wrong", "semantic"], "no super-categories, no super-class confusion"
 
 
+def test_a_list_with_nothing_in_it_chooses_nothing(page: Page, site: Path) -> None:
+    show(page, site, "dataset=toy-captions&ask=text&row=2")
+    page.locator("#explorer-find").fill("zzzz")
+    expect(page.get_by_role("listbox")).to_contain_text("No sentence has that.")
+    page.get_by_role("button", name="Surprise me").click()
+    page.get_by_role("listbox").focus()
+    for key in ("ArrowDown", "Home", "End"):
+        page.keyboard.press(key)
+    assert "row=2" in page.url and "NaN" not in page.url
+    page.locator("#explorer-find").fill("")
+    page.get_by_role("listbox").focus()
+    page.keyboard.press("Home")
+    assert page.locator("[role=option][aria-selected=true]").get_attribute("data-row") == "0"
+
+
 def test_typed_words_are_approximate_and_unknown_ones_are_named(page: Page, site: Path, runs: dict[str, Any]) -> None:
     page.get_by_text("Your words", exact=True).click()
     expect(page.get_by_text("Approximate:")).to_be_visible()

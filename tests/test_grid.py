@@ -103,6 +103,7 @@ def test_names_tell_the_runs_of_a_method_and_dataset_apart() -> None:
         ("- dataset\n- lam", "found 'dataset', expected fields with their values"),
         ("", "found None, expected fields with their values"),
         ("dataset: [a", "no YAML: .*line 1"),
+        ("dataset: 2024-13-45", "no YAML: month must be in 1..12"),
         ("dataset: !!python/object/apply:os.system [true]", "no YAML: could not determine a constructor"),
     ],
 )
@@ -123,7 +124,7 @@ def test_a_mistake_in_the_file_is_one_line_and_exit_code_2_before_any_work(
 def test_a_file_that_is_not_there_and_flags_of_no_form_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing.yaml: cannot be read: No such file"):
         grid.read(tmp_path / "nothing.yaml")
-    for flag in ("width", "width=", "=3"):
+    for flag in ("width", "width=", "=3", "width=3,", "width=3,,4"):
         with pytest.raises(UserError, match=f"^set: found '{flag}', expected FIELD=VALUE"):
             grid.from_flags([flag])
 
@@ -145,7 +146,8 @@ def _planned(**fields: object) -> list[grid.Outcome]:
 def test_a_core_has_one_run_and_a_gpu_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid, "cores", lambda: 2)
     assert grid._environments(_planned(), "cpu", None) == [{"OMP_NUM_THREADS": "1"}] * 2
-    assert grid._environments(_planned(), "cpu", 1) == [{"OMP_NUM_THREADS": "1"}]
+    for workers in (1, 3):
+        assert grid._environments(_planned(), "cpu", workers) == [{"OMP_NUM_THREADS": "1"}] * workers
     assert grid._environments(_planned(scale="full"), "cpu", None) == [{"OMP_NUM_THREADS": "2"}]
     monkeypatch.setattr(grid, "find_device", lambda name: torch.device("cuda" if name == "auto" else name))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

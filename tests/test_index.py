@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -14,7 +15,7 @@ from semshare import index as index_module
 from semshare.errors import UserError
 from semshare.index import Index, Owner, Piece
 
-OWNER = Owner("Ours on drawings", "a" * 64, "image")
+OWNER = Owner("Ours on drawings", "a" * 64, "image", "here")
 SIZE, LABELS = 6, 3
 
 
@@ -144,15 +145,49 @@ def test_a_write_that_fails_leaves_the_earlier_index(tmp_path: Path, monkeypatch
     assert contents(tmp_path / "i") == before
 
 
+@pytest.mark.parametrize("error", [UserError("the disk is full"), KeyboardInterrupt()])
+def test_a_first_save_that_breaks_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    first = stamps("a", "b")
+    with monkeypatch.context() as patch:
+        patch.setattr(index_module, "write_json", broken)
+        with pytest.raises(type(error)):
+            opened(tmp_path / "i").update(first, Encoder(first))
+    assert contents(tmp_path / "i") == {}
+
+
+def test_what_a_killed_first_save_left_is_no_obstacle(tmp_path: Path) -> None:
+    first = stamps("a", "b")
+    opened(tmp_path / "i").update(first, Encoder(first))
+    (tmp_path / "i" / "index.json").unlink()
+    left = contents(tmp_path / "i").keys()
+    index = opened(tmp_path / "i")
+    assert len(index) == 0 and len(left) == 2
+    index.update(first, Encoder(first))
+    assert opened(tmp_path / "i").stamps == first
+    assert not left & contents(tmp_path / "i").keys()
+
+
+def test_the_index_of_another_collection_is_refused(tmp_path: Path) -> None:
+    first = stamps("a")
+    opened(tmp_path / "i").update(first, Encoder(first))
+    with pytest.raises(UserError, match=r"index\.json: found the index of another collection; name another folder"):
+        opened(tmp_path / "i", replace(OWNER, collection="there"))
+
+
 def test_the_index_of_another_model_or_of_texts_is_refused(tmp_path: Path) -> None:
     first = stamps("a")
     opened(tmp_path / "i").update(first, Encoder(first))
     with pytest.raises(
         UserError, match=r"index\.json: model: found Ours on drawings \(a{12}\), expected Other \(b{12}\)"
     ):
-        opened(tmp_path / "i", Owner("Other", "b" * 64, "image"))
+        opened(tmp_path / "i", Owner("Other", "b" * 64, "image", "here"))
     with pytest.raises(UserError, match="found an index of images, expected one of texts"):
-        opened(tmp_path / "i", Owner(OWNER.title, OWNER.fingerprint, "text"))
+        opened(tmp_path / "i", replace(OWNER, modality="text"))
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:

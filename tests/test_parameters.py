@@ -119,6 +119,7 @@ def test_a_list_is_of_books_with_names(tmp_path: Path) -> None:
         ("- {name: ../other}", r"name: found '\.\./other', expected a name"),
         ("[{name: a}, {name: a}]", "name: 'a' is given twice"),
         ("scale: [", "no YAML: .*line 1"),
+        ("seeds: 0b_", "no YAML: invalid literal"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_and_exit_code_2_before_anything_runs(

@@ -16,6 +16,7 @@ from semshare import evaluation, pretrained, runs
 from semshare.errors import UserError
 from semshare.model_folder import CARD, CONFIG, FILES, WEIGHTS, WORDS
 from semshare.pretrained import PretrainedModel
+from semshare.retrieval import Retriever
 from semshare.runs import Run
 
 
@@ -226,6 +227,18 @@ def test_a_model_of_simulated_regions_says_that_it_reads_no_pictures(copied: Pat
     assert model.encode_texts(["dog"]).embedding.shape == (1, len(model.config.label_names))
     with pytest.raises(UserError, match="trained on simulated regions"):
         model.encode_pictures([])
+    retriever = Retriever(model, quiet=True)
+    retriever.add_texts(["dog", "sky"])
+    assert retriever.search_texts("dog", top=1)[0].hits[0].item == "dog"
+    assert retriever.search_images() == []
+
+
+def test_a_checkpoint_that_a_strangers_folder_names_is_never_looked_for(copied: Path, run: Run) -> None:
+    content = json.loads((copied / "config.json").read_text())
+    content["experiment"]["bert"] = "someone/else"
+    (copied / "config.json").write_text(json.dumps(content))
+    model = PretrainedModel.from_pretrained(copied, device="cpu")  # the tests' hub is offline
+    assert model.encode_texts(["dog"]).embedding.shape == (1, len(model.config.label_names))
 
 
 # The hub

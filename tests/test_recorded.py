@@ -66,6 +66,12 @@ def test_a_recording_holds_no_path_of_this_machine(folder: Path, semshare_home: 
     assert all(row["experiment"]["root"] is None for row in json.loads(text)["runs"])
 
 
+def test_a_root_that_no_dataset_reads_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^root: study 'two' reads no dataset's folder"):
+        recorded.record(STUDY, tmp_path, "cpu", folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_recorded_checkpoint_has_a_name_and_no_place() -> None:
     run = runs.get(_plan(None, "cpu")[0], "cpu", quiet=True)
     begun = replace(run, experiment=run.experiment.change(bert="/home/me/models/small-bert"))

@@ -72,6 +72,24 @@ def test_every_planned_run_is_compared(name: str, monkeypatch: pytest.MonkeyPatc
     assert len(STUDIES[name].compare(done[:-1])) < len(rows)  # a pair that lacks a run is left out
 
 
+def test_claims_rest_on_the_seeds_that_all_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs finish in any order: what lacks its fellow of the same seed waits for it."""
+    planned = {one.to_json(): one.change(precision="float32") for one in STUDIES["flickr25k"].plan(None, "cpu")}
+    done = [SimpleNamespace(experiment=one) for one in planned.values() if one.lam == 0 and one.method == "traditional"]
+    asked = {}
+
+    def claims(without: list, with_: list) -> list:
+        asked["seeds"] = [[run.experiment.seed for run in some] for some in (without, with_)]
+        return []
+
+    monkeypatch.setattr(studies, "consistency_claims", claims)
+    monkeypatch.setattr(studies, "sensitivity_claims", lambda *_: [])
+    some = [run for run in done if (run.experiment.eta, run.experiment.seed) != (0, 0)]
+    assert len(some) == len(done) - 1 == 5
+    studies._compare_flickr25k(some)
+    assert asked["seeds"] == [[1, 2], [1, 2]]
+
+
 @pytest.mark.parametrize("name", COMMITTED)
 def test_committed_recordings_are_of_planned_experiments(name: str) -> None:
     _needs(name)

@@ -36,8 +36,9 @@ class Stopping:
 torch.set_num_threads(1)
 fields = {"dropout": 0.0, "precision": "float32", "batch": 25, "epochs": 2, "train_items": 60}
 fields |= {"eta": 0.1} if method == "ours+con" else {}
+fields |= json.loads(sys.argv[4])
 experiment = runs.plan("scenes-coco5k", method, "smoke", "cpu").change(**fields)
-dataset = catalogue.load("scenes-coco5k", "smoke", None, "grid", 0, 0, train_items=60)
+dataset = catalogue.load("scenes-coco5k", "smoke", None, "grid", 0, 0, train_items=fields["train_items"])
 device = find_device()
 try:
     history = training.fit(experiment, methods.get(method), dataset, folder, device, Stopping())
@@ -53,10 +54,13 @@ LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--
 LAUNCH += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
 
 
-def _launch(processes: int, script: Path, method: str, folder: Path, stop: bool = False) -> list[dict[str, Any]]:
+def _launch(
+    processes: int, script: Path, method: str, folder: Path, stop: bool = False, **fields: float
+) -> list[dict[str, Any]]:
     """What each process said."""
     folder.mkdir(exist_ok=True)
-    command = [*(LAUNCH if processes > 1 else [sys.executable]), str(script), method, str(folder), str(int(stop))]
+    asked = [str(script), method, str(folder), str(int(stop)), json.dumps(fields)]
+    command = [*(LAUNCH if processes > 1 else [sys.executable]), *asked]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
@@ -88,6 +92,15 @@ def test_two_processes_take_the_steps_of_one(method: str, terms: int, script: Pa
         assert _losses(mine) == pytest.approx(_losses(theirs), rel=2e-5)
     files = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("one", "two")]
     assert files[0] == files[1] == ["best.safetensors", "training.pt"]
+
+
+def test_a_batch_too_small_to_share_keeps_the_processes_equal(script: Path, tmp_path: Path) -> None:
+    """Batches of 25, 25 and 1 pairs; each process drops out other elements, of that one pair too."""
+    first, second = _launch(2, script, "ours", tmp_path / "two", train_items=51, dropout=0.3)
+    for mine, other in zip(first["history"], second["history"], strict=True):
+        dev = [name for name in mine if name.startswith(("image_", "text_", "i2t", "t2i"))]
+        assert len(dev) >= 8
+        assert {name: mine[name] for name in dev} == {name: other[name] for name in dev}
 
 
 def test_two_processes_resume_where_they_stopped(script: Path, tmp_path: Path) -> None:

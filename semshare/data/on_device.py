@@ -33,7 +33,7 @@ class HeldStore(FeatureStore):
             self._rows[start : start + _BLOCK] = super().tensor(ids[start : start + _BLOCK])
 
     def tensor(self, ids: Sequence[str]) -> Tensor:
-        """As :meth:`FeatureStore.tensor`, on the device; raises ``KeyError`` for an id that is not held."""
+        """The held rows of ``ids`` on the device; raises ``KeyError`` for an id that is not held."""
         rows = torch.tensor([self._row[id] for id in ids])
         return self._rows.index_select(0, rows.to(self._rows.device, non_blocking=True))
 

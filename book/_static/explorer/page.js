@@ -130,7 +130,7 @@
     });
     const random = make("button", { type: "button" }, "Surprise me");
     random.addEventListener("click", () => {
-      const rows = [...list.children].map((entry) => Number(entry.dataset.row));
+      const rows = [...list.querySelectorAll("[data-row]")].map((entry) => Number(entry.dataset.row));
       if (rows.length) pick(rows[Math.floor(Math.random() * rows.length)]);
     });
     part.pick.replaceChildren(
@@ -293,6 +293,12 @@
 
   // What the numbers are
 
+  /** A bound with one digit, never below ``value``. */
+  function roundedUp(value) {
+    const unit = 10 ** Math.floor(Math.log10(value || 1));
+    return (Math.ceil(value / unit) * unit).toExponential(0);
+  }
+
   function showAbout() {
     const share = (value) => `${(100 * value).toFixed(1)} %`;
     const { images, texts, test } = dataset;
@@ -306,7 +312,7 @@
     ];
     for (const { title, content } of methods) {
       lines.push(
-        `${title}: the score is the ${content.ranking === "cosine" ? "cosine" : "dot product"} of two embeddings, shipped as 16-bit integers. No score differs from the library's by more than ${content.error.toExponential(0)}; of the first ten items, ${share(content.agreement)} are the library's own.` +
+        `${title}: the score is the ${content.ranking === "cosine" ? "cosine" : "dot product"} of two embeddings, shipped as 16-bit integers. No score differs from the library's by more than ${roundedUp(content.error)}; of the first ten items, ${share(content.agreement)} are the library's own.` +
           (content.typed === null ? "" : ` Typed words: for the texts of this gallery, ${share(content.typed)} of the first ten pictures are the same by the mean of the words as by the model reading the whole text.`),
       );
     }

@@ -103,7 +103,7 @@ const ExplorerView = (() => {
       list.append(entry);
     }
     list.addEventListener("keydown", (event) => {
-      const options = [...list.children];
+      const options = [...list.querySelectorAll("[data-row]")];
       const at = options.findIndex((entry) => entry.getAttribute("aria-selected") === "true");
       const wide = columns(options);
       const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -wide, ArrowDown: wide, Home: -Infinity, End: Infinity };
