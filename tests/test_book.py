@@ -373,7 +373,7 @@ def test_other_parameters_make_another_page() -> None:
 
 
 def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(book, "execute", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"unknown 'flickr', expected one of .*scenes-flickr25k"):
         book.build("smoke", root=checkout, datasets=["scenes-coco5k", "flickr"])
 
@@ -381,7 +381,7 @@ def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkey
 def test_data_that_is_not_there_is_named_before_anything_runs(
     checkout: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(book, "execute", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"dataset 'custom' needs .*: run semshare data prepare custom, with --root"):
         book.build("smoke", root=checkout, datasets=["custom"])
 
