@@ -225,7 +225,8 @@ def _train(
 ) -> dict[Path, str]:
     """Train what is missing, by the folder of its run; the reasons of those that failed."""
     count = len(client.scheduler_info(n_workers=-1)["workers"])
-    progress = Progress(f"grid of {len(asked)} runs, {count} workers", quiet)
+    at_once = f", {count} workers" if count else ""  # workers of a cluster come and go
+    progress = Progress(f"grid of {len(asked)} runs{at_once}", quiet)
     if not count:
         progress.say(f"waiting for a worker of {scheduler}")
     reasons: dict[Path, str] = {}
