@@ -40,7 +40,8 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     cpu = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
-    return f"cpu ({cpu}, {torch.get_num_threads()} threads)"
+    count = torch.get_num_threads()
+    return f"cpu ({cpu}, {count} {'thread' if count == 1 else 'threads'})"
 
 
 def cores() -> int:
