@@ -45,9 +45,9 @@ SLOW = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the modules in ``SLOW``: `make test-fast` leaves them out."""
+    """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out."""
     for item in items:
-        if item.path.stem in SLOW:
+        if item.path.stem in SLOW or {"built", "html", "browser"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 
