@@ -236,7 +236,7 @@ def test_random_regions_are_no_result(
 def test_every_status_is_said_on_both_cards(status: str, untested: tuple[Run, str, str]) -> None:
     run, _, _ = untested
     dataset = replace(run.dataset, status=status)
-    meaning, limit = cards.STATUS[status], cards._LIMITS[status]
+    meaning, limit = cards.STATUS[status], cards.LIMITS[status]
     model, data = cards.model_card(run.record, dataset, {}, True, 1), cards.data_card(run.record, dataset, False)
     assert all(meaning in card.lower() and limit in card for card in (model, data))
     assert f"data-{status}" in _front(model)["tags"] and status in _front(data)["tags"]
