@@ -55,7 +55,7 @@ endef
 .venv/.stamp: requirements.lock pyproject.toml
 	$(check_python)
 	@if [ -f $@ ]; then rm $@; else echo "Making .venv with $(PYTHON)"; $(PYTHON) -m venv --clear .venv; fi
-	@echo "Installing $$(grep -c == requirements.lock) locked packages into .venv (about 6 GB: some minutes)"
+	@echo "Installing $$(grep -c == requirements.lock) locked packages into .venv (about 7 GB: some minutes)"
 	@.venv/bin/python $(PIP) install -r requirements.lock
 	@.venv/bin/python $(PIP) install --no-deps --no-build-isolation -e .
 	@.venv/bin/python $(PIP) check
@@ -64,7 +64,7 @@ endef
 
 lock: ## write requirements.lock anew from pyproject.toml
 	$(check_python)
-	@echo "Resolving pyproject.toml with $(TORCH) in a fresh environment (about 6 GB: some minutes)"
+	@echo "Resolving pyproject.toml with $(TORCH) in a fresh environment (about 7 GB: some minutes)"
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh" requirements.lock.part' EXIT; \
 	$(PYTHON) -m venv "$$fresh"; \
 	"$$fresh/bin/python" $(PIP) install -e '.[book,test]' $(TORCH); \

@@ -6,6 +6,7 @@ stays until the new one is complete; ``book/sections`` holds each notebook as it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ from semshare.explorer import DATA_FOLDER
 from semshare.home import lock, settle
 from semshare.parameters import Given
 
-_PLACEHOLDER = "# {name}\n\nThis section has not been executed yet: `semshare book` makes it.\n"
+_NOT_YET = "has not been executed yet: `semshare book` makes it"
 _LIST = ".semshare-book"  # in a book's folder, the names of all that belongs there
 
 
@@ -52,7 +53,8 @@ def build(
         scale: the parameter every notebook gets.
         only: numbers of the notebooks to execute (``"03"``); the others stay as they are.
         fresh: execute also what is up to date. Finished runs stay in the run store and are found again.
-        out: the folder that receives the HTML; ``_build/html`` by default.
+        out: the folder that receives the HTML; ``_build/html`` by default. A book with a folder is built from a copy
+            of its own under ``_build/books``: pages of other books, executed for other data, stay out of it.
         device: the parameter every notebook gets; ``auto`` takes CUDA when present.
         root: the checkout; found from the working folder by default.
         datasets: what the notebooks work on, see :func:`parameters`; by default what each of them says itself.
@@ -69,16 +71,19 @@ def build(
     """
     settle()
     made_from, given = root or find_root(), given or Given()
-    root = made_from / "_build" / "books" / given.name if given.name else made_from
-    if given.name and out:
-        out = out / given.name
+    root = made_from
+    if given.name:
+        root, out = made_from / "_build" / "books" / given.name, out / given.name if out else None
+    elif out is not None:  # of its own executed notebooks: no page of another book strays into it
+        place = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:8]
+        root = made_from / "_build" / "books" / f"{out.resolve().name}-{place}"
     usual = {"scale": scale, "device": device, "datasets": datasets, "preset": preset} | given.everywhere
     scale, device, datasets, preset = (usual.pop(name) for name in ("scale", "device", "datasets", "preset"))
     find_device(device)
     if out is not None:
         _check_out(out)
     with _alone(root):
-        if given.name:
+        if root != made_from:
             _copy(made_from, root)
         notebooks = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
         handed = {}
@@ -113,11 +118,13 @@ def _build(
     """Execute those of ``notebooks`` that are ``handed`` parameters, then build the HTML; gives its first page."""
     sections = root / "book" / "sections"
     (sections / pages.FILES).mkdir(parents=True, exist_ok=True)
-    chosen = list(handed)
+    chosen, left_out = list(handed), {}
     for place, notebook in enumerate(chosen, start=1):
         title = f"[{place}/{len(chosen)}] {notebook.stem}"
         if handed[notebook] is None:
-            print(f"{title}: skipped, none of {', '.join(datasets)} has super-categories", flush=True)
+            left_out[notebook] = f"none of {', '.join(datasets)} has super-categories"
+            (sections / notebook.name).unlink(missing_ok=True)
+            print(f"{title}: skipped, {left_out[notebook]}", flush=True)
         else:
             execute(notebook, sections, _declared(notebook, handed[notebook]), data, fresh, title, root)
     for notebook in notebooks:
@@ -125,7 +132,8 @@ def _build(
         if (sections / notebook.name).exists():
             placeholder.unlink(missing_ok=True)
         else:
-            placeholder.write_text(_PLACEHOLDER.format(name=notebook.stem))
+            why = f"was left out: {left_out[notebook]}" if notebook in left_out else _NOT_YET
+            placeholder.write_text(f"# {notebook.stem}\n\nThis section {why}.\n")
         pages.write_thumbnail(sections / notebook.name, sections / pages.FILES / f"{notebook.stem}.png")
     executed = [sections / notebook.name for notebook in notebooks]
     (sections / "status.md").write_text(status.page(executed))

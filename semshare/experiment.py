@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -212,7 +213,9 @@ def _one_line_each(error: ValidationError) -> str:
         place = ".".join(str(part) for part in one["loc"])
         if one["type"] == "extra_forbidden":
             known = ", ".join(sorted(Experiment.model_fields))
-            lines.append(f"{place}: no such field; an experiment has {known}")
+            near = get_close_matches(place, Experiment.model_fields, 1)
+            meant = f", perhaps {near[0]}" if near else ""
+            lines.append(f"{place}: no such field{meant}; an experiment has {known}")
         elif place:
             lines.append(f"{place}: {one['msg'][0].lower()}{one['msg'][1:]}, found {one['input']!r}")
         else:

@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -128,6 +129,7 @@ def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
     axes[0].set(xlabel="epoch", ylabel="Micro-F1 on test", title="Classification")
     axes[1].set(xlabel="epoch", ylabel="NDCG@500 on test", title="Retrieval")
     for axis in axes:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(fontsize=8)
         axis.grid(alpha=0.3)
     return figure
@@ -353,6 +355,7 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
             _interval(axis, place, sign * (one.interval.value - one.bound), *ends, colour, mark)
         names = [f"{one.dataset}  {one.measure}" for one in some]
         axis.set_yticks(range(len(some)), names, fontsize=6.5, parse_math=False)
+        axis.set_ylim(-0.8, len(some) - 0.2)
         axis.set_title(f"Claim {number}", loc="left", fontsize=9)
     axes.flat[-1].set_xlabel("points above the bound (a correlation: hundredths)")
     handles = [Line2D([], [], color=colour, marker=mark, label=name) for name, (colour, mark) in looks.items()]

@@ -106,9 +106,10 @@ class PretrainedModel(ModelHubMixin):
             weights=digest_of_weights(network.state_dict()),
             vocabulary=digest_of_words(dataset.vocabulary.words),
         )
+        data_card = run.card.with_name(cards.DATA).read_text(encoding="utf-8")
         documents = {
             CARD: run.card.read_text(encoding="utf-8") + _HOW_TO_USE,
-            cards.DATA: (run.folder / cards.DATA).read_text(encoding="utf-8"),
+            cards.DATA: data_card.replace(f"[{cards.MODEL}]({cards.MODEL})", f"[model card]({CARD})"),
         }
         return cls(config, network, dataset.vocabulary, documents, device)
 

@@ -29,6 +29,7 @@ DRAWER = "semshare-drawer"  # what stands behind a figure or table, in the outpu
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
 LINKS = "<span class='raw-data'></span>"  # and the links to a drawer's data and to the notebook in here
 
+_TRIAL = "At scale smoke everything runs and nothing is a result: no number and no verdict here means anything."
 _PLACED = ("dataset", "method", "seed", "scale", "preset", "root")  # fields with a line of their own, or of no interest
 
 
@@ -47,7 +48,13 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
         "Page at commit": commit(),
     }
     last = f"<dt>Wall time</dt><dd>{WALL_TIME}</dd>"
-    box = _box("Made from", "", {one.name: (one.status, one.regions) for one in datasets}, facts, last)
+    box = _box(
+        "Made from",
+        _TRIAL if scale == "smoke" else "",
+        {one.name: (one.status, one.regions) for one in datasets},
+        facts,
+        last,
+    )
     # For the book's status page, which reads it off the executed notebook.
     names = ("name", "status", "regions", "checksum")
     return HTML(box.data, metadata={DATA: [{name: getattr(one, name) for name in names} for one in datasets]})
@@ -162,7 +169,8 @@ def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str
         ("device", _distinct(run.record["device"] for run in runs)),
     ]
     how = ", ".join(f"{name} {html.escape(value)}" for name, value in facts)
-    return f"<p>Computed on {data}: {how}.</p>"
+    trial = f" <strong>{_TRIAL}</strong>" if any(run.experiment.scale == "smoke" for run in runs) else ""
+    return f"<p>Computed on {data}: {how}.{trial}</p>"
 
 
 def _distinct(values: Iterable[object]) -> str:

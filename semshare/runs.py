@@ -289,7 +289,7 @@ def find(name: str, root: Path | None = None) -> Run:
     """The finished run called ``name``: its key, the beginning of its key, or its folder.
 
     Args:
-        name: what to look for.
+        name: what to look for; the folder's own name, without where it lies, will do.
         root: where the run's dataset lies now, if it has moved.
 
     Raises:
@@ -299,7 +299,7 @@ def find(name: str, root: Path | None = None) -> Run:
     if not is_run(folder):
         records = sorted(cache_folder("runs").glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
         finished = [path.parent for path in reversed(records)]
-        found = [one for one in finished if one.name.rpartition("-")[2].startswith(name)]
+        found = [one for one in finished if one.name == name or one.name.rpartition("-")[2].startswith(name)]
         if len(found) != 1:
             what = f"{len(found)} keys begin with it" if found else f"no such folder or key in {cache_folder('runs')}"
             raise UserError(f"run: {name!r}: {what}; {_listed([one.name for one in found or finished])}")
@@ -311,7 +311,8 @@ def find(name: str, root: Path | None = None) -> Run:
         raise UserError(f"{folder / _RECORD}: damaged record: {error}") from None
     run = Run(experiment.change(root=root or experiment.root), folder, record)
     if run.dataset.checksum != record["data"]:
-        raise UserError(f"run: {folder.name} was trained on other data than {experiment.dataset!r} holds now")
+        again = "; prepare that data again to use it" if "root" in catalogue.entry(experiment.dataset).reads else ""
+        raise UserError(f"run: {folder.name} was trained on other data than {experiment.dataset!r} holds now{again}")
     return run
 
 

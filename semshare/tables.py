@@ -197,7 +197,7 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
 def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Styler:
     """``table`` with the best value of each column in bold, within each group of index level ``by``.
 
-    A column of interval widths ("±"), and one that few rows have ("at 0.5"), has no best.
+    A column of interval widths ("±") or of seeds, and one that few rows have ("at 0.5"), has no best.
     """
 
     def bold(column: pd.Series) -> list[str]:
@@ -205,7 +205,7 @@ def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Sty
         return ["font-weight: bold" if value else "" for value in column == best]
 
     names = table.columns.get_level_values(-1)
-    compared = table.columns[~(names.str.endswith("±") | (names == "at 0.5"))]
+    compared = table.columns[~(names.str.endswith("±") | names.isin(["at 0.5", "seeds"]))]
     styled = table.style.apply(bold, subset=compared.tolist()).set_table_attributes("class='dense'")
     return styled.format(precision=digits, na_rep="–", escape="html")
 

@@ -273,6 +273,15 @@ def test_a_second_build_executes_nothing(
     assert capsys.readouterr().out.count("up to date") == len(NAMES)
 
 
+def test_a_book_with_a_folder_holds_no_page_of_another(checkout: Path, built: Path, tmp_path: Path) -> None:
+    before = (built / "book" / "sections" / "00_data.html").read_text()
+    first = book.build("smoke", only=["00", "04"], out=tmp_path / "site", root=checkout, datasets=["scenes-nuswide"])
+    assert "datasets = ['scenes-nuswide']" in page(first.parent, "00_data").select_one("main").get_text()
+    assert "has not been executed yet" in page(first.parent, "01_consistency").get_text()
+    assert "left out: none of scenes-nuswide has super-categories" in page(first.parent, "04_failure_cases").get_text()
+    assert (built / "book" / "sections" / "00_data.html").read_text() == before
+
+
 @pytest.mark.slow
 def test_a_killed_build_leaves_the_book_and_the_next_one_is_whole(checkout: Path, built: Path) -> None:
     """SIGKILL while jupyter-book writes pages, one of them cut short as a kill in mid-write leaves it."""

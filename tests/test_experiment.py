@@ -75,7 +75,7 @@ def test_change_replaces_and_validates_again() -> None:
         ({"similarity": "cosine"}, r"similarity: .*'binary' or 'count', found 'cosine'"),
         ({"precision": "float16"}, r"precision: .*'float32' or 'bfloat16', found 'float16'"),
         ({"keep": "all"}, r"keep: .*'best' or 'every-epoch', found 'all'"),
-        ({"lamda": 0.1}, r"lamda: no such field; an experiment has .*lam,"),
+        ({"lamda": 0.1}, r"lamda: no such field, perhaps lam; an experiment has .*lam,"),
         ({"width": 30, "heads": 4}, r"width: 30 is not a multiple of heads \(4\)"),
         ({"block": "pre-ln", "bert": "bert-base"}, r"bert: a BERT checkpoint has post-ln blocks, found block 'pre-ln'"),
         ({"preset": "mine"}, r"preset: .*'paper' or 'released', found 'mine'"),

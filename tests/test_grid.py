@@ -91,7 +91,7 @@ def test_names_tell_the_runs_of_a_method_and_dataset_apart() -> None:
     [
         ("dataset: flickr", "dataset: unknown 'flickr', expected one of scenes-flickr25k"),
         ("dataset: scenes-flickr25k\nmethod: [ours, our]", "method: unknown 'our', expected one of "),
-        ("dataset: scenes-flickr25k\nlamda: [0, 1]", "lamda: no such field; an experiment has .*lam"),
+        ("dataset: scenes-flickr25k\nlamda: [0, 1]", "lamda: no such field, perhaps lam; an experiment has .*lam"),
         ("dataset: scenes-flickr25k\nlam: [0, much]", "lam: input should be a valid number.*, found 'much'"),
         ("dataset: scenes-flickr25k\nlam: -1", "lam: input should be greater than or equal to 0, found -1"),
         ("dataset: scenes-flickr25k\nseed: 0.5", "seed: .*integer.*found 0.5"),

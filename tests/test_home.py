@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from semshare.home import home, settle
+from semshare.home import home, settle, whole
 
 ASKS = [sys.executable, "-c", "from semshare.home import home; print(home())"]
 
@@ -30,3 +30,10 @@ def test_a_relative_home_is_the_same_for_processes_in_other_folders(
 def test_the_usual_home_is_the_users_cache(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
     monkeypatch.delenv("SEMSHARE_HOME") if value is None else monkeypatch.setenv("SEMSHARE_HOME", value)
     assert home() == Path.home() / ".cache" / "semshare"
+
+
+def test_a_file_that_a_library_kept_to_its_owner_is_as_open_as_others(tmp_path: Path) -> None:
+    with whole(tmp_path / "weights") as part:
+        part.touch(0o600)
+    (tmp_path / "other").touch()
+    assert (tmp_path / "weights").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -95,6 +95,8 @@ def test_the_folder_holds_its_files_and_no_more(run: Run, saved: Path) -> None:
     card = (saved / CARD).read_text()
     assert card.startswith(run.card.read_text()) and "Retriever" in card
     assert ModelCard.load(saved / CARD).data.library_name == "semshare"
+    data_card = (saved / "DATA_CARD.md").read_text()
+    assert f"({CARD})" in data_card and "MODEL_CARD" not in data_card
     again = saved.with_name("again")
     PretrainedModel.from_pretrained(saved).save_pretrained(again)
     assert {path.name: path.read_bytes() for path in again.iterdir()} == {

@@ -152,7 +152,7 @@ def no_work(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("flickr", "ours"), {}, "dataset: unknown 'flickr', expected one of .*scenes-flickr25k"),
         (("scenes-coco5k", "our"), {}, "method: unknown 'our', expected one of .*ours"),
         (("scenes-coco5k", "ours", "tiny"), {}, "scale: unknown 'tiny', expected one of smoke, laptop, full"),
-        (("scenes-coco5k", "ours"), {"lamda": 1}, "lamda: no such field; an experiment has .*lam"),
+        (("scenes-coco5k", "ours"), {"lamda": 1}, "lamda: no such field, perhaps lam; an experiment has .*lam"),
         (("scenes-coco5k", "ours"), {"epochs": -3}, "epochs: .*greater than 0, found -3"),
         (("scenes-coco5k", "ours", "smoke", "gpu"), {}, "device: 'gpu' cannot be used: .*cpu, cuda"),
         (("scenes-coco5k", "ours", "smoke", "cuda:99"), {}, "device: 'cuda:99' cannot be used: "),
@@ -388,7 +388,7 @@ def test_other_rankings_evaluate_again_and_train_nothing(
 
 
 def test_a_run_is_found_by_its_key_its_beginning_and_its_folder(run: Run) -> None:
-    for name in (run.key, run.key[:9], str(run.folder)):
+    for name in (run.key, run.key[:9], str(run.folder), run.folder.name):
         found = runs.find(name)
         assert found.record == run.record and found.experiment == run.experiment
 

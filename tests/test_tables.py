@@ -54,8 +54,8 @@ def test_the_last_epochs_stand_beside_the_papers() -> None:
 
 
 def test_the_best_is_in_bold_but_no_width_and_no_lone_column() -> None:
-    columns = pd.MultiIndex.from_product([["image"], ["here", "±", "at 0.5"]])
-    table = pd.DataFrame([[0.2, 0.01, np.nan], [0.3, 0.04, 0.1]], columns=columns, index=["a", "b"])
+    columns = pd.MultiIndex.from_product([["image"], ["here", "±", "at 0.5", "seeds"]])
+    table = pd.DataFrame([[0.2, 0.01, np.nan, 2], [0.3, 0.04, 0.1, 3]], columns=columns, index=["a", "b"])
     shown = BeautifulSoup(tables.best_in_bold(table, digits=2).to_html(), "html.parser")
     style = shown.select_one("style").get_text()
     bold = [cell.get_text() for cell in shown.select("td") if f"#{cell.get('id')}" in style]
