@@ -225,8 +225,8 @@ def _train(
 ) -> dict[Path, str]:
     """Train what is missing, by the folder of its run; the reasons of those that failed."""
     count = len(client.scheduler_info(n_workers=-1)["workers"])
-    at_once = f", {count} workers" if count else ""  # workers of a cluster come and go
-    progress = Progress(f"grid of {len(asked)} runs{at_once}", quiet)
+    at_once = f", {_counted(count, 'worker')}" if count else ""  # workers of a cluster come and go
+    progress = Progress(f"grid of {_counted(len(asked), 'run')}{at_once}", quiet)
     if not count:
         progress.say(f"waiting for a worker of {scheduler}")
     reasons: dict[Path, str] = {}
@@ -262,6 +262,10 @@ def _task(experiment: Experiment, device: str, folder: str) -> str:
     except UserError as error:
         return str(error)
     return ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _reason(done: Any) -> str:

@@ -208,7 +208,7 @@ def failure_claims(runs: Sequence[Run]) -> list[Verdict]:
     for direction in directions:
         found = [failures.find(run, direction) for run in runs]
         for kind, title in (("semantic", "semantic"), ("superclass", "super-class")):
-            excess, name = excess_share(found, kind), f"{direction}: share - share by chance"
+            excess, name = excess_share(found, kind), f"{direction}: {title} share - by chance"
             statement = f"{title} confusion is more frequent than by chance"
             verdicts.append(_verdict(5, statement, dataset, name, excess, 0.0, "above", None, runs))
     return verdicts
