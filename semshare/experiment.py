@@ -206,16 +206,20 @@ def default_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
     return "bfloat16" if native.get("avx512_bf16") or native.get("amx_bf16") else "float32"
 
 
+def no_such_field(name: str) -> str:
+    """What to say of a field that an experiment does not have: which was perhaps meant, and which there are."""
+    near = get_close_matches(name, Experiment.model_fields, 1)
+    meant = f", perhaps {near[0]}" if near else ""
+    return f"{name}: no such field{meant}; an experiment has {', '.join(sorted(Experiment.model_fields))}"
+
+
 def _one_line_each(error: ValidationError) -> str:
     """pydantic's findings, one line a field: what was found and what was expected."""
     lines = []
     for one in error.errors():
         place = ".".join(str(part) for part in one["loc"])
         if one["type"] == "extra_forbidden":
-            known = ", ".join(sorted(Experiment.model_fields))
-            near = get_close_matches(place, Experiment.model_fields, 1)
-            meant = f", perhaps {near[0]}" if near else ""
-            lines.append(f"{place}: no such field{meant}; an experiment has {known}")
+            lines.append(no_such_field(place))
         elif place:
             lines.append(f"{place}: {one['msg'][0].lower()}{one['msg'][1:]}, found {one['input']!r}")
         else:

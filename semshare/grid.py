@@ -29,7 +29,7 @@ from semshare import methods, runs, yaml_file
 from semshare.data import catalogue
 from semshare.devices import cores, find_device
 from semshare.errors import UserError
-from semshare.experiment import Experiment, default_precision
+from semshare.experiment import Experiment, default_precision, no_such_field
 from semshare.progress import Progress
 from semshare.runs import Run
 
@@ -126,8 +126,7 @@ def _experiments(grid: Mapping[str, Any], device: str, elsewhere: bool) -> Itera
         axes, device = {"precision": [_precision(device)]} | axes, "auto"
     for name, values in axes.items():
         if name not in Experiment.model_fields:
-            known = ", ".join(sorted(Experiment.model_fields))
-            raise UserError(f"{name}: no such field; an experiment has {known}")
+            raise UserError(no_such_field(name))
         for value in values or [values]:
             if isinstance(value, bool | list | dict):
                 raise UserError(f"{name}: found {value!r}, expected a number or a name, or a list of them")
