@@ -21,9 +21,9 @@ def find_device(name: str = "auto") -> torch.device:
     """
     launched = together.state()
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
         if launched is not None:
             return launched.device
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

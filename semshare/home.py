@@ -65,8 +65,10 @@ def whole(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        part.touch()
+        mode = part.stat().st_mode & 0o777
         yield part
-        part.chmod(0o666 & ~_mask())  # some libraries' files are their owner's alone, whatever the user's mask says
+        part.chmod(mode)  # safetensors puts a file of its own here, its owner's alone whatever the user's mask says
         part.replace(path)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
         full = shutil.disk_usage(path.parent).free < _NOTHING or getattr(error, "errno", None) == errno.ENOSPC
@@ -79,12 +81,6 @@ def whole(path: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def _mask() -> int:
-    """What this process's new files are not to be allowed."""
-    os.umask(mask := os.umask(0))
-    return mask
 
 
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:

@@ -1,7 +1,7 @@
 """Batches where the network is: features held in a GPU's memory where they fit, else the next batch copied ahead.
 
-A GPU takes a training step in less time than reading and copying the step's regions (150 kB an image) costs. On a CPU,
-where reading is a hundredth of a step, nothing here does anything.
+A GPU is expected to take a step in less time than reading and copying its regions costs; ``benchmarks/README.md`` has
+the reckoning, and says that no GPU has confirmed it yet. On a CPU nothing here does anything.
 """
 
 from __future__ import annotations
