@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semshare import bert, runs, study
 from semshare.bootstrap import MEASURES, difference, scored
@@ -17,8 +17,10 @@ from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.experiment import DIFFERENCES, SCALES, Difference, Experiment
 from semshare.recorded import Study
-from semshare.runs import Run
 from semshare.verdicts import classification_claims, consistency_claims, sensitivity_claims
+
+if TYPE_CHECKING:
+    from semshare.runs import Run
 
 _TAGS, _CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
 _FLICKR = "flickr25k-simulated"
