@@ -19,7 +19,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     identity = ("-c", "user.name=somebody", "-c", "user.email=somebody@localhost")
     for command in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "first")):
         subprocess.run(["git", "-C", tmp_path, *command], check=True)
-    monkeypatch.setattr(checkout, "__file__", str(tmp_path / "semshare" / "checkout.py"))
+    monkeypatch.setattr(checkout, "__file__", str(tmp_path / "semshare" / "utils" / "checkout.py"))
     return tmp_path
 
 
@@ -29,7 +29,7 @@ def test_the_commit_has_a_note_where_files_differ_from_it(repository: Path) -> N
     (repository / "book" / "index.md").write_text("second\n")
     assert checkout.commit() == f"{clean} with local changes"
     (repository / "book" / "index.md").write_text("first\n")
-    (repository / "semshare" / "checkout.py").write_text("second\n")
+    (repository / "semshare" / "utils" / "checkout.py").write_text("second\n")
     assert checkout.commit() == f"{clean} with local changes"
 
 
