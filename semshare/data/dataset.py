@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semshare.data.regions.base import BOX, CLASS, SCORE
+from semshare.data.regions.base import Regions
 from semshare.data.segments import Segments
 from semshare.data.source import SPLITS, Item, Source, Split
 from semshare.data.words import SPECIAL, Vocabulary, tokenise
@@ -168,13 +168,8 @@ class PairedDataset:
         """The regions of images ``rows`` (all by default), features [B, 36, D] float32."""
         ids = self.parts[split].image_ids
         chosen = ids if rows is None else [ids[row] for row in rows]
-        stored = self.store.tensor(chosen).float()
-        return Segments(
-            features=stored[..., :-7],
-            positions=stored[..., BOX],
-            mask=kept_regions(chosen, self.missing_regions, stored[..., SCORE] > 0),
-            targets=stored[..., CLASS].long(),
-        )
+        segments = Regions.of_rows(self.store.tensor(chosen)).segments()
+        return replace(segments, mask=kept_regions(chosen, self.missing_regions, segments.mask))
 
     def texts(self, split: Split, rows: Sequence[int] | None = None) -> Segments:
         """The words of texts ``rows`` (all by default) as ids [B, L], padded to the longest of them."""
