@@ -421,7 +421,7 @@ def _bare(axis: Axes, colour: tuple | None = None) -> None:
 
 def _picture(dataset: PairedDataset, id: str) -> Image.Image:
     """The picture of an item; where the dataset has none, a grey one that says so."""
-    if getattr(dataset.source, "without_pictures", False):
+    if dataset.source.without_pictures:
         blank = Image.new("RGB", (192, 192), "lightgrey")
         ImageDraw.Draw(blank).text((96, 96), "no picture", fill="dimgrey", anchor="mm", font_size=20)
         return blank
