@@ -159,7 +159,7 @@ def _statistics(one: Scored, measure: str) -> tuple[Tensor, Callable[[Tensor], T
     """[N images, s] additive statistics of ``measure``, and how summed statistics [R, s] become values [R]."""
     rows = getattr(one.evaluation, _KEPT.get(measure, measure)).double()
     if rows.dim() == 1:
-        rows = torch.stack([rows, torch.ones_like(rows)], 1)
+        rows = torch.stack([rows.nan_to_num(), (~rows.isnan()).double()], 1)  # NaN: a text that does not ask
         value = lambda sums: sums[:, 0] / sums[:, 1].clamp(min=1)  # noqa: E731 - a mean
     else:
         value = lambda sums: 2 * sums[:, 0] / (2 * sums[:, 0] + sums[:, 1] + sums[:, 2]).clamp(min=1)  # noqa: E731

@@ -16,6 +16,11 @@ Similarity = Literal["binary", "count"]
 ContextScores = Literal["raw", "sigmoid"]
 
 
+def widened(values: Tensor) -> Tensor:
+    """``values`` in float32 at least: bfloat16 becomes float32, float64 stays."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "softplus_dot") -> dict[str, Tensor]:
     """One modality's label prediction loss; l_cls, as released, is the mean over both modalities.
 
@@ -40,7 +45,8 @@ def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "soft
     """
     if prediction.shape != labels.shape:
         raise ValueError(f"prediction: found shape {tuple(prediction.shape)}, expected {tuple(labels.shape)} as labels")
-    prediction, labels = prediction.float(), labels.float()
+    prediction = widened(prediction)
+    labels = labels.to(prediction.dtype)
     if kind == "softplus_dot":
         return {"label": softplus(-(prediction * labels).sum(1)).mean()}
     if kind == "bce":
@@ -76,7 +82,7 @@ def consistency(image: Tensor, text: Tensor, labels: Tensor, similarity: Similar
         shared = (shared > 0).float()
     elif similarity != "count":
         raise ValueError(f"similarity: found {similarity!r}, expected 'binary' or 'count'")
-    image, text = normalize(image.float(), dim=1), normalize(text.float(), dim=1)
+    image, text = normalize(widened(image), dim=1), normalize(widened(text), dim=1)
 
     def term(left: Tensor, right: Tensor) -> Tensor:
         theta = left @ right.T / 2
@@ -112,7 +118,7 @@ def context_prediction(
         raise ValueError(f"scores: found {scores!r}, expected 'raw' or 'sigmoid'")
 
     def term(logits: Tensor, targets: Tensor) -> Tensor:
-        read = logits.float() if scores == "raw" else torch.sigmoid(logits.float())
+        read = widened(logits) if scores == "raw" else torch.sigmoid(widened(logits))
         return cross_entropy(read, targets) if len(targets) else read.sum()
 
     return {
@@ -142,7 +148,7 @@ def dscmr(
     labels = labels.float()
 
     def distance(left: Tensor, right: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(left.float() - right.float(), dim=1).mean()
+        return torch.linalg.vector_norm(widened(left) - widened(right), dim=1).mean()
 
     return {
         "label": distance(image_prediction, labels) + distance(text_prediction, labels),

@@ -78,8 +78,7 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
     if ignored := sorted(given.keys() & chosen.unread):
         raise UserError(f"{ignored[0]}: method {method!r} does not read it")
     own = {"precision": default_precision(find_device(device)), "regions": catalogue.regions_of(dataset)}
-    preset = preset_fields(given.get("preset", "paper"), method, scale, text_kind)
-    preset = {name: value for name, value in preset.items() if name not in chosen.unread | chosen.fixed}
+    preset = preset_fields(given.get("preset", "paper"), method, scale, text_kind, chosen.unread | chosen.fixed)
     settings = own | chosen.settings(text_kind, scale) | preset
     if "bert" in given:
         given |= bert.sizes(given["bert"], given)
@@ -202,7 +201,7 @@ class Run:
             device = find_device()
         network = self.network(weights).to(device)
         with threads(_threads(self.experiment)):
-            return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
+            return evaluation.read_split(network, dataset, split, device, self.experiment)
 
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
@@ -448,6 +447,8 @@ def _dataset(experiment: Experiment) -> PairedDataset:
         missing_regions=experiment.missing_regions,
         missing_words=experiment.missing_words,
         train_items=experiment.train_items,
+        first_boxes=experiment.boxes == "first",
+        unknown_words=experiment.context_words == "all",
     )
 
 

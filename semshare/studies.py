@@ -6,21 +6,23 @@ without one thing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from semshare import bert, runs, study
+from semshare import bert, preset_costs, runs, study
 from semshare.bootstrap import MEASURES, difference, scored
 from semshare.data import catalogue
+from semshare.devices import find_device
 from semshare.errors import UserError
-from semshare.experiment import DIFFERENCES, SCALES, Difference, Experiment
+from semshare.experiment import Experiment, default_precision
+from semshare.preset_costs import Arms
 from semshare.recorded import Study
 from semshare.runs import Run
 from semshare.verdicts import classification_claims, consistency_claims, sensitivity_claims
 
-_TAGS, _CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
+_TAGS = "scenes-flickr25k"
 _FLICKR = "flickr25k-simulated"
 ETA = study.ETAS[1]  # the paper's weight of the consistency loss
 
@@ -100,57 +102,28 @@ def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:
 # Presets: what each difference costs, one field at a time
 
 
-def variants() -> Iterator[tuple[Difference, str, str, dict[str, Any]]]:
-    """What is measured of the presets: the difference, the dataset, the method, and the fields that are changed.
-
-    Each field is changed alone in the method that reads it. At scale ``laptop`` the learning rate is changed in the
-    paper's proportion; the encoder's width and the epochs, which are the scale's own, are not.
-    """
-    for one in DIFFERENCES:
-        dataset, method = _TAGS, "ours"
-        fields = {one.field: one.released}
-        if one.field == "label_loss":
-            method = "independent"
-        elif one.field == "similarity":
-            method = "ours+con"
-        elif one.only == "captions":
-            dataset = _CAPTIONS
-        elif one.field == "learning_rate":
-            fields = {one.field: SCALES["laptop"][one.field] * one.released / one.paper}
-        elif one.only == "full":
-            continue
-        yield one, dataset, method, fields
-
-
-_PRESET_SEEDS = range(2)
-
-
 def _presets(root: Path | None, device: str) -> list[Experiment]:
-    plan = _planner(device)
-    experiments: dict[str, Experiment] = {}
-    for seed in _PRESET_SEEDS:
-        several = [(dataset, method, {}) for _, dataset, method, _ in variants()]
-        several += [(dataset, method, fields) for _, dataset, method, fields in variants()]
-        several += [(_TAGS, "ours", {"pairing": "same-labels"}), (_TAGS, "ours", {"preset": "released"})]
-        for dataset, method, fields in several:
-            one = plan(dataset, method, seed=seed, **fields)
-            experiments[one.to_json()] = one
-    return list(experiments.values())
+    return preset_costs.distinct(preset_costs.at_laptop(default_precision(find_device(device))))
 
 
 def _compare_presets(done: Sequence[Run]) -> list[dict[str, Any]]:
-    rows = [(one.field, dataset, method, fields) for one, dataset, method, fields in variants()]
-    rows += [("pairing", _TAGS, "ours", {"pairing": "same-labels"}), ("preset", _TAGS, "ours", {"preset": "released"})]
-    comparisons = []
-    for field, dataset, method, fields in rows:
-        base = [runs.plan(dataset, method, "laptop", precision=_precision(done), seed=seed) for seed in _PRESET_SEEDS]
-        changed = [
-            runs.plan(dataset, method, "laptop", precision=_precision(done), seed=seed, **fields)
-            for seed in _PRESET_SEEDS
-        ]
-        what = {"field": field, "value_there": str(fields[field]), "dataset": dataset, "method": method}
-        comparisons += _differences(done, changed, base, what)
-    return comparisons
+    precision = next((run.experiment.precision for run in done if run.experiment.preset == "paper"), "float32")
+    return _compared(done, preset_costs.at_laptop(precision))
+
+
+def _released(root: Path | None, device: str) -> list[Experiment]:
+    return preset_costs.distinct(preset_costs.at_smoke(default_precision(find_device(device)), root))
+
+
+def _compare_released(done: Sequence[Run]) -> list[dict[str, Any]]:
+    root = next((run.experiment.root for run in done if run.experiment.root), None)
+    # All runs compute in float32 but those that show what another precision does.
+    other = next((run.experiment.precision for run in done if run.experiment.precision != "float32"), "float32")
+    return _compared(done, preset_costs.at_smoke(other, root))
+
+
+def _compared(done: Sequence[Run], several: Sequence[Arms]) -> list[dict[str, Any]]:
+    return [row for arms in several for row in _differences(done, arms.changed, arms.base, arms.what)]
 
 
 # Diagnosis: when does the consistency loss hurt?
@@ -296,6 +269,13 @@ STUDIES: dict[str, Study] = {
             "What each difference between the supplementary and the released code costs, one field at a time.",
             _presets,
             _compare_presets,
+        ),
+        Study(
+            "released",
+            "What each field that brings released to the released code does, at scale smoke: on FLICKR25K's real tags "
+            "with simulated regions, and on stand-ins for captions.",
+            _released,
+            _compare_released,
         ),
         Study(
             "phase",

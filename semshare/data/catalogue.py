@@ -189,6 +189,8 @@ def load(
     missing_regions: float = 0.0,
     missing_words: float = 0.0,
     train_items: int | None = None,
+    first_boxes: bool = False,
+    unknown_words: bool = False,
 ) -> PairedDataset:
     """Open dataset ``name``, extracting regions and training Word2Vec the first time.
 
@@ -201,13 +203,15 @@ def load(
         seed: seed of Word2Vec.
         device: where regions are extracted; ``auto`` takes CUDA when present.
         missing_regions, missing_words, train_items: see :meth:`~semshare.data.dataset.PairedDataset.thinned`.
+        first_boxes, unknown_words: see :class:`~semshare.data.dataset.PairedDataset`.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
     """
-    if missing_regions or missing_words or train_items:
+    if missing_regions or missing_words or train_items or first_boxes or unknown_words:
         whole = load(name, scale, root, regions, split_seed, seed, device)
-        return whole.thinned(missing_regions, missing_words, train_items)
+        thinned = whole.thinned(missing_regions, missing_words, train_items)
+        return replace(thinned, first_boxes=first_boxes, unknown_words=unknown_words)
     chosen = entry(name)
     regions = known_regions(regions) if regions else regions_of(name)
     if chosen.trained_as:
