@@ -21,7 +21,7 @@ from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 
-from semshare.data.regions import GridRegions
+from semshare.data.grid import GridRegions
 from semshare.data.scene_layout import LABELS
 from semshare.data.scenes import ScenesSource
 from semshare.data.source import Item

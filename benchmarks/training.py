@@ -27,7 +27,8 @@ from semshare import methods
 from semshare.data.dataset import Batch, pad_words
 from semshare.data.segments import Segments
 from semshare.data.words import SPECIAL
-from semshare.experiment import Experiment, default_precision
+from semshare.devices import default_precision
+from semshare.experiment import Experiment
 from semshare.model import DSCMRNetwork, SemanticNetwork
 from semshare.training import step
 

@@ -7,13 +7,17 @@ attention is three plain matrix operations.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from semshare.losses import widened
-from semshare.packing import Packing
+
+if TYPE_CHECKING:
+    from semshare.packing import Packing
 
 NAME = "semshare"  # what BertConfig's attn_implementation calls :func:`attend`
 

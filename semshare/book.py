@@ -13,10 +13,9 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import papermill
 from filelock import Timeout
@@ -31,6 +30,9 @@ from semshare.execution import execute
 from semshare.explorer import DATA_FOLDER
 from semshare.home import lock, settle
 from semshare.parameters import Given
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 _NOT_YET = "has not been executed yet: `semshare book` makes it"
 _LIST = ".semshare-book"  # in a book's folder, the names of all that belongs there

@@ -5,19 +5,20 @@ Every interval is a paired bootstrap over the test split's images (a text goes w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
-from semshare.evaluation import Evaluation
-from semshare.failures import Failures
-from semshare.runs import Run
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from semshare.evaluation import Evaluation
+    from semshare.runs import Run
 
 Measure = Literal["image_f1", "text_f1", "i2t", "t2i"]
 MEASURES: tuple[Measure, ...] = ("image_f1", "text_f1", "i2t", "t2i")
@@ -72,7 +73,7 @@ def scored_epochs(run: Run) -> list[Scored]:
 
 def mean(runs: Sequence[Scored], measure: str, seed: int = 0) -> Interval:
     """``measure``, a name of :meth:`semshare.evaluation.Evaluation.numbers`, over ``runs``, one entry a seed."""
-    return _interval(lambda weights: _values(runs, measure, weights), _images(runs[0]), seed)
+    return interval(lambda weights: _values(runs, measure, weights), _images(runs[0]), seed)
 
 
 def mean_by_query(values: Sequence[Tensor], owner: Tensor, seed: int = 0) -> Interval:
@@ -86,11 +87,11 @@ def mean_by_query(values: Sequence[Tensor], owner: Tensor, seed: int = 0) -> Int
         columns = []
         for one in values:
             rows = torch.stack([one.nan_to_num().double(), (~one.isnan()).double()], 1)
-            sums = weights @ _by_image(rows, owner, images)
+            sums = weights @ by_image(rows, owner, images)
             columns.append(sums[:, 0] / sums[:, 1].clamp(min=1))
         return torch.stack(columns, 1)
 
-    return _interval(means, images, seed)
+    return interval(means, images, seed)
 
 
 def difference(first: Sequence[Scored], second: Sequence[Scored], measure: Measure, seed: int = 0) -> Interval:
@@ -105,7 +106,7 @@ def difference(first: Sequence[Scored], second: Sequence[Scored], measure: Measu
     def between(weights: Tensor) -> Tensor:
         return _values(first, measure, weights) - _values(second, measure, weights)
 
-    return _interval(between, _images(first[0]), seed)
+    return interval(between, _images(first[0]), seed)
 
 
 def gain_over_random(runs: Sequence[Scored], measure: Literal["i2t", "t2i"], seed: int = 0) -> Interval:
@@ -115,7 +116,7 @@ def gain_over_random(runs: Sequence[Scored], measure: Literal["i2t", "t2i"], see
     def gain(weights: Tensor) -> Tensor:
         return _values(runs, ranked, weights) - _values(runs, f"{measure}_random", weights)
 
-    return _interval(gain, _images(runs[0]), seed)
+    return interval(gain, _images(runs[0]), seed)
 
 
 def spread(settings: Sequence[Sequence[Scored]], measure: Measure, seed: int = 0) -> Interval:
@@ -136,23 +137,7 @@ def rank_correlation(seeds: Sequence[Sequence[Sequence[Scored]]], seed: int = 0)
     def correlation(weights: Tensor) -> Tensor:
         return torch.stack([torch.stack([_over_epochs(run, weights) for run in runs]).mean(0) for runs in seeds], 1)
 
-    return _interval(correlation, _images(seeds[0][0][0]), seed)
-
-
-def excess_share(failures: Sequence[Failures], kind: str, seed: int = 0) -> Interval:
-    """Share of ``kind`` among wrong retrieved items minus that among random wrong ones; one entry a seed."""
-
-    def excess(weights: Tensor) -> Tensor:
-        columns = []
-        for one in failures:
-            wrong = one.wrong.sum(1).double()
-            above = one.kinds[kind].sum(1).double() - wrong * one.chance[kind].nan_to_num().double()
-            rows = _by_image(torch.stack([above, wrong], 1), one.owner, weights.shape[1])
-            sums = weights @ rows
-            columns.append(sums[:, 0] / sums[:, 1].clamp(min=1))
-        return torch.stack(columns, 1)
-
-    return _interval(excess, int(failures[0].owner.max()) + 1, seed)
+    return interval(correlation, _images(seeds[0][0][0]), seed)
 
 
 def _statistics(one: Scored, measure: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -164,7 +149,7 @@ def _statistics(one: Scored, measure: str) -> tuple[Tensor, Callable[[Tensor], T
     else:
         value = lambda sums: 2 * sums[:, 0] / (2 * sums[:, 0] + sums[:, 1] + sums[:, 2]).clamp(min=1)  # noqa: E731
     if measure in _OF_TEXTS:
-        rows = _by_image(rows, one.owner, _images(one))
+        rows = by_image(rows, one.owner, _images(one))
     return rows, value
 
 
@@ -172,7 +157,7 @@ def _images(one: Scored) -> int:
     return len(one.evaluation.image_counts)
 
 
-def _by_image(rows: Tensor, owner: Tensor, images: int) -> Tensor:
+def by_image(rows: Tensor, owner: Tensor, images: int) -> Tensor:
     """Rows [M, s] of texts summed into their images' rows [images, s]."""
     return torch.zeros(images, rows.shape[1], dtype=rows.dtype).index_add_(0, owner, rows)
 
@@ -193,7 +178,7 @@ def _values(runs: Sequence[Scored], measure: str, weights: Tensor) -> Tensor:
     return torch.stack(columns, 1)
 
 
-def _interval(values: Callable[[Tensor], Tensor], images: int, seed: int) -> Interval:
+def interval(values: Callable[[Tensor], Tensor], images: int, seed: int) -> Interval:
     """The mean over seeds of ``values`` (image weights -> [R, S]), resampled over images and seeds."""
     return _quantiles(_over_seeds(values(_weights(images, seed)), seed))
 

@@ -11,40 +11,21 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
 from semshare import methods, training
-from semshare.data.dataset import PairedDataset, Part
-from semshare.data.regions import UNTRAINED
+from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
+from semshare.data.base import UNTRAINED
 from semshare.home import whole
 from semshare.markdown import bullets, page, table, text
 
+if TYPE_CHECKING:
+    from semshare.data.dataset import PairedDataset, Part
+
 MODEL, DATA = "MODEL_CARD.md", "DATA_CARD.md"
 
-# What readers of every page and card are told of the data, in a few words.
-STATUS = {
-    "real": "the real dataset",
-    "subset": "a subset of the real dataset",
-    "simulated": "real text and labels, simulated regions",
-    "stand-in": "a drawn stand-in, not the real dataset",
-}
-_RANDOM = "a detector with random weights, to try the pipeline: nothing on this page is a result"
-REGIONS = {
-    "grid": "the cells of a 6 x 6 grid",
-    "fasterrcnn": "the best detections of a Faster R-CNN (ResNet-50) trained on COCO",
-    "fasterrcnn-mobilenet": "the best detections of a Faster R-CNN (MobileNetV3) trained on COCO",
-    "simulated": "drawn from the labels, not from pictures",
-    f"fasterrcnn{UNTRAINED}": _RANDOM,
-    f"fasterrcnn-mobilenet{UNTRAINED}": _RANDOM,
-}
-LIMITS = {
-    "real": "The photographs and texts carry the habits of those who made and chose them.",
-    "subset": "The data is a part of the real dataset: numbers on it are not comparable with those on the whole.",
-    "simulated": "Regions are drawn from labels, no picture was looked at: image measures are no claim about pictures.",
-    "stand-in": "The pictures are drawings and the texts are generated: every number here is a number about drawings.",
-}
 _PRESETS = {
     "paper": "the supplementary's reading, the released code's defects mended",
     "released": "the behaviour of the authors' released code",
@@ -297,7 +278,7 @@ def _limits(experiment: Mapping[str, Any], method: methods.Method, dataset: Pair
         "whatever else it shows.",
     ]
     if dataset.regions.endswith(UNTRAINED):
-        found.append(f"Its regions come from {_RANDOM}.")
+        found.append(f"Its regions come from {RANDOM}.")
     if experiment["scale"] != "full":
         found.append(
             f"Scale {experiment['scale']} shrinks network, data and epochs: no number here is of the paper's sizes."

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from semshare.errors import UserError
 from semshare.home import home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _NEEDED_GB = 2  # regions and runs of the laptop book, with room to spare
 
@@ -42,8 +45,7 @@ def _python() -> str:
 def _torch() -> str:
     import torch
 
-    from semshare.devices import describe_device, find_device
-    from semshare.experiment import default_precision
+    from semshare.devices import default_precision, describe_device, find_device
 
     device = find_device()
     return f"{torch.__version__} on {describe_device(device)}, trains in {default_precision(device)}"
@@ -73,7 +75,7 @@ def _font() -> str:
 def _weights() -> str:
     from PIL import Image
 
-    from semshare.data.regions import GridRegions
+    from semshare.data.grid import GridRegions
 
     features = GridRegions().extract([Image.new("RGB", (192, 192))]).features
     return f"EfficientNet-lite0 gives {features.shape[1]} regions of {features.shape[2]} features"

@@ -142,7 +142,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a method on a dataset (or find the finished run) and print its measures on test."""
-    from semshare import report, runs, together
+    from semshare import processes, report, runs
 
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
     fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions}
@@ -151,8 +151,8 @@ def train(
         runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)
         for place in range(splits)
     ]
-    found = runs.get_all(experiments, device, quiet=not together.is_first())
-    if together.is_first():
+    found = runs.get_all(experiments, device, quiet=not processes.is_first())
+    if processes.is_first():
         result = report.report(found)
         print(json.dumps(result, indent=2) if as_json else report.as_text(result))
 

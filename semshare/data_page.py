@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from IPython.display import HTML
-from pandas.io.formats.style import Styler
 
-from semshare.cards import STATUS
+from semshare.data.about import STATUS
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.official import PLANS
 from semshare.data.scene_words import NOISE
+from semshare.real_tags import f1_frame
 from semshare.tables import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pandas.io.formats.style import Styler
+
+    from semshare.runs import Run
 
 _MEANING = {
     "real": "Pictures, texts and labels are the real ones, all of them.",
@@ -87,3 +94,10 @@ def reader_notes(datasets: Sequence[PairedDataset]) -> HTML:
     if not lines:
         return HTML("<p>No reader found a count or a split that is not the expected one.</p>")
     return HTML(f"<p>What the readers found otherwise than expected:</p><ul>{''.join(lines)}</ul>")
+
+
+def real_tags_table(done: Sequence[Run]) -> Styler | HTML:
+    """How well FLICKR25K's real tags are classified (:func:`semshare.real_tags.f1_frame`), or that none are here."""
+    if not done:
+        return HTML("<p>No dataset of this page holds the real tags of FLICKR25K.</p>")
+    return f1_frame(done).style.format(precision=3, na_rep="–")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from semshare import together
+from semshare import processes
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -19,7 +22,7 @@ def find_device(name: str = "auto") -> torch.device:
     Raises:
         UserError: a device that is not there.
     """
-    launched = together.state()
+    launched = processes.state()
     if name == "auto":
         if launched is not None:
             return launched.device
@@ -33,6 +36,17 @@ def find_device(name: str = "auto") -> torch.device:
         return device
     # With its number: which GPU a bare "cuda" means is a thread's own matter.
     return launched.device if launched is not None else torch.device("cuda", torch.cuda.current_device())
+
+
+def default_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
+    """bfloat16 where the device computes in it natively (CUDA; CPUs with AMX or AVX512-BF16), else float32.
+
+    A CPU without those instructions only emulates bfloat16, slowly.
+    """
+    if device.type == "cuda":
+        return "bfloat16"
+    native = torch.cpu.get_capabilities()
+    return "bfloat16" if native.get("avx512_bf16") or native.get("amx_bf16") else "float32"
 
 
 def describe_device(device: torch.device) -> str:

@@ -7,10 +7,9 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import papermill
@@ -25,6 +24,9 @@ from semshare.home import whole
 from semshare.progress import MARK
 from semshare.provenance import DATA, minutes
 from semshare.runs import library_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _NO_PART = (
     "book.py",

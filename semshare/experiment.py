@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Scale = Literal["smoke", "laptop", "full"]
 Preset = Literal["paper", "released"]
@@ -287,17 +288,6 @@ def preset_fields(
         return {}
     held = [row for row in DIFFERENCES if row.holds(method, scale, text_kind)]
     return {row.field: row.released for row in held if method in row.only or row.field not in own}
-
-
-def default_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
-    """bfloat16 where the device computes in it natively (CUDA; CPUs with AMX or AVX512-BF16), else float32.
-
-    A CPU without those instructions only emulates bfloat16, slowly.
-    """
-    if device.type == "cuda":
-        return "bfloat16"
-    native = torch.cpu.get_capabilities()
-    return "bfloat16" if native.get("avx512_bf16") or native.get("amx_bf16") else "float32"
 
 
 def no_such_field(name: str) -> str:

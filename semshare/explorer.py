@@ -16,25 +16,29 @@ import hashlib
 import html
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from IPython.display import HTML
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from semshare.cards import STATUS
 from semshare.checkout import find_root
+from semshare.data.about import STATUS
 from semshare.data.dataset import Part, pad_words
 from semshare.data.words import SPECIAL
 from semshare.evaluation import Reading
 from semshare.home import whole
 from semshare.ranking import rank
-from semshare.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from PIL import Image
+
+    from semshare.runs import Run
 
 FILES = "semshare-files"  # the page's own record of the data files it loads, in the notebook's output
 DATA_FOLDER = Path("book", "sections", "_static", "explorer-data")  # in a checkout; Sphinx copies it

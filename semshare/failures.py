@@ -8,17 +8,21 @@ both; *other* is neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from semshare.bootstrap import Interval, by_image, interval
 from semshare.errors import UserError
 from semshare.ranking import rank
-from semshare.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from semshare.runs import Run
 
 Direction = Literal["i2t", "t2i"]
 TOP: dict[Direction, int] = {"i2t": 5, "t2i": 3}  # how many items Fig. 2 shows a query
@@ -105,6 +109,22 @@ def find(run: Run, direction: Direction) -> Failures:
         {kind: torch.cat(values) for kind, values in kinds.items()},
         {kind: torch.cat(values) for kind, values in chance.items()},
     )
+
+
+def excess_share(failures: Sequence[Failures], kind: str, seed: int = 0) -> Interval:
+    """Share of ``kind`` among wrong retrieved items minus that among random wrong ones; one entry a seed."""
+
+    def excess(weights: Tensor) -> Tensor:
+        columns = []
+        for one in failures:
+            wrong = one.wrong.sum(1).double()
+            above = one.kinds[kind].sum(1).double() - wrong * one.chance[kind].nan_to_num().double()
+            rows = by_image(torch.stack([above, wrong], 1), one.owner, weights.shape[1])
+            sums = weights @ rows
+            columns.append(sums[:, 0] / sums[:, 1].clamp(min=1))
+        return torch.stack(columns, 1)
+
+    return interval(excess, int(failures[0].owner.max()) + 1, seed)
 
 
 def confusion(run: Run, failures: Failures) -> tuple[list[str], Tensor]:

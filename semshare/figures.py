@@ -7,17 +7,14 @@ markup switched off. Captions and alt texts stand in the notebooks' cells, besid
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -25,15 +22,22 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from semshare import reference
-from semshare.data.dataset import PairedDataset
+from semshare.data.base import ELIGIBLE
 from semshare.data.files import open_picture
-from semshare.data.regions import ELIGIBLE
-from semshare.data.source import Split
-from semshare.failures import Direction, Failures
-from semshare.recorded import Recording
-from semshare.retrieval import Found
-from semshare.runs import Run
-from semshare.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from semshare.data.dataset import PairedDataset
+    from semshare.data.source import Split
+    from semshare.failures import Direction, Failures
+    from semshare.recorded import Recording
+    from semshare.retrieval import Found
+    from semshare.runs import Run
+    from semshare.verdicts import Verdict
 
 _COLOURS = sns.color_palette("colorblind")
 _RIGHT, _WRONG = _COLOURS[2], _COLOURS[3]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 
 from semshare import pages
-from semshare.cards import LIMITS, STATUS
+from semshare.data.about import LIMITS, STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 TAG = "front-page"  # of a cell whose output stands on the first page too
 _FRAME = (

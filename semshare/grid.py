@@ -11,12 +11,10 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from logging import CRITICAL
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dask
 import torch
@@ -27,11 +25,16 @@ from distributed.utils import silence_logging_cmgr
 
 from semshare import methods, runs, yaml_file
 from semshare.data import catalogue
-from semshare.devices import cores, find_device
+from semshare.devices import cores, default_precision, find_device
 from semshare.errors import UserError
-from semshare.experiment import Experiment, default_precision, no_such_field
+from semshare.experiment import Experiment, no_such_field
 from semshare.progress import Progress
-from semshare.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from semshare.runs import Run
 
 _DEATHS = 5  # how many workers may die of one run before it counts as failed
 _RETRIES = 2  # how often a run is tried again that failed for a reason other than a mistake in the grid

@@ -7,16 +7,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from safetensors import SafetensorError
 
 from semshare.errors import UserError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PACKAGE = Path(__file__).parent
 _NOTHING = 2**16  # bytes: a disk with no more left is full
 
 
@@ -31,10 +34,13 @@ def settle() -> None:
 
 
 def code_digest(*modules: str) -> str:
-    """Eight hex digits of the source files ``modules``: part of the name of whatever they make and keep."""
+    """Eight hex digits of the package's source files ``modules``, e.g. ``data/words.py``.
+
+    Part of the name of whatever they make and keep.
+    """
     digest = hashlib.sha256()
     for module in modules:
-        digest.update(Path(module).read_bytes())
+        digest.update((_PACKAGE / module).read_bytes())
     return digest.hexdigest()[:8]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 _SPECIAL = {ord(letter): f"\\{letter}" for letter in "\\`*_{}[]#|~$!^="}
 _SPECIAL |= {ord(letter): f"&#{ord(letter)};" for letter in "<>&\"'@"}

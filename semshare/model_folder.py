@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
@@ -31,6 +29,10 @@ from semshare.data.words import Vocabulary
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds
 from semshare.experiment import Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocab.txt", "README.md"
 FILES = (CONFIG, WEIGHTS, WORDS, CARD, cards.DATA)

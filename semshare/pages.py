@@ -8,8 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -19,6 +18,9 @@ from semshare.errors import UserError
 from semshare.home import write_json
 from semshare.progress import MARK
 from semshare.provenance import DRAWER, LINKS, WALL_TIME, minutes
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILES = "files"  # the folder of what is shipped beside the pages
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from

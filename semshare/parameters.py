@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import html
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from IPython import get_ipython
 from IPython.display import HTML
@@ -18,6 +16,10 @@ from semshare import yaml_file
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.experiment import Preset, Scale
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _INJECTED = "# Parameters"  # how the cell begins that papermill puts after a notebook's own parameters
 _NAME = re.compile(r"[\w][\w.-]*")

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semshare.data import catalogue
+from semshare.data.base import UNTRAINED
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.download import Remote, check_space, fetch, recorded, verify
 from semshare.data.official import PLANS, Piece, Plan
-from semshare.data.regions import UNTRAINED
 from semshare.data.source import SPLITS, Source
 from semshare.data.unpack import unpack
 from semshare.devices import find_device
 from semshare.errors import UserError
 from semshare.home import cache_folder, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 ARCHIVES = "archives"
 

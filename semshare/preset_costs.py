@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semshare import runs
 from semshare.experiment import DIFFERENCES, SCALES, Difference, Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 TAGS, CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
 FLICKR = "flickr25k-simulated"

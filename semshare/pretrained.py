@@ -9,29 +9,26 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from semshare import attention, cards, methods, model, packing, runs
-from semshare.data import detector, regions, segments, words
+from semshare import cards, methods, runs
+from semshare.data.base import BOX, CLASS, SCORE, RegionExtractor
 from semshare.data.dataset import pad_words
-from semshare.data.regions import BOX, CLASS, EXTRACTORS, SCORE, RegionExtractor
+from semshare.data.registry import EXTRACTORS
 from semshare.data.segments import Segments
 from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
 from semshare.devices import find_device
 from semshare.errors import UserError
 from semshare.home import code_digest
-from semshare.model import Modality
 from semshare.model_folder import (
     CARD,
     CONFIG,
@@ -47,12 +44,22 @@ from semshare.model_folder import (
     read_network,
     read_words,
 )
-from semshare.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+    from semshare.model import Modality
+    from semshare.runs import Run
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _BATCH = 256  # texts a forward pass, as an evaluation reads them
 # The same weights say something else once the code that reads pictures and words with them changes.
-_CODE = code_digest(*(str(one.__file__) for one in (attention, detector, model, packing, regions, segments, words)))
+_CODE = code_digest(
+    "attention.py", "model.py", "packing.py", "data/base.py", "data/dataset.py", "data/detector.py", "data/grid.py",
+    "data/segments.py", "data/words.py",
+)  # fmt: skip
 
 
 class Encoded(NamedTuple):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 MARK = "[semshare] "  # begins every plain line, so that the book can keep them out of its pages
 

@@ -6,18 +6,21 @@ of the 5,000 and their captions, the first ones or each fifth of the split in tu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from semshare.data import catalogue
-from semshare.data.dataset import Part
 from semshare.errors import UserError
 from semshare.evaluation import Reading, Retrieval, retrieve
-from semshare.experiment import Experiment
 from semshare.metrics import ACG, NDCG, AveragePrecision, Measure, Recall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from semshare.data.catalogue import Entry
+    from semshare.data.dataset import Part
+    from semshare.experiment import Experiment
 
 Images = Literal["all", "first-1000", "five-folds"]
 FIRST, FOLDS = 1000, 5
@@ -96,11 +99,23 @@ def get(name: str) -> Protocol:
         raise UserError(f"protocol: unknown {name!r}, expected one of {', '.join(PROTOCOLS)}") from None
 
 
-def fitting(dataset: str) -> list[Protocol]:
+def fitting(dataset: Entry) -> list[Protocol]:
     """The protocols that mean something on ``dataset``: those of COCO's parts need captions, and a whole test split."""
-    entry = catalogue.entry(dataset)
-    parted = entry.text_kind == "captions" and entry.test_size is None
-    return [one for one in PROTOCOLS.values() if parted or one.images == "all"]
+    parted = dataset.text_kind == "captions" and dataset.test_size is None
+    return [protocol for protocol in PROTOCOLS.values() if parted or protocol.images == "all"]
+
+
+def choose(names: Sequence[str], dataset: str, entry: Entry) -> dict[str, Protocol]:
+    """The protocols ``names`` of ``dataset``, whose ``entry`` the catalogue has, by name.
+
+    Raises:
+        UserError: an unknown protocol, or one that does not fit the dataset.
+    """
+    chosen = {name: get(name) for name in names}
+    fit = fitting(entry)
+    if unfit := [name for name, protocol in chosen.items() if protocol not in fit]:
+        raise UserError(f"protocol: {unfit[0]!r} is of COCO's whole test split, found {dataset!r}")
+    return chosen
 
 
 def read(
@@ -109,11 +124,8 @@ def read(
     """What each of ``protocols`` says of a split's reading, from one ranking of each query in each part of the split.
 
     Raises:
-        UserError: a protocol that does not fit the dataset, or fewer images than folds.
+        UserError: fewer images than folds.
     """
-    for one in protocols:
-        if one not in fitting(experiment.dataset):
-            raise UserError(f"protocol: {one.name!r} is of COCO's whole test split, found {experiment.dataset!r}")
     found: dict[Protocol, Retrieval] = {}
     for images in dict.fromkeys(one.images for one in protocols):
         some = [one for one in protocols if one.images == images]

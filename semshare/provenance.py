@@ -5,8 +5,7 @@ from __future__ import annotations
 import html
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +14,17 @@ from myst_nb import glue
 from pandas.io.formats.style import Styler
 
 from semshare import recorded
-from semshare.cards import REGIONS, STATUS
 from semshare.checkout import commit
+from semshare.data.about import REGIONS, STATUS
+from semshare.data.base import UNTRAINED
 from semshare.data.dataset import PairedDataset
-from semshare.data.regions import UNTRAINED
 from semshare.devices import describe_device, find_device
 from semshare.experiment import SCALES, Experiment
 from semshare.recorded import RecordedRun, Recording
 from semshare.runs import Run, library_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
 DRAWER = "semshare-drawer"  # what stands behind a figure or table, in the output of its drawer

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import HTML
-from pandas.io.formats.style import Styler
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from torch import Tensor
 
 from semshare import methods, reference, runs
-from semshare.data.dataset import PairedDataset, Part
-from semshare.experiment import Experiment
 from semshare.metrics import best_threshold, micro_f1
 from semshare.model import MODALITIES
-from semshare.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from semshare.data.dataset import PairedDataset, Part
+    from semshare.experiment import Experiment
+    from semshare.runs import Run
 
 REAL_TAGS = ("flickr25k", "flickr25k-simulated")  # the catalogue's names for FLICKR25K's own tags and labels
 
@@ -68,13 +70,6 @@ def f1_frame(done: Sequence[Run]) -> pd.DataFrame:
             rows[name, f"the paper, {methods.get(method).title}"] = {unknown: paper[MODALITIES.index("text")]}
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=[tuned, half, unknown])
     return frame.rename_axis(columns="threshold")
-
-
-def f1_table(done: Sequence[Run]) -> Styler | HTML:
-    """:func:`f1_frame` for a page; a sentence where there are no such runs."""
-    if not done:
-        return HTML("<p>No dataset of this page holds the real tags of FLICKR25K.</p>")
-    return f1_frame(done).style.format(precision=3, na_rep="–")
 
 
 def _bags(part: Part, words: int) -> csr_matrix:

@@ -8,11 +8,9 @@ shorter study, and goes on where it stopped.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,8 +19,13 @@ from semshare.checkout import find_root
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.home import write_json
-from semshare.runs import Run
 from semshare.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from semshare.runs import Run
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from semshare import reference, study
 from semshare.experiment import DIFFERENCES
 from semshare.model import MODALITIES
-from semshare.recorded import RecordedRun, Recording
+
+if TYPE_CHECKING:
+    from semshare.recorded import RecordedRun, Recording
 
 _TITLES = {"image_f1": "image F1", "text_f1": "text F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
 

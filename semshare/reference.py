@@ -82,11 +82,6 @@ def figure_3(dataset: str, measure: str) -> dict[float, float]:
     return {lam: value / 100 for lam, value in zip(LAMBDAS, values, strict=False)}
 
 
-def chosen_lambda(text_kind: str) -> float:
-    """The lambda that section 5 settles on: 0.01 for COCO's captions, 0.1 for tags."""
-    return 0.01 if text_kind == "captions" else 0.1
-
-
 @dataclass(frozen=True)
 class Setting:
     """One setting that section 2 of the supplementary states, and the experiment field that holds it."""

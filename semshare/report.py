@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from semshare import protocols, reference
 from semshare.bootstrap import gain_over_random, mean_by_query, scored
-from semshare.data.regions import UNTRAINED
-from semshare.grid import Outcome
-from semshare.runs import Run
+from semshare.data import catalogue
+from semshare.data.base import UNTRAINED
 from semshare.verdicts import Verdict, rule, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from semshare.grid import Outcome
+    from semshare.runs import Run
 
 
 def report(runs: Sequence[Run]) -> dict[str, Any]:
@@ -113,7 +117,8 @@ def protocol_report(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
     """
     part = run.dataset.parts["test"]
     owners = {"i2t": torch.arange(len(part.image_ids)), "t2i": part.owner}
-    names = list(dict.fromkeys(names)) or [one.name for one in protocols.fitting(run.experiment.dataset)]
+    fitting = protocols.fitting(catalogue.entry(run.experiment.dataset))
+    names = list(dict.fromkeys(names)) or [protocol.name for protocol in fitting]
     rows = []
     for name, retrieval in run.retrieval(names).items():
         row: dict[str, Any] = {"protocol": name, "description": protocols.get(name).description}

@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 
-from semshare import cards, pretrained
+from semshare import pretrained
+from semshare.data.about import STATUS
 from semshare.data.files import digest, open_picture, read_lines
 from semshare.errors import UserError
 from semshare.home import cache_folder, lock
 from semshare.index import Index, Owner, Piece
-from semshare.model import Modality
 from semshare.pretrained import Encoded, PretrainedModel
 from semshare.progress import Progress, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from semshare.model import Modality
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _TEXTS = 2048  # texts encoded between two looks at the clock
@@ -164,7 +169,7 @@ class Retriever:
     def about(self) -> str:
         """A line about the model, what its data is, its scale, and how many items are searched."""
         config, count = self.model.config, sum(len(index) for index, _ in self._collections.values())
-        return f"{self.model.title}, {cards.STATUS[config.status]}, scale {config.experiment.scale}; {count:,} items"
+        return f"{self.model.title}, {STATUS[config.status]}, scale {config.experiment.scale}; {count:,} items"
 
     def _add(
         self,

@@ -8,30 +8,33 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from semshare import bert, cards, evaluation, methods, metrics, protocols, ranking, together, training
+from semshare import bert, cards, evaluation, methods, processes, protocols, training
 from semshare.checkout import commit
 from semshare.data import catalogue
-from semshare.data.dataset import PairedDataset
-from semshare.data.source import Split
-from semshare.devices import cores, describe_device, find_device, threads
+from semshare.devices import cores, default_precision, describe_device, find_device, threads
 from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Retrieval, Thresholds
-from semshare.experiment import Experiment, default_precision, known_scale, preset_fields
+from semshare.experiment import Experiment, known_scale, preset_fields
 from semshare.home import cache_folder, code_digest, write_json
 from semshare.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from semshare.data.dataset import PairedDataset
+    from semshare.data.source import Split
 
 _RECORD = "run.json"
 _READINGS = ("reading-*", "*.evaluation", "*.retrieval")  # what was read with the kept weights
@@ -45,21 +48,21 @@ _SOURCES = (
     "methods.py",
     "metrics.py",
     "evaluation.py",
-    "together.py",
+    "distributed.py",
     "training.py",
 )
 _FETCHING = ("download.py", "unpack.py", "official.py")  # how files got here; the data's checksum says what they are
 # Rankings train nothing: what ranked is not in the key but in the names of the files that keep what was read. A run
 # that is found by its folder may be older than all of the code that reads it.
-_EVALUATION = f".{code_digest(ranking.__file__)}.evaluation"
-_RETRIEVAL = f".{code_digest(*(one.__file__ for one in (ranking, metrics, evaluation, protocols)))}.retrieval"
+_EVALUATION = f".{code_digest('ranking.py')}.evaluation"
+_RETRIEVAL = f".{code_digest('ranking.py', 'metrics.py', 'evaluation.py', 'protocols.py')}.retrieval"
 _LIBRARIES = ("torch", "transformers", "gensim")
 
 
 def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto", **fields: Any) -> Experiment:
     """The experiment of ``method`` on ``dataset``: scale's sizes, method's settings, the preset's, then ``fields``.
 
-    Precision is the device's own (:func:`semshare.experiment.default_precision`) unless given. With ``bert``, sizes
+    Precision is the device's own (:func:`semshare.devices.default_precision`) unless given. With ``bert``, sizes
     that are not given are those of :func:`semshare.bert.sizes`, and ``heads`` may be ``"checkpoint"``.
 
     Raises:
@@ -164,7 +167,7 @@ class Run:
         Raises:
             UserError: an unknown protocol, or one that does not fit the dataset.
         """
-        chosen = {name: protocols.get(name) for name in names}
+        chosen = protocols.choose(names, self.experiment.dataset, catalogue.entry(self.experiment.dataset))
         paths = {name: self.folder / f"{name}-{self.experiment.dataset}{_RETRIEVAL}" for name in names}
         if missing := [name for name, path in paths.items() if not path.exists()]:
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
@@ -239,12 +242,12 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     if experiment.bert is not None:
         bert.check(experiment)  # what is wrong with a checkpoint is told before any work
         bert.digest(experiment.bert)
-    dataset = _dataset(trained)
+    dataset = _dataset(trained, device)
     key = run_key(trained, dataset)
     folder = _folder(trained, key)
-    if together.count() > 1 or not (folder / _RECORD).exists():
+    if processes.count() > 1 or not (folder / _RECORD).exists():
         folder.mkdir(exist_ok=True)
-        with together.locked(folder / ".lock"):
+        with processes.locked(folder / ".lock"):
             if not (folder / _RECORD).exists():
                 _make(trained, method, dataset, folder, key, place, quiet)
     return Run(experiment, folder, json.loads((folder / _RECORD).read_text()))
@@ -264,7 +267,7 @@ def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet
     wherever it is trained, so its result is the same bit for bit, alone or among others.
     """
     waiting = missing(experiments)
-    workers = 1 if together.count() > 1 else min(len(waiting), cores())
+    workers = 1 if processes.count() > 1 else min(len(waiting), cores())
     if find_device(device).type != "cpu" or workers < 2 or not all(_threads(one) for one in waiting):
         for one in waiting:
             get(one, device, quiet)
@@ -402,7 +405,7 @@ def _make(
     with threads(_threads(experiment)):
         history = training.fit(experiment, method, dataset, folder, device, progress)
         ran_on, used = describe_device(device), torch.get_num_threads()
-    if not together.is_first():
+    if not processes.is_first():
         return
     record = {
         "key": key,
@@ -414,7 +417,7 @@ def _make(
         "device": ran_on,
         "commit": commit(),
         "threads": used,
-        "processes": together.count(),
+        "processes": processes.count(),
         "versions": {"python": platform.python_version()} | library_versions(),
         "data": dataset.checksum,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -436,7 +439,8 @@ def title(experiment: Experiment) -> str:
     return f"{experiment.method} on {experiment.dataset} ({preset}{weights}, seed {experiment.seed})"
 
 
-def _dataset(experiment: Experiment) -> PairedDataset:
+def _dataset(experiment: Experiment, device: str = "auto") -> PairedDataset:
+    """The experiment's data; its regions are extracted on ``device`` where they are missing."""
     return catalogue.load(
         experiment.dataset,
         experiment.scale,
@@ -444,6 +448,7 @@ def _dataset(experiment: Experiment) -> PairedDataset:
         experiment.regions,
         experiment.split_seed,
         experiment.seed,
+        device,
         missing_regions=experiment.missing_regions,
         missing_words=experiment.missing_words,
         train_items=experiment.train_items,

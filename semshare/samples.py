@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from semshare import runs
-from semshare.data.dataset import PairedDataset
-from semshare.data.regions import EXTRACTORS
+from semshare.data.registry import EXTRACTORS
 from semshare.home import cache_folder, whole
-from semshare.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from semshare.data.dataset import PairedDataset
+    from semshare.runs import Run
 
 
 def run_with_pictures(among: Iterable[Run]) -> Run:

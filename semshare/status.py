@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from semshare.cards import STATUS
-from semshare.data.regions import UNTRAINED
+from semshare.data.about import STATUS
+from semshare.data.base import UNTRAINED
 from semshare.markdown import table, text
 from semshare.pages import record
 from semshare.provenance import minutes
 from semshare.runs import library_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _SHOWN = ("torchvision", "numpy", "papermill", "jupyter-book", "semshare")  # beside those that decide a result
 

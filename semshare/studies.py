@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semshare import bert, preset_costs, runs, study
 from semshare.bootstrap import MEASURES, difference, scored
 from semshare.data import catalogue
-from semshare.devices import find_device
+from semshare.devices import default_precision, find_device
 from semshare.errors import UserError
-from semshare.experiment import Experiment, default_precision
-from semshare.preset_costs import Arms
+from semshare.experiment import Experiment
 from semshare.recorded import Study
-from semshare.runs import Run
 from semshare.verdicts import classification_claims, consistency_claims, sensitivity_claims
+
+if TYPE_CHECKING:
+    from semshare.preset_costs import Arms
+    from semshare.runs import Run
 
 _TAGS = "scenes-flickr25k"
 _FLICKR = "flickr25k-simulated"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from semshare import reference, runs
+from semshare import methods, reference, runs
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.experiment import Experiment, known_scale, preset_fields
@@ -133,7 +133,7 @@ def flat(plans: Any) -> list[Any]:
 def chosen_lambda(dataset: str, preset: str = "paper") -> float:
     """The lambda that *Ours* takes on ``dataset`` in the tables: the supplementary's, or the released code's."""
     kind = catalogue.entry(dataset).text_kind
-    return preset_fields(preset, "ours", "laptop", kind).get("lam", reference.chosen_lambda(kind))
+    return preset_fields(preset, "ours", "laptop", kind).get("lam", methods.chosen_lambda(kind))
 
 
 def _seeds(scale: str, asked: int | None, own: Mapping[str, int]) -> range:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from pandas.io.formats.style import Styler
 from torch import Tensor, nn
 
 from semshare import methods, protocols, reference, training
 from semshare.bootstrap import MEASURES, Interval, mean, mean_by_query, scored, scored_epochs
 from semshare.data import catalogue
-from semshare.data.dataset import PairedDataset
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
 from semshare.failures import KINDS, Failures
 from semshare.model import MODALITIES
-from semshare.runs import Run
 from semshare.verdicts import ESTIMATE, Verdict, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pandas.io.formats.style import Styler
+
+    from semshare.data.dataset import PairedDataset
+    from semshare.runs import Run
 
 _TITLES = {"image_f1": "image Micro-F1", "text_f1": "text Micro-F1", "i2t": "I2T NDCG@500", "t2i": "T2I NDCG@500"}
 
@@ -177,7 +182,7 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
-        fitting = [one for one in map(protocols.get, names) if one in protocols.fitting(dataset)]
+        fitting = [one for one in map(protocols.get, names) if one in protocols.fitting(catalogue.entry(dataset))]
         random: dict[tuple[str, str], float] = {}
         for method in (method for method, other in runs if other == dataset):
             part = runs[method, dataset][0].dataset.parts["test"]
@@ -227,7 +232,7 @@ def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFram
             for lam, some in by_lambda.items()
         }
         chosen = max(dev, key=dev.__getitem__)
-        paper = reference.chosen_lambda(catalogue.entry(dataset).text_kind)
+        paper = methods.chosen_lambda(catalogue.entry(dataset).text_kind)
         rows[dataset] = {"dev chooses": chosen, "dev F1 there": dev[chosen], "the paper's": paper}
         rows[dataset] |= {"dev F1 at the paper's": dev[paper]}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -6,25 +6,28 @@ import math
 import pickle
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from semshare import together
+from semshare import distributed, processes
 from semshare.data import on_device
-from semshare.data.dataset import Batch, PairedDataset
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
-from semshare.experiment import Experiment
 from semshare.home import whole
-from semshare.methods import Method
 from semshare.model import MODALITIES
-from semshare.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from semshare.data.dataset import Batch, PairedDataset
+    from semshare.experiment import Experiment
+    from semshare.methods import Method
+    from semshare.progress import Progress
 
 BEST = "best.safetensors"
 _STATE = "training.pt"
@@ -81,7 +84,7 @@ def fit(
                 | ({} if lowest is None else lowest.row())
                 | {"seconds": time.perf_counter() - start}
             )
-            if together.is_first():
+            if processes.is_first():
                 _keep_best(folder, network, method.selection, history, lowest)
                 if experiment.keep == "every-epoch":
                     _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
@@ -111,7 +114,7 @@ def _train_epoch(
     sums: dict[str, Tensor | float] = defaultdict(float)
     steps = 0
     # Each process drops out other elements: they read other rows.
-    with _random_state(_epoch_seed(experiment.seed, epoch) + together.rank() * _APART):
+    with _random_state(_epoch_seed(experiment.seed, epoch) + processes.rank() * _APART):
         batches = dataset.batches("train", experiment.batch, generator, experiment.pairing, experiment.epoch_pairs)
         for batch in on_device.ahead(batches, device):
             terms = step(experiment, method, network, optimiser, batch, generator)
@@ -142,14 +145,14 @@ def step(
     hidden = method.hide(batch, experiment, generator)
     if experiment.context_items == "longest":
         batch = batch.asking_longest()  # what is hidden in the others stays hidden, and nothing asks for it
-    own, hidden = together.own(batch, hidden)
+    own, hidden = distributed.own(batch, hidden)
     with torch.autocast(batch.labels.device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
         outputs = method.read(network, own, hidden)
-    terms = method.terms(together.gather(outputs, len(batch.labels)), batch.labels, experiment)
+    terms = method.terms(distributed.gather(outputs, len(batch.labels)), batch.labels, experiment)
     loss = torch.stack(list(terms.values())).sum()
     optimiser.zero_grad()
     loss.backward()
-    together.add_gradients(network, len(batch.labels))
+    distributed.add_gradients(network, len(batch.labels))
     if experiment.text_clip is not None:
         nn.utils.clip_grad_norm_(network.segments["text"].parameters(), experiment.text_clip)
     optimiser.step()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from semshare import failures, reference
 from semshare.bootstrap import (
@@ -14,14 +13,17 @@ from semshare.bootstrap import (
     Interval,
     Measure,
     difference,
-    excess_share,
     rank_correlation,
     scored,
     scored_epochs,
     spread,
 )
-from semshare.runs import Run
 from semshare.study import chosen_lambda
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from semshare.runs import Run
 
 Outcome = Literal["reproduced", "not reproduced", "inconclusive"]
 Side = Literal["above", "below"]
@@ -208,7 +210,7 @@ def failure_claims(runs: Sequence[Run]) -> list[Verdict]:
     for direction in directions:
         found = [failures.find(run, direction) for run in runs]
         for kind, title in (("semantic", "semantic"), ("superclass", "super-class")):
-            excess, name = excess_share(found, kind), f"{direction}: {title} share - by chance"
+            excess, name = failures.excess_share(found, kind), f"{direction}: {title} share - by chance"
             statement = f"{title} confusion is more frequent than by chance"
             verdicts.append(_verdict(5, statement, dataset, name, excess, 0.0, "above", None, runs))
     return verdicts

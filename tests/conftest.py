@@ -38,7 +38,7 @@ SLOW = {
     "test_runs",
     "test_samples",
     "test_study",
-    "test_together",
+    "test_distributed",
     "test_training",
     "test_verdicts",
 }
@@ -77,7 +77,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of this test's own, for what must start from nothing."""
     folder = tmp_path / "home"
     monkeypatch.setenv("SEMSHARE_HOME", str(folder))
-    catalogue.load.cache_clear()  # what other tests loaded came from another home
+    catalogue.forget_loaded()  # what other tests loaded came from another home
     return folder
 
 

@@ -9,7 +9,7 @@ import torch
 from semshare import bootstrap
 from semshare.bootstrap import Scored
 from semshare.evaluation import Evaluation
-from semshare.failures import Failures
+from semshare.failures import Failures, excess_share
 
 
 def make(seed: int, images: int = 40, texts_each: int = 2, lift: float = 0.0) -> Scored:
@@ -156,7 +156,7 @@ def test_excess_share_compares_with_each_querys_own_chance() -> None:
         {"semantic": chance, "superclass": chance, "other": 1 - chance},
     )  # fmt: skip
     # 2 of 3 wrong items are semantic; by chance (2 x 0.5 + 1 x 0) / 3 would be.
-    found = bootstrap.excess_share([failures], "semantic")
+    found = excess_share([failures], "semantic")
     assert found.value == pytest.approx(2 / 3 - 1 / 3)
     # Both failing queries are captions of one image: resampled together, they always give the same share.
     assert (found.low, found.high) == (pytest.approx(0), pytest.approx(1 / 3))

@@ -93,7 +93,7 @@ def test_training_alone_decides_what_is_kept_so_reading_test_changes_no_dev_numb
 def test_one_folder_tells_the_tests_of_both_coco_galleries(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = replace(catalogue.CATALOGUE["scenes-coco1k"], test_size=40)
     monkeypatch.setitem(catalogue.CATALOGUE, "scenes-coco1k", entry)
-    catalogue.load.cache_clear()
+    catalogue.forget_loaded()
     whole, part = _run("dscmr", "scenes-coco5k", epochs=1), _run("dscmr", "scenes-coco1k", epochs=1)
     assert whole.folder == part.folder
     _ = part.test, whole.test
@@ -105,7 +105,7 @@ def test_one_folder_tells_the_tests_of_both_coco_galleries(monkeypatch: pytest.M
         ("t2i", "NDCG@500, text to image, captions with the released discount"),
     ):
         assert shown[numbers] == [f"{one.test.numbers()[name]:.4f}" for one in (part, whole)]
-    catalogue.load.cache_clear()
+    catalogue.forget_loaded()
 
 
 def test_a_run_of_before_there_were_cards_gets_them_when_asked(untested: tuple[Run, str, str]) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from semshare import diagnosis, losses, reference, runs, training
+from semshare import diagnosis, evidence, losses, reference, runs, training
 from semshare.bootstrap import Interval
 from semshare.runs import Run
 from semshare.verdicts import Verdict
@@ -68,11 +68,11 @@ def _verdict(claim: int, value: float) -> Verdict:
 
 
 def test_claims_that_are_not_reproduced_lead_to_the_sections_that_ask_why() -> None:
-    shown = diagnosis.asked_why([_verdict(1, -0.1), _verdict(1, 0.1), _verdict(2, 0.2), _verdict(5, -0.2)]).data
+    shown = evidence.asked_why([_verdict(1, -0.1), _verdict(1, 0.1), _verdict(2, 0.2), _verdict(5, -0.2)]).data
     assert "Claim 1: 1 of 2 tests not reproduced." in shown and "Claim 2" not in shown
     assert "08_diagnosis.html#when-consistency-hurts-and-when-it-helps" in shown
     assert "Claim 5: 1 of 1 tests not reproduced. No study of this book asks why." in shown
-    assert "<li>" not in diagnosis.asked_why([_verdict(3, 0.1)]).data
+    assert "<li>" not in evidence.asked_why([_verdict(3, 0.1)]).data
 
 
 def test_every_claim_has_its_evidence_under_headings_that_exist() -> None:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from semshare.devices import default_precision
 from semshare.errors import UserError
-from semshare.experiment import DIFFERENCES, PRESETS, SCALES, Difference, Experiment, default_precision, preset_fields
+from semshare.experiment import DIFFERENCES, PRESETS, SCALES, Difference, Experiment, preset_fields
 
 
 def _make(**fields: object) -> Experiment:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from semshare import protocols
+from semshare.data import catalogue
 from semshare.data.dataset import Part
 from semshare.errors import UserError
 from semshare.evaluation import Reading, Retrieval
@@ -50,10 +51,10 @@ def test_names_are_file_names_and_descriptions_are_told_apart() -> None:
 
 
 def test_parts_of_a_test_split_fit_a_whole_split_of_captions_alone() -> None:
-    everywhere = {one.name for one in protocols.fitting("scenes-flickr25k")}
-    assert everywhere == {one.name for one in protocols.fitting("scenes-coco1k")}
+    everywhere = {one.name for one in protocols.fitting(catalogue.entry("scenes-flickr25k"))}
+    assert everywhere == {one.name for one in protocols.fitting(catalogue.entry("scenes-coco1k"))}
     assert {"ndcg@500", "ndcg@500-released", "map", "recall@1"} <= everywhere
-    on_coco = {one.name for one in protocols.fitting("coco5k")}
+    on_coco = {one.name for one in protocols.fitting(catalogue.entry("coco5k"))}
     assert (
         on_coco
         == set(PROTOCOLS)
@@ -64,7 +65,7 @@ def test_parts_of_a_test_split_fit_a_whole_split_of_captions_alone() -> None:
 @pytest.mark.parametrize("dataset", ["scenes-flickr25k", "scenes-coco1k"])
 def test_a_protocol_that_does_not_fit_is_refused(dataset: str) -> None:
     with pytest.raises(UserError, match=f"protocol: 'map-five-folds' is of COCO's whole test split, found '{dataset}'"):
-        read("map", "map-five-folds", dataset=dataset)
+        protocols.choose(["map", "map-five-folds"], dataset, catalogue.entry(dataset))
 
 
 def test_an_unknown_protocol_is_refused() -> None:
@@ -74,7 +75,7 @@ def test_an_unknown_protocol_is_refused() -> None:
 
 @pytest.mark.parametrize("dataset", ["scenes-coco5k", "scenes-flickr25k"])
 def test_protocols_read_together_or_alone_are_the_same(dataset: str) -> None:
-    names = [one.name for one in protocols.fitting(dataset)]
+    names = [one.name for one in protocols.fitting(catalogue.entry(dataset))]
     for name, together in zip(names, read(*names, dataset=dataset), strict=True):
         alone = read(name, dataset=dataset)[0]
         for field, values in vars(together).items():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from semshare import real_tags
+from semshare import data_page, real_tags
 from semshare.data import catalogue
 from semshare.data.dataset import build_parts
 from semshare.data.source import Item
@@ -50,7 +50,7 @@ def test_runs_are_planned_for_the_real_tags_alone() -> None:
 
 
 def test_the_table_stands_beside_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "No dataset of this page" in real_tags.f1_table([]).data
+    assert "No dataset of this page" in data_page.real_tags_table([]).data
     run = SimpleNamespace(
         experiment=SimpleNamespace(dataset="flickr25k"),
         title="Independent",

@@ -565,9 +565,9 @@ def forty_test_images(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """COCO1K cut to 40 images: the smoke pool is smaller than 1,000."""
     entry = replace(catalogue.CATALOGUE["scenes-coco1k"], test_size=40)
     monkeypatch.setitem(catalogue.CATALOGUE, "scenes-coco1k", entry)
-    catalogue.load.cache_clear()
+    catalogue.forget_loaded()
     yield 40
-    catalogue.load.cache_clear()
+    catalogue.forget_loaded()
 
 
 def test_coco1k_shares_the_run_of_coco5k(forty_test_images: int, monkeypatch: pytest.MonkeyPatch) -> None:

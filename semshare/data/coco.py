@@ -7,13 +7,14 @@ import os
 import random
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any, Literal
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data.files import count_notes, is_inside, open_picture, pool_digest
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _CAPTIONS = 5  # kept an image, as the paper does
 DEV = 1000  # of the Karpathy split's 5,000 for validation

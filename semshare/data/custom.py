@@ -24,9 +24,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
@@ -34,6 +33,9 @@ from semshare.data import splits
 from semshare.data.files import SHOWN, is_inside, open_picture, pool_digest, read_lines
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FIELDS = ("image", "texts", "labels", "split", "id")
 _NEEDED = _FIELDS[:3]

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from semshare.data.regions import BOX, CLASS, SCORE
+from semshare.data.base import BOX, CLASS, SCORE
 from semshare.data.segments import Segments
 from semshare.data.source import SPLITS, Item, Source, Split
-from semshare.data.store import FeatureStore
 from semshare.data.thinned import kept_regions, kept_words
 from semshare.data.words import SPECIAL, UNK, Vocabulary, tokenise
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+
+    from semshare.data.store import FeatureStore
 
 Pairing = Literal["aligned", "same-labels"]
 EpochPairs = Literal["images", "captions"]

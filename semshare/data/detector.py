@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.models import detection
-from torchvision.models._api import WeightsEnum
 from torchvision.ops import nms
 
-from semshare.data.regions import REGIONS, UNTRAINED, RegionExtractor, Regions
+from semshare.data.base import REGIONS, UNTRAINED, RegionExtractor, Regions
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+    from torchvision.models._api import WeightsEnum
 
 _SAME = 0.95  # two boxes that overlap more than this are one region under two classes
 _LEAST = 2.0**-14  # a kept region's stored score is at least this: in float16 a smaller one would read as padding

@@ -6,11 +6,9 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import is_zipfile
 
 import pooch
@@ -19,6 +17,10 @@ import requests
 from semshare.errors import UserError
 from semshare.home import lock
 from semshare.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces of an answer
 WAITS = (1.0, 3.0, 9.0)  # seconds before each new attempt

@@ -8,9 +8,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -20,7 +18,10 @@ from semshare.errors import UserError
 from semshare.progress import MARK
 
 if TYPE_CHECKING:
-    from semshare.data.regions import RegionExtractor
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from semshare.data.base import RegionExtractor
 
 _AHEAD = 2  # batches decoded while one is computed
 _UNREADABLE = (UserError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Literal
-
-from PIL import Image
+from typing import TYPE_CHECKING, Literal
 
 from semshare.data import splits
 from semshare.data.files import count_notes, digest, open_picture, pool_digest, read_lines, shorten
 from semshare.data.source import Item
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LABELS = (
     "animals baby bird car clouds dog female flower food indoor lake male night people plant_life portrait river sea "

@@ -8,17 +8,20 @@ number such as -1130179 where a 0 or a 1 belongs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from PIL import Image
 
 from semshare.data import splits
 from semshare.data.files import count_notes, is_inside, open_picture, pool_digest, read_bytes, read_lines, shorten
 from semshare.data.source import Item
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
 
 Concepts = Literal["tc10", "tc21"]
 ROWS, CONCEPTS, TAGS = 269_648, 81, 1_000

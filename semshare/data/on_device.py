@@ -6,16 +6,20 @@ the reckoning, and says that no GPU has confirmed it yet. On a CPU nothing here 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from semshare.data.dataset import Batch, PairedDataset
 from semshare.data.store import FeatureStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from semshare.data.dataset import Batch, PairedDataset
 
 _SHARE = 0.5  # of the free memory; the rest is the network's and its activations'
 _BLOCK = 512  # items read at once on the way there

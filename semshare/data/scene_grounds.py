@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from semshare.data.scene_layout import SURFACE_TOP, Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 Colour = tuple[int, int, int]
 

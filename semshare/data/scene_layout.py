@@ -6,13 +6,15 @@ need the layout alone, so listing 23,000 scenes costs seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from semshare.data.scene_places import PLACES, Place
 from semshare.data.scene_things import COCO_LABELS, DISTRACTORS, FLICKR_LABELS, NUS_LABELS, THINGS, Thing, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
 
 T = TypeVar("T")
 View = Literal["flickr25k", "nuswide", "coco"]

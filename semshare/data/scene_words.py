@@ -7,12 +7,15 @@ super-category, and words that have nothing to do with the picture creep in. How
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
+from typing import TYPE_CHECKING
 
 from semshare.data.scene_layout import Placed, Scene, View
 from semshare.data.scene_things import THINGS, Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
 
 
 @dataclass(frozen=True)

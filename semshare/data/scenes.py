@@ -8,12 +8,9 @@ weaker than its picture (``scene_words``). Every number obtained on them is a nu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from random import Random
-from typing import Literal
-
-from PIL import Image
+from typing import TYPE_CHECKING, Literal
 
 from semshare.data.scene_layout import LABELS, View
 from semshare.data.scene_pool import ScenePool, item_id, pool_name, scene_of
@@ -21,6 +18,11 @@ from semshare.data.scene_things import SUPERCATEGORIES
 from semshare.data.scene_words import NOISE, TextNoise, write_texts
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PIL import Image
 
 Scale = Literal["smoke", "laptop", "full"]
 

@@ -7,13 +7,16 @@ from the paper's, say nothing. What a method does with the same regions, and eve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from semshare.data.store import FeatureStore, write_store
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 REGIONS = 36
 # The share of an item's labels that its regions show wrongly. Calibrated once with benchmarks/probe_simulated.py, on

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semshare.data.source import SPLITS, Split
 from semshare.errors import UserError
 from semshare.home import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SHIPPED = Path(__file__).parent / "manifests"
 RULE = "ids ranked by sha256 of 'seed/id': dev first, then test, the rest train"

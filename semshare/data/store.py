@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import torch
@@ -16,6 +15,9 @@ from torch import Tensor
 
 from semshare.errors import UserError
 from semshare.home import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _INDEX = "index.json"
 _PARTIAL = "partial.json"

@@ -7,11 +7,14 @@ method, so no model can average it away.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def kept_regions(ids: Sequence[str], missing: float, present: Tensor) -> Tensor:

@@ -9,14 +9,16 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from semshare.errors import UserError
 from semshare.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
 
 _PIECE = 1 << 20
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)

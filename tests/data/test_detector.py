@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from semshare.data.detector import FasterRCNNRegions, MobileFasterRCNNRegions, _padded, _relative, choose_regions
-from semshare.data.regions import EXTRACTORS
+from semshare.data.registry import EXTRACTORS
 from semshare.errors import UserError
 
 

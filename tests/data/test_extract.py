@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from semshare.data.base import RegionExtractor, Regions
 from semshare.data.extract import extract_to_store
-from semshare.data.regions import RegionExtractor, Regions
 from semshare.data.simulated import RegionSimulator, simulate_to_store
 from semshare.data.store import FeatureStore
 from semshare.errors import UserError

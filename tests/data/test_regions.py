@@ -9,8 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from semshare.data.base import BOX, CLASS, SCORE
 from semshare.data.extract import extract_to_store
-from semshare.data.regions import BOX, CLASS, EXTRACTORS, SCORE, GridRegions
+from semshare.data.grid import GridRegions
+from semshare.data.registry import EXTRACTORS
 
 
 @pytest.fixture(scope="module")
@@ -121,4 +123,4 @@ def test_the_stores_meta_says_how_it_was_made(extractor: GridRegions, tmp_path: 
 def test_the_registry_names_each_extractor() -> None:
     detectors = {"fasterrcnn", "fasterrcnn-mobilenet"}
     assert set(EXTRACTORS) == {"grid"} | detectors | {f"{name}-untrained" for name in detectors}
-    assert EXTRACTORS["grid"] is GridRegions
+    assert isinstance(EXTRACTORS["grid"]("cpu"), GridRegions)

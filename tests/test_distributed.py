@@ -19,7 +19,7 @@ import json, sys
 from contextlib import contextmanager
 from pathlib import Path
 import torch
-from semshare import methods, runs, together, training
+from semshare import methods, processes, runs, training
 from semshare.data import catalogue
 from semshare.devices import find_device
 
@@ -42,8 +42,8 @@ dataset = catalogue.load("scenes-coco5k", "smoke", None, "grid", 0, 0, train_ite
 device = find_device()
 try:
     history = training.fit(experiment, methods.get(method), dataset, folder, device, Stopping())
-    said = {"processes": together.count(), "history": history}
-    (folder.parent / f"{folder.name}-{together.rank()}.json").write_text(json.dumps(said))
+    said = {"processes": processes.count(), "history": history}
+    (folder.parent / f"{folder.name}-{processes.rank()}.json").write_text(json.dumps(said))
 except KeyboardInterrupt:
     pass
 """
