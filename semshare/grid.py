@@ -125,8 +125,9 @@ def plan(
 def _experiments(grid: Mapping[str, Any], device: str, elsewhere: bool) -> Iterator[Experiment]:
     axes = {"method": "ours"} | dict(grid)
     axes = {name: values if isinstance(values, list) else [values] for name, values in axes.items()}
+    own: dict[str, str] = {}
     if elsewhere and device != "auto":
-        axes, device = {"precision": [_precision(device)]} | axes, "auto"
+        own, device = {"precision": _precision(device)}, "auto"
     for name, values in axes.items():
         if name not in Experiment.model_fields:
             raise UserError(no_such_field(name))
@@ -142,6 +143,8 @@ def _experiments(grid: Mapping[str, Any], device: str, elsewhere: bool) -> Itera
         without |= {"root", "split_seed"} - catalogue.entry(fields["dataset"]).reads
         fields = {name: value for name, value in fields.items() if name not in without}
         unread -= fields.keys()
+        if fields.get("preset", "paper") == "paper":  # the released code's precision is its own
+            fields = own | fields
         yield runs.plan(**fields, device=device)
     if unread:
         raise UserError(f"{min(unread)}: no method or dataset of the grid reads it")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from semshare import recorded_tables
-from semshare.experiment import DIFFERENCES
-from semshare.recorded import Recording
+from semshare import preset_costs, recorded_tables
+from semshare.experiment import DIFFERENCES, SCALES
+from semshare.recorded import RecordedRun, Recording
 
 
 def _comparison(step: str, measure: str, low: float, value: float, high: float) -> dict[str, object]:
@@ -33,8 +33,32 @@ def test_a_recording_without_runs_gives_an_empty_table_with_its_columns() -> Non
 
 def test_every_difference_of_the_presets_has_a_row() -> None:
     table = recorded_tables.preset_differences()
-    assert table.index.tolist() == [one.field for one in DIFFERENCES]
+    assert table.index.is_unique
+    assert [name.split(", ")[0] for name in table.index] == [row.field for row in DIFFERENCES]
     assert table.loc["text_clip"].tolist()[:2] == ["none", "2.0"] and table.loc["ranking", "taken"] == "on captions"
+    assert table.loc["epochs, at scale full, by DSCMR", "released"] == "500"
+    assert table.loc["dev split", "taken"] == "not followed: it would select on test"
+
+
+def _cost(field: str, value: float, scale: str) -> dict[str, object]:
+    row = {"field": field, "value_there": "mean", "dataset": f"data at {scale}", "method": "ours", "seeds": 2}
+    return row | {"measure": "t2i", "value": value, "low": value, "high": value}
+
+
+def test_costs_have_every_measured_row_from_the_first_recording_that_has_it() -> None:
+    def recording(scale: str, *costs: dict[str, object]) -> Recording:
+        run = RecordedRun({"experiment": {"dataset": "d", "method": "ours", "scale": scale} | SCALES[scale]})
+        return Recording(scale, "", 1, [run], list(costs))
+
+    first = recording("laptop", _cost("layer_norm", 0.01, "laptop"))
+    second = recording("smoke", _cost("layer_norm", 0.02, "smoke"), _cost("boxes", 0.03, "smoke"))
+    table = recorded_tables.costs_table(first, second)
+    measured = [one.difference.field for one in preset_costs.variants()]
+    assert table.index.tolist() == [*measured, "pairing", "preset"]
+    assert table.loc["layer_norm", ["scale", "T2I NDCG"]].tolist() == ["laptop", "+1.0 [+1.0, +1.0]*"]
+    assert table.loc["boxes", ["on", "scale", "T2I NDCG"]].tolist() == ["data at smoke", "smoke", "+3.0 [+3.0, +3.0]*"]
+    assert table.loc["segment_sum", "T2I NDCG"] == "not yet recorded"
+    assert table.loc["boxes", "beside"] == "released" and table.loc["block", "beside"] == "paper"
 
 
 def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
