@@ -225,3 +225,25 @@ def test_bce_stays_finite_at_wrong_certainty() -> None:
 def test_doctests_of_losses() -> None:
     result = doctest.testmod(losses)
     assert result.attempted > 0 and result.failed == 0
+
+
+def test_dscmrs_distances_have_a_gradient_at_an_exact_hit() -> None:
+    """Why ``released`` does not take the norm of the whole batch: that of zeros has none."""
+    hit = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    terms = losses.dscmr(hit, hit, hit, hit.detach(), torch.tensor([[1.0, 0.0]]))
+    (terms["label"] + terms["pair"]).backward()
+    assert terms["label"] == terms["pair"] == 0 and hit.grad.isfinite().all()
+    wide = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    (((wide - torch.tensor([[1.0, 0.0]])) ** 2).sum() ** 0.5).backward()
+    assert wide.grad.isnan().any()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("bfloat16", "float32"), ("float32", "float32"), ("float64", "float64")]
+)
+def test_losses_are_computed_in_float32_at_least(given: str, expected: str) -> None:
+    values = torch.rand(3, 2).to(getattr(torch, given))
+    labels = torch.tensor([[1, 0], [0, 1], [1, 1]])
+    assert losses.widened(values).dtype == getattr(torch, expected)
+    for terms in (losses.label_prediction(values, labels), losses.consistency(values, values, labels)):
+        assert {term.dtype for term in terms.values()} == {getattr(torch, expected)}
