@@ -212,7 +212,7 @@ def _keep_best(
     network: nn.Module,
     selection: str,
     history: list[dict[str, float]],
-    lowest: LowestLosses | None,
+    lowest: LowestLosses | None = None,
 ) -> None:
     """Write the newest weights, or the epoch's of the lowest loss, over the best ones where they are best so far."""
     newest, path = history[-1]["epoch"], folder / BEST

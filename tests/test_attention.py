@@ -117,7 +117,7 @@ def test_deviation_norm_equals_a_slow_loop_and_keeps_the_weights(spread: float) 
 
 def test_both_norms_agree_on_ordinary_tokens_and_not_on_read_padding() -> None:
     # A token of 1,024 numbers whose standard deviation is 3e-7, as 1e-5 / 2 times a place's vector has it: the root
-    # mean square after the norm is s / (s + 1e-6) = .23 in the released code and s / sqrt(s^2 + 1e-5) = 1e-4 in torch's.
+    # mean square after the norm is s / (s + 1e-6) = .23 in the released code, s / sqrt(s^2 + 1e-5) = 1e-4 in torch's.
     signs = torch.tensor([1.0, -1.0]).repeat(512)
     plain, released = torch.nn.LayerNorm(1024), attention.DeviationNorm(1024)
     for norm, expected in ((released, 0.2308), (plain, 9.5e-5)):

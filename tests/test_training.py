@@ -179,7 +179,7 @@ def test_training_pairs_as_the_experiment_says(
 
     monkeypatch.setattr(PairedDataset, "batches", watched)
     _fit(_plan("dscmr", pairing=pairing), dataset, tmp_path)
-    assert asked == [("train", pairing)] * EPOCHS
+    assert asked == [("train", pairing, "images")] * EPOCHS
 
 
 @pytest.mark.parametrize(
