@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from semshare import runs
-from semshare.experiment import DIFFERENCES, SCALES, Difference, Experiment
+from semshare.experiment import DIFFERENCES, SCALES, Experiment, Preset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 TAGS, CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
 FLICKR = "flickr25k-simulated"
 SEEDS = range(2)
 SMOKE_SEEDS = range(3)
-_WHOLE = {"pairing": {"pairing": "same-labels"}, "preset": {"preset": "released"}}  # measured on tags in Ours
 
 
 @dataclass(frozen=True)
@@ -30,26 +29,32 @@ class Arms:
 
 @dataclass(frozen=True)
 class Variant:
-    """How one difference between the presets is measured: the same runs with the released value and without it.
+    """How one field is measured: the same runs with another value of it and without.
 
     Attributes:
-        difference: what is measured.
+        field: what is measured.
+        value: the value that it is given.
+        within: the preset in which.
         dataset: on which.
         method: in which, one that reads the field.
-        changed: the fields of the runs with the released value.
+        changed: the fields of the runs with that value.
         base: those of the runs without it.
     """
 
-    difference: Difference
+    field: str
+    value: Any
+    within: Preset
     dataset: str
     method: str
     changed: dict[str, Any]
     base: dict[str, Any]
 
-    @property
-    def value(self) -> Any:
-        """The value that is measured: the released one, or for the learning rate what a small scale makes of it."""
-        return self.changed.get(self.difference.field, self.difference.released)
+
+# What is no single difference: the earlier loaders' pairing, and the whole preset.
+_WHOLE = (
+    Variant("pairing", "same-labels", "paper", TAGS, "ours", {"pairing": "same-labels"}, {}),
+    Variant("preset", "released", "paper", TAGS, "ours", {"preset": "released"}, {}),
+)
 
 
 def variants(precision: str = "float32") -> Iterator[Variant]:
@@ -70,43 +75,35 @@ def variants(precision: str = "float32") -> Iterator[Variant]:
         elif row.field == "precision":
             paper = precision
         if row.within == "paper":
-            yield Variant(row, dataset, method, {row.field: released}, {})
+            yield Variant(row.field, released, row.within, dataset, method, {row.field: released}, {})
         else:
             whole = {"preset": "released"}
-            yield Variant(row, dataset, method, whole, whole | {row.field: paper})
+            yield Variant(row.field, released, row.within, dataset, method, whole, whole | {row.field: paper})
 
 
 def at_laptop(precision: str) -> list[Arms]:
     """Every variant on stand-ins, then ``pairing`` and the whole preset; ``precision`` is that of the paper's runs."""
-
-    def arms(field: str, value: Any, dataset: str, method: str, *sides: dict[str, Any]) -> Arms:
-        planned = []
-        for fields in sides:
-            own = {} if "preset" in fields else {"precision": precision}  # `released` names its own
-            planned.append([runs.plan(dataset, method, "laptop", seed=seed, **(own | fields)) for seed in SEEDS])
-        return Arms(_what(field, value, dataset, method), *planned)
-
-    several = [
-        arms(one.difference.field, one.value, one.dataset, one.method, one.changed, one.base)
-        for one in variants(precision)
-    ]
-    return several + [arms(name, fields[name], TAGS, "ours", fields, {}) for name, fields in _WHOLE.items()]
+    return [_arms(one, one.dataset, "laptop", SEEDS, precision) for one in (*variants(precision), *_WHOLE)]
 
 
 def at_smoke(precision: str, root: Path | None = None) -> list[Arms]:
-    """The variants of ``released`` alone, on FLICKR25K's real tags (its folder is ``root``) and on drawn captions."""
-
-    def planned(one: Variant, dataset: str, fields: dict[str, Any]) -> list[Experiment]:
-        where = {"root": root} if dataset == FLICKR else {}
-        return [runs.plan(dataset, one.method, "smoke", seed=seed, **where, **fields) for seed in SMOKE_SEEDS]
-
+    """The variants of ``released``, then the whole, on FLICKR25K's real tags (its folder is ``root``) or on captions."""
     several = []
-    for one in variants(precision):
-        if one.difference.within == "released":
-            dataset = FLICKR if one.dataset == TAGS else one.dataset
-            what = _what(one.difference.field, one.value, dataset, one.method)
-            several.append(Arms(what, planned(one, dataset, one.changed), planned(one, dataset, one.base)))
+    for one in (*variants(precision), *_WHOLE):
+        if one.within == "released" or one.field == "preset":
+            dataset, where = (FLICKR, {"root": root}) if one.dataset == TAGS else (one.dataset, {})
+            several.append(_arms(one, dataset, "smoke", SMOKE_SEEDS, precision, **where))
     return several
+
+
+def _arms(one: Variant, dataset: str, scale: str, seeds: Iterable[int], precision: str, **where: Any) -> Arms:
+    """Both arms of a variant; the paper's runs compute in ``precision``, those of ``released`` name their own."""
+    planned = []
+    for fields in (one.changed, one.base):
+        own = where | ({} if "preset" in fields else {"precision": precision})
+        planned.append([runs.plan(dataset, one.method, scale, seed=seed, **(own | fields)) for seed in seeds])
+    what = {"field": one.field, "value_there": str(one.value), "dataset": dataset, "method": one.method}
+    return Arms(what, *planned)
 
 
 def distinct(several: list[Arms]) -> list[Experiment]:
@@ -114,7 +111,3 @@ def distinct(several: list[Arms]) -> list[Experiment]:
     experiments = [experiment for side in ("base", "changed") for arms in several for experiment in getattr(arms, side)]
     once = {experiment.to_json(): experiment for experiment in experiments}
     return sorted(once.values(), key=lambda experiment: experiment.seed)
-
-
-def _what(field: str, value: Any, dataset: str, method: str) -> dict[str, str]:
-    return {"field": field, "value_there": str(value), "dataset": dataset, "method": method}

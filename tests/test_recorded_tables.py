@@ -53,7 +53,7 @@ def test_costs_have_every_measured_row_from_the_first_recording_that_has_it() ->
     first = recording("laptop", _cost("layer_norm", 0.01, "laptop"))
     second = recording("smoke", _cost("layer_norm", 0.02, "smoke"), _cost("boxes", 0.03, "smoke"))
     table = recorded_tables.costs_table(first, second)
-    measured = [one.difference.field for one in preset_costs.variants()]
+    measured = [one.field for one in preset_costs.variants()]
     assert table.index.tolist() == [*measured, "pairing", "preset"]
     assert table.loc["layer_norm", ["scale", "T2I NDCG"]].tolist() == ["laptop", "+1.0 [+1.0, +1.0]*"]
     assert table.loc["boxes", ["on", "scale", "T2I NDCG"]].tolist() == ["data at smoke", "smoke", "+3.0 [+3.0, +3.0]*"]

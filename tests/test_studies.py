@@ -50,7 +50,7 @@ def test_initial_weights_name_the_package_that_is_missing(monkeypatch: pytest.Mo
 
 
 def test_every_difference_between_the_presets_is_measured_but_what_a_scale_sets() -> None:
-    measured = {one.difference.field: one for one in preset_costs.variants("bfloat16")}
+    measured = {one.field: one for one in preset_costs.variants("bfloat16")}
     left_out = {row.field for row in DIFFERENCES if row.refused} | {"width", "feed_forward", "epochs"}
     assert {row.field for row in DIFFERENCES} - measured.keys() == left_out
     assert measured["learning_rate"].changed == {"learning_rate": pytest.approx(1e-3)}
@@ -59,7 +59,7 @@ def test_every_difference_between_the_presets_is_measured_but_what_a_scale_sets(
     for one in measured.values():
         arms = (runs.plan(one.dataset, one.method, "smoke", **fields) for fields in (one.changed, one.base))
         changed, base = (experiment.model_dump() for experiment in arms)
-        assert {name for name in changed if changed[name] != base[name]} == {one.difference.field}
+        assert {name for name in changed if changed[name] != base[name]} == {one.field}
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name != "flickr25k"])
