@@ -16,6 +16,7 @@ TAGS, CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
 FLICKR = "flickr25k-simulated"
 SEEDS = range(2)
 SMOKE_SEEDS = range(3)
+SMOKE_ITEMS = 4000  # of FLICKR25K's 16,015 training pairs: seconds a run
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,15 @@ def at_laptop(precision: str) -> list[Arms]:
 
 
 def at_smoke(precision: str, root: Path | None = None) -> list[Arms]:
-    """The variants of ``released``, then the whole, on FLICKR25K's real tags (its folder is ``root``) or on captions."""
+    """The variants of ``released``, then the whole: on FLICKR25K's real tags, or on drawn captions.
+
+    Only so many training pairs are read of FLICKR25K, whose folder is ``root``.
+    """
     several = []
     for one in (*variants(precision), *_WHOLE):
         if one.within == "released" or one.field == "preset":
-            dataset, where = (FLICKR, {"root": root}) if one.dataset == TAGS else (one.dataset, {})
+            real = (FLICKR, {"root": root, "train_items": SMOKE_ITEMS})
+            dataset, where = real if one.dataset == TAGS else (one.dataset, {})
             several.append(_arms(one, dataset, "smoke", SMOKE_SEEDS, precision, **where))
     return several
 
