@@ -285,6 +285,10 @@ def _limits(experiment: Mapping[str, Any], method: methods.Method, dataset: Pair
         )
     if experiment["padding"] == "read" and "padding" not in method.unread:
         found.append("Padding is read like a segment: an item's embedding depends on the batch it is read in.")
+    if experiment.get("boxes") == "first" and "boxes" not in method.unread:
+        found.append(
+            "Every image was read with the boxes of its split's first image: where its regions lie is nothing to it."
+        )
     if experiment["missing_regions"] or experiment["missing_words"] or experiment["train_items"]:
         found.append("Part of the data was withheld on purpose (see the experiment): a study, not the best model.")
     return found

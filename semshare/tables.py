@@ -52,6 +52,9 @@ def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+_WORD_VECTORS = {"word2vec": "Word2Vec", "uniform": "uniform in ±0.1"}
+
+
 def settings_table(run: Run) -> pd.DataFrame:
     """Every setting that section 2 of the supplementary states, beside the value that ``run`` used."""
     longest = max(len(words) for part in run.dataset.parts.values() for words in part.words)
@@ -59,7 +62,7 @@ def settings_table(run: Run) -> pd.DataFrame:
         "regions an image": f"{run.dataset.store.shape[0]} ({run.experiment.regions})",
         "region rule": _REGION_RULES.get(run.experiment.regions, "the 36 best, whatever their score"),
         "region feature": f"{run.dataset.feature_size}-d",
-        "word vector": f"{run.dataset.vectors.shape[1]}-d Word2Vec",
+        "word vector": f"{run.dataset.vectors.shape[1]}-d {_WORD_VECTORS[run.experiment.initial_words]}",
         "maximum sequence length": f"{MAX_LENGTH} (longest text: {longest})",
         "initial weights": run.record["initial_weights"],
         "optimiser": "Adam",
