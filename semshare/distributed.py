@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from semshare import processes
 from semshare.data.dataset import Batch
+from semshare.utils import processes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

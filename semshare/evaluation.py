@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from semshare import metrics
-from semshare.home import whole
 from semshare.metrics import NDCG, Measure
+from semshare.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Stored:
 
     def save(self, path: Path) -> None:
         """Write to ``path`` in one move."""
-        with whole(path) as part:
+        with atomic_write(path) as part:
             save_file({name: one.clone() for name, one in vars(self).items()}, part)  # clones: two may be one tensor
 
     @classmethod

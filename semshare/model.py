@@ -13,10 +13,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import BertConfig, BertModel
 
 from semshare import attention, bert
+from semshare.attention import Packing
 from semshare.data.segments import Segments
 from semshare.data.words import MASK, MAX_LENGTH, SPECIAL
 from semshare.losses import widened
-from semshare.packing import Packing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

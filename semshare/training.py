@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from semshare import distributed, processes
-from semshare.data import on_device
+from semshare import distributed
+from semshare.data import prefetch
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
-from semshare.home import whole
 from semshare.model import MODALITIES
+from semshare.utils import processes
+from semshare.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from semshare.data.dataset import Batch, PairedDataset
     from semshare.experiment import Experiment
     from semshare.methods import Method
-    from semshare.progress import Progress
+    from semshare.utils.progress import Progress
 
 BEST = "best.safetensors"
 _STATE = "training.pt"
@@ -65,7 +66,7 @@ def fit(
         fused=True,
     )
     history = _resume(folder, network, optimiser, device)
-    dataset = on_device.hold(dataset, device)
+    dataset = prefetch.hold(dataset, device)
     steps = math.ceil(dataset.pairs_in_epoch("train", experiment.epoch_pairs) / experiment.batch)
     epochs = max(experiment.epochs, math.ceil(experiment.least_steps / steps))
     with progress.epochs(epochs, done=len(history)) as advance:
@@ -116,7 +117,7 @@ def _train_epoch(
     # Each process drops out other elements: they read other rows.
     with _random_state(_epoch_seed(experiment.seed, epoch) + processes.rank() * _APART):
         batches = dataset.batches("train", experiment.batch, generator, experiment.pairing, experiment.epoch_pairs)
-        for batch in on_device.ahead(batches, device):
+        for batch in prefetch.ahead(batches, device):
             terms = step(experiment, method, network, optimiser, batch, generator)
             if lowest is not None and steps % 10 == 0:
                 lowest.watch(terms, network)
@@ -231,14 +232,14 @@ def _keep_best(
 
 
 def _save_weights(state: dict[str, Tensor], path: Path) -> None:
-    with whole(path) as part:
+    with atomic_write(path) as part:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, part)
 
 
 def _save_state(
     folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, float]]
 ) -> None:
-    with whole(folder / _STATE) as part:
+    with atomic_write(folder / _STATE) as part:
         torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, part)
 
 

@@ -19,9 +19,12 @@ import json, sys
 from contextlib import contextmanager
 from pathlib import Path
 import torch
-from semshare import methods, processes, runs, training
+from semshare import methods
+from semshare.utils import processes
+from semshare import runs
+from semshare import training
 from semshare.data import catalogue
-from semshare.devices import find_device
+from semshare.utils.devices import find_device
 
 method, folder, stop = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from semshare.devices import default_precision
 from semshare.errors import UserError
 from semshare.experiment import DIFFERENCES, PRESETS, SCALES, Difference, Experiment, preset_fields
+from semshare.utils.devices import default_precision
 
 
 def _make(**fields: object) -> Experiment:

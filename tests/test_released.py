@@ -17,8 +17,8 @@ from torch import Tensor
 
 from semshare import evaluation, methods, training
 from semshare.data.dataset import Batch, PairedDataset, build_parts
+from semshare.data.regions.store import write_store
 from semshare.data.source import Item
-from semshare.data.store import write_store
 from semshare.data.words import Vocabulary
 from semshare.experiment import SCALES, Experiment, preset_fields
 from semshare.metrics import NDCG, Recall

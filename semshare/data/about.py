@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semshare.data.base import UNTRAINED
+from semshare.data.regions.base import UNTRAINED
 
 # By a source's status: what the data is.
 STATUS = {

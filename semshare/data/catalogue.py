@@ -12,27 +12,28 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from filelock import FileLock
 
-from semshare.data.coco import CocoSource, KarpathySource
-from semshare.data.custom import CustomSource
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
-from semshare.data.extract import extract_to_store, say
-from semshare.data.mirflickr import FlickrTextSource, MirflickrSource
-from semshare.data.nuswide import Concepts, NusWideSource
-from semshare.data.registry import EXTRACTORS
-from semshare.data.scenes import ScenesSource
-from semshare.data.simulated import RegionSimulator, simulate_to_store
-from semshare.data.store import FeatureStore
+from semshare.data.readers.coco import CocoSource, KarpathySource
+from semshare.data.readers.custom import CustomSource
+from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
+from semshare.data.readers.nuswide import Concepts, NusWideSource
+from semshare.data.regions.extract import extract_to_store, say
+from semshare.data.regions.registry import EXTRACTORS
+from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
+from semshare.data.regions.store import FeatureStore
+from semshare.data.scenes.source import ScenesSource
 from semshare.data.words import Vocabulary, tokenise, train_word2vec
-from semshare.devices import find_device
 from semshare.errors import UserError
-from semshare.home import cache_folder, code_digest, home, whole
-from semshare.progress import Progress
+from semshare.utils.devices import find_device
+from semshare.utils.files import atomic_write
+from semshare.utils.home import cache_folder, code_digest, home
+from semshare.utils.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from semshare.data.scene_layout import View
+    from semshare.data.scenes.layout import View
     from semshare.data.source import Item, Source
 
 REGION_NAMES = (*EXTRACTORS, "simulated")
@@ -291,8 +292,8 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
 def _region_code(regions: str) -> str:
     """The digest of the code that makes ``regions``."""
     if regions == "simulated":
-        return code_digest("data/simulated.py")
-    return code_digest("data/base.py", "data/grid.py" if regions == "grid" else "data/detector.py")
+        return code_digest("data/regions/simulated.py")
+    return code_digest("data/regions/base.py", f"data/regions/{'grid' if regions == 'grid' else 'detector'}.py")
 
 
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
@@ -302,6 +303,6 @@ def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> 
     path = cache_folder("words") / f"{digest}.npy"
     with FileLock(f"{path}.lock"):
         if not path.exists():
-            with whole(path) as part, open(part, "wb") as file:
+            with atomic_write(path) as part, open(part, "wb") as file:
                 np.save(file, train_word2vec(texts, vocabulary, seed))
         return np.load(path, allow_pickle=False)

@@ -1,0 +1,109 @@
+"""Recordings: written as runs finish, read back as runs, free of this machine's paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from semshare import runs
+from semshare.errors import UserError
+from semshare.experiment import Experiment
+from semshare.paper import recordings
+from semshare.paper.recordings import Study
+from semshare.runs.store import Run
+
+
+def _plan(root: Path | None, device: str) -> list[Experiment]:
+    fixed = {"epochs": 2, "precision": "float32", "learning_rate": 2e-3}
+    return [
+        runs.plan("scenes-flickr25k", "dscmr", "smoke", device, seed=seed, keep=keep, **fixed)
+        for seed, keep in ((1, "best"), (0, "every-epoch"))
+    ]
+
+
+def _compare(done: Sequence[Run]) -> list[dict]:
+    return [{"seeds": len(done), "measure": "i2t", "value": 0.0, "low": -0.1, "high": 0.1}]
+
+
+STUDY = Study("two", "Two short runs.", _plan, _compare)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, semshare_home: Path) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    assert recordings.record(STUDY, device="cpu", folder=folder) == folder / "two.json"
+    return folder
+
+
+def test_a_recording_reads_back_as_runs(folder: Path) -> None:
+    recording = recordings.load("two", folder)
+    assert (recording.name, recording.about, recording.planned) == ("two", "Two short runs.", 2)
+    assert [run.experiment.seed for run in recording.select(method="dscmr")] == [0, 1]
+    assert recording.select(method="ours") == []
+    for run, experiment in zip(recording.runs, _plan(None, "cpu"), strict=True):
+        live = runs.get(experiment, "cpu", quiet=True)
+        assert run.experiment == experiment and run.key == live.key and run.title == "DSCMR"
+        assert run.test.numbers() == pytest.approx(live.test.numbers(), abs=5.1e-6)
+    assert [len(run.epochs) for run in recording.runs] == [0, 2]
+    assert recording.frame().loc[0, "seeds"] == 2
+
+
+def test_a_recording_says_where_it_came_from(folder: Path) -> None:
+    recording = recordings.load("two", folder)
+    facts = recording.facts()
+    assert facts["Recorded runs"] == "2 of 2" and facts["Seeds"] == "0, 1" and facts["Scale"] == "smoke"
+    assert facts["Device"].startswith("cpu") and facts["Trained at commit"]
+    for run in recording.runs:
+        assert {"commit", "device", "threads", "versions", "seconds", "made", "data", "status"} <= run.record.keys()
+
+
+def test_a_recording_holds_no_path_of_this_machine(folder: Path, semshare_home: Path) -> None:
+    text = (folder / "two.json").read_text()
+    assert str(semshare_home) not in text and str(Path.home()) not in text
+    assert all(row["experiment"]["root"] is None for row in json.loads(text)["runs"])
+
+
+def test_a_root_that_no_dataset_reads_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^root: study 'two' reads no dataset's folder"):
+        recordings.record(STUDY, tmp_path, "cpu", folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recorded_checkpoint_has_a_name_and_no_place() -> None:
+    run = runs.get(_plan(None, "cpu")[0], "cpu", quiet=True)
+    begun = replace(run, experiment=run.experiment.change(bert="/home/me/models/small-bert"))
+    row = recordings.row(begun)
+    assert row["experiment"]["bert"] == "models/small-bert" and "/home" not in json.dumps(row)
+    assert row["initial_weights"] == "random"
+
+
+def test_an_interrupted_study_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = _plan(None, "cpu")
+    there: list[Experiment] = []
+
+    def interrupted(experiments: Sequence[Experiment], device: str) -> Iterator[Experiment]:
+        there.append(one)
+        yield one
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "train_missing", interrupted)
+    monkeypatch.setattr(runs, "exists", lambda experiment: experiment in there)
+    with pytest.raises(KeyboardInterrupt):
+        recordings.record(STUDY, device="cpu", folder=tmp_path)
+    assert recordings.load("two", tmp_path).facts()["Recorded runs"] == "1 of 2"
+    assert [path.name for path in tmp_path.iterdir()] == ["two.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "nothing recorded there; semshare record two"), ("{", "damaged recording"), ("{}", "damaged recording")],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "two.json").write_text(content)
+    with pytest.raises(UserError, match=f"two.json: {said}"):
+        recordings.load("two", tmp_path)
