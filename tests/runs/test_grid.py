@@ -140,6 +140,12 @@ def test_the_precision_is_that_of_the_device_elsewhere() -> None:
         grid.plan([{"dataset": "scenes-flickr25k"}], "gpu", elsewhere=True)
 
 
+def test_the_released_codes_precision_is_its_own_elsewhere_too() -> None:
+    grids = [{"dataset": "scenes-flickr25k", "preset": ["paper", "released"]}]
+    paper, released = grid.plan(grids, "cuda", elsewhere=True)
+    assert (paper.precision, released.precision) == ("bfloat16", "float32")
+
+
 # Where
 
 

@@ -25,7 +25,7 @@ from semshare.errors import UserError
 from semshare.evaluation import Retrieval, Thresholds
 from semshare.experiment import DIFFERENCES, Difference, Experiment
 from semshare.paper import tables
-from semshare.runs import protocols, store
+from semshare.runs import planning, protocols, store
 from semshare.runs.store import Run
 from semshare.utils.progress import MARK
 
@@ -77,7 +77,7 @@ WITNESS = {"label_loss": "independent", "text_clip": "independent", "similarity"
 def test_a_plan_has_what_its_preset_says_where_that_holds(
     difference: Difference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "default_precision", lambda device: "bfloat16")
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
     method = "dscmr" if "dscmr" in difference.only else WITNESS.get(difference.field, "ours")
     dataset = "scenes-coco5k" if "captions" in difference.only else "scenes-flickr25k"
     plans = {preset: runs.plan(dataset, method, "full", "cpu", preset=preset) for preset in ("paper", "released")}
@@ -114,7 +114,7 @@ UNREAD = {
 def test_the_presets_differ_in_the_differences_that_hold_and_the_method_reads(
     method: str, dataset: str, scale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "default_precision", lambda device: "bfloat16")
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
     paper = runs.plan(dataset, method, scale, "cpu").model_dump()
     released = runs.plan(dataset, method, scale, "cpu", preset="released").model_dump()
     changed = {name for name in paper if paper[name] != released[name]}
@@ -135,7 +135,7 @@ def test_the_presets_differ_in_the_differences_that_hold_and_the_method_reads(
 def test_no_preset_changes_dscmr_but_in_its_epochs_and_in_what_all_methods_share(
     dataset: str, ranked: set[str], scale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "default_precision", lambda device: "bfloat16")
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
     paper = runs.plan(dataset, "dscmr", scale, "cpu").model_dump()
     released = runs.plan(dataset, "dscmr", scale, "cpu", preset="released").model_dump()
     own = {"epochs"} if scale == "full" else set()
