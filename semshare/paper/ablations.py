@@ -110,8 +110,7 @@ def _presets(root: Path | None, device: str) -> list[Experiment]:
 
 
 def _compare_presets(done: Sequence[Run]) -> list[dict[str, Any]]:
-    precision = next((run.experiment.precision for run in done if run.experiment.preset == "paper"), "float32")
-    return _compared(done, preset_costs.at_laptop(precision))
+    return _compared(done, preset_costs.at_laptop(_papers_precision(done)))
 
 
 def _released(root: Path | None, device: str) -> list[Experiment]:
@@ -120,9 +119,12 @@ def _released(root: Path | None, device: str) -> list[Experiment]:
 
 def _compare_released(done: Sequence[Run]) -> list[dict[str, Any]]:
     root = next((run.experiment.root for run in done if run.experiment.root), None)
-    # All runs compute in float32 but those that show what another precision does.
-    other = next((run.experiment.precision for run in done if run.experiment.precision != "float32"), "float32")
-    return _compared(done, preset_costs.at_smoke(other, root))
+    return _compared(done, preset_costs.at_smoke(_papers_precision(done), root))
+
+
+def _papers_precision(done: Sequence[Run]) -> str:
+    """What the runs of preset ``paper`` computed in; those of ``released`` name their own."""
+    return next((run.experiment.precision for run in done if run.experiment.preset == "paper"), "float32")
 
 
 def _compared(done: Sequence[Run], several: Sequence[Arms]) -> list[dict[str, Any]]:

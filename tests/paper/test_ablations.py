@@ -50,8 +50,16 @@ def test_initial_weights_name_the_package_that_is_missing(monkeypatch: pytest.Mo
         STUDIES["weights"].plan(None, "cpu")
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["presets", "released"])
+def test_every_machine_plans_as_many_runs(name: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = len(STUDIES[name].plan(_root(name), "cpu"))
+    monkeypatch.setattr(ablations, "default_precision", lambda device: precision)
+    assert len(STUDIES[name].plan(_root(name), "cpu")) == there
+
+
 def test_every_difference_between_the_presets_is_measured_but_what_a_scale_sets() -> None:
-    measured = {one.field: one for one in preset_costs.variants("bfloat16")}
+    measured = {one.field: one for one in preset_costs.variants()}
     left_out = {row.field for row in DIFFERENCES if row.refused} | {"width", "feed_forward", "epochs"}
     assert {row.field for row in DIFFERENCES} - measured.keys() == left_out
     assert measured["learning_rate"].changed == {"learning_rate": pytest.approx(1e-3)}
