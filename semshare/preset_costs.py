@@ -74,7 +74,7 @@ def variants(precision: str = "float32") -> Iterator[Variant]:
         elif row.refused or "full" in row.only:
             continue
         elif row.field == "precision":
-            paper = precision
+            paper = "bfloat16"
         if row.within == "paper":
             yield Variant(row.field, released, row.within, dataset, method, {row.field: released}, {})
         else:

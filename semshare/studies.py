@@ -119,8 +119,7 @@ def _released(root: Path | None, device: str) -> list[Experiment]:
 
 def _compare_released(done: Sequence[Run]) -> list[dict[str, Any]]:
     root = next((run.experiment.root for run in done if run.experiment.root), None)
-    # All runs compute in float32 but those that show what another precision does.
-    other = next((run.experiment.precision for run in done if run.experiment.precision != "float32"), "float32")
+    other = next((run.experiment.precision for run in done if run.experiment.preset == "paper"), "float32")
     return _compared(done, preset_costs.at_smoke(other, root))
 
 
