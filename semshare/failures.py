@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from semshare.bootstrap import Scored
 from semshare.errors import UserError
 from semshare.ranking import rank
 from semshare.runs import Run
@@ -105,6 +106,21 @@ def find(run: Run, direction: Direction) -> Failures:
         {kind: torch.cat(values) for kind, values in kinds.items()},
         {kind: torch.cat(values) for kind, values in chance.items()},
     )
+
+
+def scored(failures: Failures, key: str) -> Scored:
+    """Of each of ``KINDS``, its share among wrong retrieved items minus that among random wrong ones, by image.
+
+    ``key`` is the run's.
+    """
+    wrong = failures.wrong.sum(1).double()
+    images = int(failures.owner.max()) + 1
+    sums = {}
+    for kind in KINDS:
+        excess = failures.kinds[kind].sum(1) - wrong * failures.chance[kind].nan_to_num().double()
+        rows = torch.zeros(images, 2, dtype=torch.double)
+        sums[kind] = rows.index_add_(0, failures.owner, torch.stack([excess, wrong], 1)).numpy()
+    return Scored(key, sums)
 
 
 def confusion(run: Run, failures: Failures) -> tuple[list[str], Tensor]:
