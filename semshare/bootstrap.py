@@ -1,23 +1,6 @@
 """Means and differences of runs with 95 % intervals that hold the truth, whatever the number of seeds.
 
-A score has two sources of chance that cross: which test images were drawn (a text goes with its image), and what the
-seed drew in training. The truth meant here is the score's mean over both.
-
-*Items.* Every measure is a ratio of two sums over images: F1 is 2 TP over 2 TP + FP + FN, a mean is its sum over its
-count. To first order such a ratio is a mean of influences, one an image, so the item noise of all runs and how it is
-shared between runs is the covariance of their influences (the infinitesimal jackknife, Efron 1982). Runs that are
-compared answer the same images: what the images do to both cancels. The gallery is taken as given.
-
-*Seeds.* Every run is trained with noise of its own, also runs of one seed number with different methods. The squared
-deviations of a setting's runs from their mean estimate the variance between seeds plus the part of the item noise that
-runs do not share. That part is known from the influences and taken off, since the item noise of a mean holds it
-already. Three seeds say little about a variance, so it is pooled over all settings of one dataset, scale and schedule.
-
-The variance of a combination of runs, with weights c, is the item noise of c plus the pooled variance times the sum of
-c squared; its degrees of freedom follow Satterthwaite (1946), and a t quantile gives the interval. A comparison with
-one seed takes the pool's variance. Without any pool an interval knows of the images alone, and says so. One assumption
-remains: that seeds matter about as much in every setting of a pool. ``tests/test_interval_coverage.py`` simulates
-all of this with a known truth.
+How is derived in :mod:`semshare.variance`. What is compared are runs' sums by test image, a text with its image.
 """
 
 from __future__ import annotations
@@ -30,118 +13,19 @@ from typing import Literal, Protocol
 
 import numpy as np
 from scipy.stats import rankdata
-from scipy.stats import t as student
 from torch import Tensor
 
 from semshare.evaluation import Evaluation
 from semshare.runs import Run
+from semshare.variance import Estimates, Seeds, combined, pooled, quantile, ratios, reach
 
 Measure = Literal["image_f1", "text_f1", "i2t", "t2i"]
 MEASURES: tuple[Measure, ...] = ("image_f1", "text_f1", "i2t", "t2i")
-LEVEL = 0.95
-POWER = 0.8  # how often the smallest effect that a design could have found is found
 RESAMPLES = 2000  # of images, for the one statistic that is no ratio of sums: a rank correlation
 _F1 = {"image_f1": "image_counts", "text_f1": "text_counts"}
 _F1 |= {"image_f1_at_half": "image_half", "text_f1_at_half": "text_half"}
 _NDCG = ("i2t", "t2i", "t2i_rank", "i2t_random", "t2i_random")
 _OF_TEXTS = ("text_f1", "text_f1_at_half", "t2i", "t2i_rank", "t2i_random")
-
-
-# The estimator, on arrays: any leading axes stand for repetitions
-
-
-@dataclass(frozen=True)
-class Estimates:
-    """One measure of R runs on the same N test images.
-
-    Attributes:
-        values: [..., R] the measure of each run.
-        noise: [..., R, R] the covariance that the choice of the images gives these values.
-        items: N.
-    """
-
-    values: np.ndarray
-    noise: np.ndarray
-    items: int
-
-
-def ratios(sums: np.ndarray) -> Estimates:
-    """The ratio of summed statistics of each run, with the covariance of its item noise.
-
-    Args:
-        sums: [..., R, N, 2] numerator and denominator by run and image. Where all denominators are 0 so is the ratio.
-    """
-    items = sums.shape[-2]
-    top, bottom = np.moveaxis(sums.sum(-2), -1, 0)
-    values = np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0)
-    influence = sums[..., 0] - values[..., None] * sums[..., 1]
-    influence *= np.divide(items, bottom, out=np.zeros_like(bottom), where=bottom != 0)[..., None]
-    noise = influence @ np.swapaxes(influence, -1, -2) / (items * max(items - 1, 1))
-    return Estimates(values, noise, items)
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """How runs of one setting differ between seeds, pooled over settings.
-
-    Attributes:
-        between: [...] the mean squared deviation from the mean of a run's own setting.
-        unshared: [...] the part of it that is item noise which these runs do not share.
-        freedom: the degrees of freedom of ``between``: runs less settings.
-    """
-
-    between: np.ndarray
-    unshared: np.ndarray
-    freedom: int
-
-    @property
-    def variance(self) -> np.ndarray:
-        """[...] what the seeds alone do, at least 0."""
-        return np.maximum(self.between - self.unshared, 0)
-
-
-def pooled(settings: Iterable[Estimates]) -> Seeds | None:
-    """The variance between seeds over ``settings``, each of which holds runs that differ in the seed alone.
-
-    None where no setting has two runs.
-    """
-    squares, unshared, freedom = 0.0, 0.0, 0
-    for one in settings:
-        count = one.values.shape[-1]
-        squares = squares + ((one.values - one.values.mean(-1, keepdims=True)) ** 2).sum(-1)
-        unshared = unshared + one.noise.trace(axis1=-2, axis2=-1) - one.noise.sum((-2, -1)) / count
-        freedom += count - 1
-    if not freedom:
-        return None
-    return Seeds(np.asarray(squares) / freedom, np.asarray(unshared) / freedom, freedom)
-
-
-def combined(
-    estimates: Estimates, weights: np.ndarray, seeds: Seeds | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sum of R runs times ``weights`` [R]: its value [...], standard error [...] and degrees of freedom [...].
-
-    Without ``seeds`` the error is that of the images alone.
-    """
-    value = estimates.values @ weights
-    of_items = np.einsum("...ij,i,j->...", estimates.noise, weights, weights).clip(min=0)
-    freedom = float(max(estimates.items - 1, 1))
-    if seeds is None:
-        return value, np.sqrt(of_items), np.full_like(value, freedom)
-    share = float(weights @ weights)
-    total = of_items + share * seeds.variance
-    doubt = (share * seeds.between) ** 2 / seeds.freedom + of_items**2 / freedom
-    least = min(seeds.freedom, freedom)
-    approximate = np.divide(total**2, doubt, out=np.full_like(total, freedom), where=(doubt > 0) & (total > 0))
-    return value, np.sqrt(total), approximate.clip(least, freedom + seeds.freedom)
-
-
-def reach(error: np.ndarray | float, freedom: np.ndarray | float) -> np.ndarray:
-    """How far beyond a bound the truth must lie to be called beyond it ``POWER`` of the time (Bloom 1995)."""
-    return (_quantile(_outside(), freedom) + student.ppf(POWER, freedom)) * error
-
-
-# Intervals of runs
 
 
 @dataclass(frozen=True)
@@ -301,9 +185,9 @@ def spread(settings: Sequence[Sequence[Scored]], measure: str, variance: SeedVar
     for pair in pairs:
         assert pair.error is not None and pair.freedom is not None
         ends.append(max(-pair.low, pair.high))
-        begins.append(abs(pair.value) - _quantile(_outside() / len(pairs), pair.freedom) * pair.error)
-    least = max(pairs, key=lambda pair: pair.error or 0.0)
-    return Interval(abs(widest.value), max(begins), max(ends), least.error, least.freedom, widest.training)
+        begins.append(abs(pair.value) - quantile(pair.freedom, len(pairs)) * pair.error)
+    coarsest = max(pairs, key=lambda pair: pair.error or 0.0)
+    return Interval(abs(widest.value), max(begins), max(ends), coarsest.error, coarsest.freedom, widest.training)
 
 
 def rank_correlation(settings: Sequence[Sequence[Sequence[Scored]]]) -> Interval:
@@ -339,7 +223,7 @@ def over_splits(values: Sequence[float], train: int, test: int) -> Interval:
     count = len(values)
     centre = float(np.mean(values))
     error = float(np.std(values, ddof=1) * np.sqrt(1 / count + test / train))
-    half = float(_quantile(_outside(), count - 1)) * error
+    half = float(quantile(count - 1)) * error
     return Interval(centre, centre - half, centre + half, error, count - 1)
 
 
@@ -361,18 +245,9 @@ def _estimates(runs: Sequence[Scored], measure: str) -> Estimates:
 
 def _student(estimates: Estimates, weights: np.ndarray, seeds: Seeds | None) -> Interval:
     value, error, freedom = (float(number) for number in combined(estimates, weights, seeds))
-    half = float(_quantile(_outside(), freedom)) * error
+    half = float(quantile(freedom)) * error
     # What has no weight has no training noise either: a run compared with itself.
     return Interval(value, value - half, value + half, error, freedom, seeds is not None or not weights.any())
-
-
-def _outside() -> float:
-    """The share of the truth that may lie beyond one end of an interval."""
-    return (1 - LEVEL) / 2
-
-
-def _quantile(outside: float, freedom: float | np.ndarray) -> np.ndarray:
-    return student.isf(outside, freedom)
 
 
 def _by_image(rows: np.ndarray, owner: Tensor, images: int) -> np.ndarray:

@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 from semshare import failures, reference
 from semshare.bootstrap import (
-    LEVEL,
-    POWER,
     Interval,
     Measure,
     Scored,
@@ -24,6 +22,7 @@ from semshare.bootstrap import (
 )
 from semshare.runs import Run
 from semshare.study import by_method, chosen_lambda
+from semshare.variance import LEVEL, POWER
 
 Outcome = Literal["reproduced", "not reproduced", "inconclusive"]
 Side = Literal["above", "below"]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.stats import t as student
 
-from semshare import bootstrap
-from semshare.bootstrap import Estimates, Interval, Scored, Seeds, SeedVariance
+from semshare import bootstrap, variance
+from semshare.bootstrap import Interval, Scored, SeedVariance
 from semshare.evaluation import Evaluation
 
 NONE = SeedVariance()
@@ -63,40 +63,11 @@ def test_item_noise_equals_a_slow_bootstrap_over_images(measure: bootstrap.Measu
                 of_sides.append(2 * hit / (2 * hit + false + missed))
         values.append(of_sides)
     slow = np.cov(np.array(values), rowvar=False)
-    found = bootstrap.ratios(np.stack([make(seed).rows(measure) for seed in (0, 1)])).noise
+    found = variance.ratios(np.stack([make(seed).rows(measure) for seed in (0, 1)])).noise
     np.testing.assert_allclose(found, slow, atol=0.1 * slow.max())
     gap = bootstrap.difference([make(0)], [make(1)], measure, NONE)
     low, high = np.quantile(np.diff(np.array(values), axis=1), [0.025, 0.975])
     assert gap.half_width == pytest.approx((high - low) / 2, rel=0.12)
-
-
-def test_a_ratio_of_nothing_is_zero_and_certain() -> None:
-    found = bootstrap.ratios(np.zeros((2, 5, 2)))
-    assert not found.values.any() and not found.noise.any()
-
-
-def test_the_pool_is_worked_out_by_hand() -> None:
-    """Squares 2 and 6 on 1 and 2 degrees; item noise that runs do not share is .3 each, what they share falls out."""
-    shared = 5.0
-    settings = [
-        Estimates(np.array(values), shared + 0.3 * np.eye(len(values)), 9) for values in ([1.0, 3.0], [2.0, 2.0, 5.0])
-    ]
-    seeds = bootstrap.pooled(settings)
-    assert seeds is not None and (seeds.between, seeds.freedom) == (pytest.approx(8 / 3), 3)
-    assert seeds.unshared == pytest.approx(0.3) and seeds.variance == pytest.approx(8 / 3 - 0.3)
-    assert bootstrap.pooled(settings[:0]) is None
-    quiet = Seeds(np.array(0.2), np.array(0.3), 3)
-    assert quiet.variance == 0, "a variance is not negative"
-
-
-def test_a_combination_is_worked_out_by_hand() -> None:
-    """Item noise 2 x .4 - 2 x .1, seeds 2 x (.5 - .2); Satterthwaite over (2 x .5) on 4 and .6 on 10 degrees."""
-    estimates = Estimates(np.array([3.0, 1.0]), np.array([[0.4, 0.1], [0.1, 0.4]]), 11)
-    value, error, freedom = bootstrap.combined(estimates, np.array([1.0, -1.0]), Seeds(np.array(0.5), np.array(0.2), 4))
-    assert (value, error) == (2, pytest.approx(1.2**0.5))
-    assert freedom == pytest.approx(max(1.2**2 / (1.0**2 / 4 + 0.6**2 / 10), 4))
-    _, alone, freedom = bootstrap.combined(estimates, np.array([1.0, -1.0]), None)
-    assert alone == pytest.approx(0.6**0.5) and freedom == 10
 
 
 def test_queries_that_do_not_count_are_left_out() -> None:

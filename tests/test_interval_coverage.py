@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from scipy.stats import t as student
 
 from semshare import bootstrap
-from semshare.bootstrap import Scored, SeedVariance, combined, pooled, ratios
+from semshare.bootstrap import Scored, SeedVariance
+from semshare.variance import combined, pooled, quantile, ratios, reach
 from semshare.verdicts import FLAT, MARGIN, judge
 
 pytestmark = pytest.mark.slow
@@ -80,7 +80,7 @@ def coverage(measure: str, seeds: int, sd: tuple[float, float], pair: tuple[int,
     """How often the 95 % interval holds the truth, and its mean half-width."""
     held, halves = [], []
     for value, error, freedom in compared(measure, seeds, sd, pair=pair):
-        half = student.isf((1 - bootstrap.LEVEL) / 2, freedom) * error
+        half = quantile(freedom) * error
         held.append(np.abs(value - 0.02) <= half)
         halves.append(half)
     return float(np.mean(held)), float(np.mean(halves))
@@ -107,7 +107,7 @@ def test_at_the_bound_a_verdict_is_right_by_chance_alone_in_few_cases(seeds: int
     """With the truth exactly at the bound either verdict is wrong: the interval's own 2.5 % each."""
     above, below = [], []
     for value, error, freedom in compared("F1", seeds, (0.02, 0.02), lead=-MARGIN):
-        half = student.isf((1 - bootstrap.LEVEL) / 2, freedom) * error
+        half = quantile(freedom) * error
         above.append(value - half > -MARGIN)
         below.append(value + half < -MARGIN)
     assert 0.01 < np.mean(above) < 0.04 and 0.01 < np.mean(below) < 0.04
@@ -115,12 +115,9 @@ def test_at_the_bound_a_verdict_is_right_by_chance_alone_in_few_cases(seeds: int
 
 @pytest.mark.parametrize(("seeds", "sd"), [(1, 0.01), (3, 0.005), (3, 0.02), (5, 0.01)])
 def test_the_smallest_effect_that_the_design_finds_is_found_eight_times_in_ten(seeds: int, sd: float) -> None:
-    reaches = [bootstrap.reach(error, freedom) for _, error, freedom in compared("NDCG", seeds, (sd, sd), lead=0.0)]
+    reaches = [reach(error, freedom) for _, error, freedom in compared("NDCG", seeds, (sd, sd), lead=0.0)]
     lead = float(np.mean(reaches))
-    found = [
-        value - student.isf((1 - bootstrap.LEVEL) / 2, freedom) * error > 0
-        for value, error, freedom in compared("NDCG", seeds, (sd, sd), lead)
-    ]
+    found = [value - quantile(freedom) * error > 0 for value, error, freedom in compared("NDCG", seeds, (sd, sd), lead)]
     assert 0.76 < np.mean(found) < 0.84
 
 
@@ -147,7 +144,7 @@ def test_runs_are_compared_by_what_was_simulated() -> None:
     for repetition in range(2):
         settings = as_runs(sums[repetition])
         found = bootstrap.difference(settings[0], settings[1], "i2t", SeedVariance.pool(settings))
-        half = student.isf((1 - bootstrap.LEVEL) / 2, freedom[repetition]) * error[repetition]
+        half = quantile(freedom[repetition]) * error[repetition]
         expected = (value[repetition], value[repetition] - half, value[repetition] + half)
         assert (found.value, found.low, found.high) == pytest.approx(expected) and found.training
 

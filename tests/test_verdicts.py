@@ -83,7 +83,7 @@ def test_the_rule_says_the_constants_that_apply_it(monkeypatch: pytest.MonkeyPat
 
 
 def fake_run(dataset: str, score: float, seed: int = 0, method: str = "ours", images: int = 40) -> SimpleNamespace:
-    """A run all of whose F1 and NDCG are ``score`` to two digits, whatever the bootstrap draws."""
+    """A run all of whose F1 and NDCG are ``score`` to two digits, on every image."""
     hits = round(100 * score)
     counts = torch.tensor([[hits, 100 - hits, 100 - hits]]).repeat(images, 1)
     ndcg = torch.full((images,), score, dtype=torch.float64)
