@@ -76,14 +76,14 @@ class Verdict:
         """The true value from which on this design says "reproduced" ``POWER`` of the time: its power.
 
         For a statement "below" it is the value up to which. None where the standard error is not known, as with one
-        seed and none to pool, and where the value would have to be a negative spread: then nothing could be found.
+        seed and none to pool, and where the value would have to be a negative spread or a difference beyond 1: then
+        nothing could be found.
         """
         reach = self.interval.reach
         if reach is None:
             return None
-        if self.side == "above":
-            return self.bound + reach
-        return self.bound - reach if self.bound > reach else None
+        needed = self.bound + reach if self.side == "above" else self.bound - reach
+        return needed if needed <= 1 and (self.side == "above" or needed > 0) else None
 
     @property
     def gap(self) -> float | None:

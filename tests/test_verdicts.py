@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -57,6 +58,7 @@ def test_power_is_the_bound_and_the_reach_beyond_it() -> None:
     assert claim(interval, 0.05, "below").in_words()[verdicts.FINDS] == "≤ +0.019"
     wide = claim(interval, 0.025, "below")
     assert wide.finds is None and wide.in_words()[verdicts.FINDS] == "nothing", "no spread is so small"
+    assert claim(replace(interval, error=0.4)).finds is None, "no difference of two scores is beyond 1"
     blind = claim(Interval(0.01, 0.0, 0.02, 0.005, 10, training=False))
     assert blind.finds is None and blind.in_words()[verdicts.FINDS] == "nothing"
     assert blind.in_words()[verdicts.ESTIMATE].endswith("images alone")
