@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from rows import Row
 
-from semshare.data.store import FeatureStore, write_store
+from semshare.data.regions.store import FeatureStore, write_store
 
 SHAPE, BATCH = (36, 1024), 64
 

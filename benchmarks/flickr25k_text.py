@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semshare import real_tags, runs
+from semshare import runs
+from semshare.paper import baselines
 
 
 def main() -> None:
@@ -20,10 +21,10 @@ def main() -> None:
     parser.add_argument("--scale", default="laptop", help="smoke, laptop or full")
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
-    [experiment] = real_tags.plans(["flickr25k-simulated"], given.scale, given.device)
+    [experiment] = baselines.plans(["flickr25k-simulated"], given.scale, given.device)
     run = runs.get(experiment.change(root=given.root), given.device)
     print(f"{run.experiment.dataset}, scale {given.scale}, {run.record['device']}, run {run.key}")
-    print(real_tags.f1_frame([run]).to_string(float_format="{:.3f}".format))
+    print(baselines.f1_frame([run]).to_string(float_format="{:.3f}".format))
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 
-from semshare.data.regions import GridRegions
-from semshare.data.scene_layout import LABELS
-from semshare.data.scenes import ScenesSource
+from semshare.data.regions.grid import GridRegions
+from semshare.data.scenes.layout import LABELS
+from semshare.data.scenes.source import ScenesSource
 from semshare.data.source import Item
 
 THRESHOLDS = np.arange(0.05, 0.75, 0.025)

@@ -1,4 +1,4 @@
-"""How well does an image model do on simulated regions? The calibration of ``semshare.data.simulated.NOISE``.
+"""How well does an image model do on simulated regions? The calibration of ``semshare.data.regions.simulated.NOISE``.
 
     python benchmarks/probe_simulated.py --root FLICKR25K_FOLDER [--noise 0.4 0.415 0.43] [--epochs 7]
 
@@ -16,10 +16,10 @@ from pathlib import Path
 from semshare import methods, runs, training
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
-from semshare.data.simulated import NOISE, RegionSimulator, simulate_to_store
-from semshare.devices import find_device
-from semshare.progress import Progress
-from semshare.reference import TABLE_1
+from semshare.data.regions.simulated import NOISE, RegionSimulator, simulate_to_store
+from semshare.paper.reference import TABLE_1
+from semshare.utils.devices import find_device
+from semshare.utils.progress import Progress
 
 DATASET, METHOD = "flickr25k-simulated", "independent"
 

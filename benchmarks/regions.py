@@ -19,8 +19,9 @@ from PIL import Image
 from rows import Row
 
 from semshare.data import catalogue
-from semshare.data.extract import extract_to_store
-from semshare.data.regions import EXTRACTORS, RegionExtractor
+from semshare.data.regions.base import RegionExtractor
+from semshare.data.regions.extract import extract_to_store
+from semshare.data.regions.registry import EXTRACTORS
 
 DEFAULT = ("grid", "fasterrcnn-mobilenet-untrained", "fasterrcnn-untrained")
 

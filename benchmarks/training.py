@@ -27,9 +27,10 @@ from semshare import methods
 from semshare.data.dataset import Batch, pad_words
 from semshare.data.segments import Segments
 from semshare.data.words import SPECIAL
-from semshare.experiment import Experiment, default_precision
+from semshare.experiment import Experiment
 from semshare.model import DSCMRNetwork, SemanticNetwork
 from semshare.training import step
+from semshare.utils.devices import default_precision
 
 PAIRS, REGIONS, FEATURES, CLASSES, WORDS, LABELS = 64, 36, 1024, 1600, 1386, 24
 WIDTH, LAYERS, HEADS, FEED_FORWARD, LONGEST = 1024, 6, 8, 2048, 150

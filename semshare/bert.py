@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import BertConfig, BertModel
@@ -18,6 +17,9 @@ from transformers.utils import logging
 from semshare.data.words import MAX_LENGTH
 from semshare.errors import UserError
 from semshare.experiment import SCALES, Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 OWN_HEADS = "checkpoint"  # given as ``heads``: the checkpoint's own number
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,12 +12,17 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from semshare import metrics
-from semshare.data.dataset import PairedDataset, Part
-from semshare.data.source import Split
-from semshare.experiment import Experiment
-from semshare.home import whole
 from semshare.metrics import NDCG, Measure
-from semshare.model import Modality
+from semshare.utils.files import atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from semshare.data.dataset import PairedDataset, Part
+    from semshare.data.source import Split
+    from semshare.experiment import Experiment
+    from semshare.model import Modality
 
 K = 500  # the paper's NDCG cut-off
 
@@ -29,7 +32,7 @@ class Stored:
 
     def save(self, path: Path) -> None:
         """Write to ``path`` in one move."""
-        with whole(path) as part:
+        with atomic_write(path) as part:
             save_file({name: one.clone() for name, one in vars(self).items()}, part)  # clones: two may be one tensor
 
     @classmethod

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from semshare.errors import UserError
@@ -193,17 +192,6 @@ def preset_fields(preset: str, method: str, scale: str, text_kind: str) -> dict[
     if preset == "paper":
         return {}
     return {one.field: one.released for one in DIFFERENCES if one.holds(method, scale, text_kind)}
-
-
-def default_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
-    """bfloat16 where the device computes in it natively (CUDA; CPUs with AMX or AVX512-BF16), else float32.
-
-    A CPU without those instructions only emulates bfloat16, slowly.
-    """
-    if device.type == "cuda":
-        return "bfloat16"
-    native = torch.cpu.get_capabilities()
-    return "bfloat16" if native.get("avx512_bf16") or native.get("amx_bf16") else "float32"
 
 
 def no_such_field(name: str) -> str:

@@ -7,14 +7,16 @@ embeddings in one pass.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from semshare.ranking import Ranked, over_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Gain = Literal["linear", "exponential"]
 Discount = Literal["rank", "coco-released"]

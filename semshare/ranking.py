@@ -6,16 +6,18 @@ CPU with one block on each core.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 Ranking = Literal["cosine", "dot"]
 Result = TypeVar("Result")

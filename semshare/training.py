@@ -6,24 +6,29 @@ import math
 import pickle
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from semshare import together
-from semshare.data import on_device
-from semshare.data.dataset import Batch, PairedDataset
+from semshare import distributed
+from semshare.data import prefetch
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
-from semshare.experiment import Experiment
-from semshare.home import whole
-from semshare.methods import Method
 from semshare.model import MODALITIES
-from semshare.progress import Progress
+from semshare.utils import processes
+from semshare.utils.files import atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from semshare.data.dataset import Batch, PairedDataset
+    from semshare.experiment import Experiment
+    from semshare.methods import Method
+    from semshare.utils.progress import Progress
 
 BEST = "best.safetensors"
 _STATE = "training.pt"
@@ -61,7 +66,7 @@ def fit(
         fused=True,
     )
     history = _resume(folder, network, optimiser, device)
-    dataset = on_device.hold(dataset, device)
+    dataset = prefetch.hold(dataset, device)
     steps = math.ceil(len(dataset.parts["train"].image_ids) / experiment.batch)
     epochs = max(experiment.epochs, math.ceil(experiment.least_steps / steps))
     with progress.epochs(epochs, done=len(history)) as advance:
@@ -78,7 +83,7 @@ def fit(
                 | {"image_threshold": thresholds.image, "text_threshold": thresholds.text}
                 | {"seconds": time.perf_counter() - start}
             )
-            if together.is_first():
+            if processes.is_first():
                 _keep_best(folder, network, method.selection, history)
                 if experiment.keep == "every-epoch":
                     _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
@@ -107,9 +112,9 @@ def _train_epoch(
     sums: dict[str, Tensor | float] = defaultdict(float)
     steps = 0
     # Each process drops out other elements: they read other rows.
-    with _random_state(_epoch_seed(experiment.seed, epoch) + together.rank() * _APART):
+    with _random_state(_epoch_seed(experiment.seed, epoch) + processes.rank() * _APART):
         batches = dataset.batches("train", experiment.batch, generator, experiment.pairing)
-        for batch in on_device.ahead(batches, device):
+        for batch in prefetch.ahead(batches, device):
             terms = step(experiment, method, network, optimiser, batch, generator)
             steps += 1
             for name, term in terms.items():
@@ -133,14 +138,14 @@ def step(
 
     Processes that train together each read their own rows of ``batch``, and take the same step.
     """
-    own, hidden = together.own(batch, method.hide(batch, experiment, generator))
+    own, hidden = distributed.own(batch, method.hide(batch, experiment, generator))
     with torch.autocast(batch.labels.device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
         outputs = method.read(network, own, hidden)
-    terms = method.terms(together.gather(outputs, len(batch.labels)), batch.labels, experiment)
+    terms = method.terms(distributed.gather(outputs, len(batch.labels)), batch.labels, experiment)
     loss = torch.stack(list(terms.values())).sum()
     optimiser.zero_grad()
     loss.backward()
-    together.add_gradients(network, len(batch.labels))
+    distributed.add_gradients(network, len(batch.labels))
     if experiment.text_clip is not None:
         nn.utils.clip_grad_norm_(network.segments["text"].parameters(), experiment.text_clip)
     optimiser.step()
@@ -174,14 +179,14 @@ def _keep_best(folder: Path, network: nn.Module, selection: str, history: list[d
 
 
 def _save_weights(state: dict[str, Tensor], path: Path) -> None:
-    with whole(path) as part:
+    with atomic_write(path) as part:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, part)
 
 
 def _save_state(
     folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, float]]
 ) -> None:
-    with whole(folder / _STATE) as part:
+    with atomic_write(folder / _STATE) as part:
         torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, part)
 
 

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from semshare import cli
+from semshare.cli import app
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     """``semshare ARGUMENTS``; its exit code."""
     monkeypatch.setattr(sys, "argv", ["semshare", *map(str, arguments)])
     try:
-        cli.main()
+        app.main()
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0

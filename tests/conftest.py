@@ -14,7 +14,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from semshare import book
+from semshare.book import build
 from semshare.data import catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,32 +22,34 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 # Modules whose tests draw scenes, train, build or start processes; single tests elsewhere are marked themselves.
 SLOW = {
-    "test_book",
-    "test_cards",
-    "test_data_page",
-    "test_diagnosis",
-    "test_explorer",
-    "test_grid",
+    "book/test_build",
+    "book/test_data_page",
+    "book/test_explorer",
+    "book/test_samples",
+    "data/test_prefetch",
+    "paper/test_gradients",
+    "paper/test_plans",
+    "paper/test_recordings",
+    "paper/test_verdicts",
+    "runs/test_cards",
+    "runs/test_grid",
+    "runs/test_store",
+    "search/test_index",
+    "search/test_pretrained",
+    "search/test_retriever",
+    "test_distributed",
     "test_hostile",
-    "test_index",
     "test_leaks",
-    "test_on_device",
-    "test_pretrained",
-    "test_recorded",
-    "test_retrieval",
-    "test_runs",
-    "test_samples",
-    "test_study",
-    "test_together",
     "test_training",
-    "test_verdicts",
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out."""
+    tests = Path(__file__).parent
     for item in items:
-        if item.path.stem in SLOW or {"built", "html", "browser"} & set(item.fixturenames):
+        module = item.path.relative_to(tests).with_suffix("").as_posix()
+        if module in SLOW or {"built", "html", "browser"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 
@@ -77,7 +79,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of this test's own, for what must start from nothing."""
     folder = tmp_path / "home"
     monkeypatch.setenv("SEMSHARE_HOME", str(folder))
-    catalogue.load.cache_clear()  # what other tests loaded came from another home
+    catalogue.forget_loaded()  # what other tests loaded came from another home
     return folder
 
 
@@ -95,7 +97,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, semshare_home: Path) -> P
 @pytest.fixture(scope="session")
 def built(checkout: Path) -> Path:
     """The HTML folder of the whole book at scale smoke: built once, for all tests that look at it."""
-    return book.build("smoke", root=checkout).parent
+    return build.build("smoke", root=checkout).parent
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from semshare import attention
-from semshare.packing import Packing
+from semshare.attention import Packing
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])

@@ -17,11 +17,11 @@ from transformers import BertConfig, BertModel
 from transformers.utils import logging
 
 from semshare import bert
+from semshare.attention import Packing
 from semshare.data.segments import Segments
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.model import BertBlocks, SemanticNetwork
-from semshare.packing import Packing
 
 WEIGHTS, NORM = "model.safetensors", "embeddings.LayerNorm.bias"
 SIZES = {

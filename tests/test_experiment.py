@@ -9,7 +9,8 @@ import torch
 from pydantic import ValidationError
 
 from semshare.errors import UserError
-from semshare.experiment import DIFFERENCES, PRESETS, SCALES, Difference, Experiment, default_precision, preset_fields
+from semshare.experiment import DIFFERENCES, PRESETS, SCALES, Difference, Experiment, preset_fields
+from semshare.utils.devices import default_precision
 
 
 def _make(**fields: object) -> Experiment:

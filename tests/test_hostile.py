@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semshare import data_page, provenance, runs, tables
-from semshare.data.custom import CustomSource
+from semshare import runs
+from semshare.book import data_page, provenance
+from semshare.data.readers.custom import CustomSource
 from semshare.errors import UserError
+from semshare.paper import tables
 
 SCRIPT = "<script>alert(1)</script>"
 TEXTS = [

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from data import test_coco, test_mirflickr, test_nuswide  # their makers of small folders
+from data.readers import test_coco, test_mirflickr, test_nuswide  # their makers of small folders
 from PIL import Image
 
-from semshare import evaluation, methods, report, runs, training
+from semshare import evaluation, methods, runs, training
+from semshare.cli import report
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset, build_parts
+from semshare.data.regions.store import FeatureStore
 from semshare.data.source import SPLITS
-from semshare.data.store import FeatureStore
 from semshare.data.words import Vocabulary
 from semshare.evaluation import Thresholds
 from semshare.experiment import Experiment
-from semshare.progress import Progress
-from semshare.runs import Run
+from semshare.runs import store
+from semshare.runs.store import Run
+from semshare.utils.progress import Progress
 
 CPU = torch.device("cpu")
 COUNTS = {"train": 40, "dev": 12, "test": 12}
@@ -277,7 +279,7 @@ def _sealed(dataset: PairedDataset) -> PairedDataset:
 @pytest.fixture
 def sealed(collection: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Experiment]:
     """An experiment on a sealed dataset, of a seed that no other test trains."""
-    open_it = runs._dataset
+    open_it = store._dataset
     monkeypatch.setattr(runs, "_dataset", lambda experiment: _sealed(open_it(experiment)))
     return lambda method: _experiment(collection("nothing"), method, seed=7, epochs=1)
 

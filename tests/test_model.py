@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from semshare.attention import Packing
 from semshare.data.dataset import pad_words
 from semshare.data.segments import Segments, draw_hidden
 from semshare.experiment import Experiment
 from semshare.model import BertBlocks, DSCMRNetwork, PreNormBlocks, SemanticNetwork
-from semshare.packing import Packing
 
 FEATURES, CLASSES, WORDS, LABELS, WIDTH = 10, 11, 30, 6, 16
 SIZES = {"width": WIDTH, "layers": 2, "heads": 4, "feed_forward": 24, "epochs": 1, "learning_rate": 1e-3}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from semshare.packing import Packing
+from semshare.attention import Packing
 
 MASKS = [torch.tensor([[True, True], [True, True]]), torch.tensor([[True, False, False], [True, True, False]])]
 

@@ -15,11 +15,11 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from semshare import losses
-from semshare.data.custom import CustomSource
+from semshare.attention import Packing
+from semshare.data.readers.custom import CustomSource
 from semshare.data.words import MAX_LENGTH, Vocabulary, tokenise
 from semshare.errors import UserError
 from semshare.metrics import ACG, NDCG, AveragePrecision, Recall, best_threshold, micro_f1, retrieve
-from semshare.packing import Packing
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SIZES = st.integers(1, 9)

@@ -10,7 +10,8 @@ import pytest
 import typer
 import yaml
 
-from semshare import cli, grid
+from semshare.cli import app
+from semshare.runs import grid
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
@@ -28,7 +29,7 @@ def _words(line: str) -> list[str]:
 
 def _mistake(line: str) -> str:
     """What the command line would object to in ``line``, which is parsed and not called; empty where nothing."""
-    command, words = typer.main.get_command(cli.app), _words(line)[1:]
+    command, words = typer.main.get_command(app.app), _words(line)[1:]
     while commands := getattr(command, "commands", None):
         if not words or words[0] not in commands:
             return f"no such subcommand: {words[:1]}"

@@ -20,7 +20,7 @@ from semshare.data.dataset import PairedDataset
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.model import SemanticNetwork
-from semshare.progress import Progress
+from semshare.utils.progress import Progress
 
 CPU = torch.device("cpu")
 EPOCHS = 2

@@ -6,9 +6,10 @@ The theme's own buttons would open ``book/sections``, which no repository holds:
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 _SECTION = re.compile(r"book/sections/(\d\d_\w+)")
 

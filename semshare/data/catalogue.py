@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from filelock import FileLock
 
-from semshare.data import regions as region_code
-from semshare.data import simulated as simulated_code
-from semshare.data import words as word_code
-from semshare.data.coco import CocoSource, KarpathySource
-from semshare.data.custom import CustomSource
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
-from semshare.data.extract import extract_to_store, say
-from semshare.data.mirflickr import FlickrTextSource, MirflickrSource
-from semshare.data.nuswide import Concepts, NusWideSource
-from semshare.data.regions import EXTRACTORS, GridRegions
-from semshare.data.scene_layout import View
-from semshare.data.scenes import ScenesSource
-from semshare.data.simulated import RegionSimulator, simulate_to_store
-from semshare.data.source import Item, Source
-from semshare.data.store import FeatureStore
+from semshare.data.readers.coco import CocoSource, KarpathySource
+from semshare.data.readers.custom import CustomSource
+from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
+from semshare.data.readers.nuswide import Concepts, NusWideSource
+from semshare.data.regions.extract import extract_to_store, say
+from semshare.data.regions.registry import EXTRACTORS
+from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
+from semshare.data.regions.store import FeatureStore
+from semshare.data.scenes.source import ScenesSource
 from semshare.data.words import Vocabulary, tokenise, train_word2vec
 from semshare.errors import UserError
-from semshare.home import cache_folder, code_digest, home, whole
-from semshare.progress import Progress
+from semshare.utils.devices import find_device
+from semshare.utils.files import atomic_write
+from semshare.utils.home import cache_folder, code_digest, home
+from semshare.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from semshare.data.scenes.layout import View
+    from semshare.data.source import Item, Source
 
 REGION_NAMES = (*EXTRACTORS, "simulated")
 
@@ -177,7 +178,6 @@ def trained_as(name: str) -> str:
     return entry(name).trained_as or name
 
 
-@lru_cache(maxsize=64)
 def load(
     name: str,
     scale: str,
@@ -205,19 +205,34 @@ def load(
     Raises:
         UserError: an unknown name, or data that cannot be used.
     """
+    chosen = known_regions(regions) if regions else regions_of(name)
+    dataset = _load(name, scale, root, chosen, split_seed, seed, _Place(device))
     if missing_regions or missing_words or train_items:
-        whole = load(name, scale, root, regions, split_seed, seed, device)
-        return whole.thinned(missing_regions, missing_words, train_items)
+        return dataset.thinned(missing_regions, missing_words, train_items)
+    return dataset
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where missing regions are extracted; all are equal, since a cached dataset is the same wherever that was."""
+
+    device: str = field(compare=False)
+
+
+@lru_cache(maxsize=64)
+def _load(
+    name: str, scale: str, root: Path | None, regions: str, split_seed: int, seed: int, place: _Place
+) -> PairedDataset:
+    """:func:`load` of all the data, with the regions named."""
     chosen = entry(name)
-    regions = known_regions(regions) if regions else regions_of(name)
     if chosen.trained_as:
-        whole = load(chosen.trained_as, scale, root, regions, split_seed, seed, device)
+        whole = _load(chosen.trained_as, scale, root, regions, split_seed, seed, place)
         test = whole.parts["test"].first(chosen.test_size)
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
     items = source.items()
     check_items(name, items, source.label_names)
-    store = _region_store(source, items, regions, device)
+    store = _region_store(source, items, regions, place.device)
     if left_out := [item.id for item in items if item.id in store.skipped]:
         say(f"{name}: {len(left_out)} pictures cannot be read and are left out, the first {left_out[0]}")
         items = [item for item in items if item.id not in store.skipped]
@@ -241,6 +256,11 @@ def load(
     )
 
 
+def forget_loaded() -> None:
+    """Let the next :func:`load` read from disk again, whatever was loaded before."""
+    _load.cache_clear()
+
+
 def _region_store(source: Source, items: list[Item], regions: str, device: str) -> FeatureStore:
     """The store of the source's pool, extracted now where an item is missing from it."""
     if getattr(source, "without_pictures", False) and regions != "simulated":
@@ -260,26 +280,24 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
             column = {label: index for index, label in enumerate(source.label_names)}
             labels = [[column[label] for label in item.labels] for item in items]
             return simulate_to_store(RegionSimulator(len(column)), [item.id for item in items], labels, folder, track)
-        place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        extractor = EXTRACTORS[regions](place)
+        extractor = EXTRACTORS[regions](find_device(device))
         return extract_to_store(extractor, source.pool_ids(), source.picture, folder, track, extractor.batch)
 
 
 def _region_code(regions: str) -> str:
     """The digest of the code that makes ``regions``."""
     if regions == "simulated":
-        return code_digest(simulated_code.__file__)
-    here = Path(region_code.__file__)
-    return code_digest(*map(str, [here] if regions == GridRegions.name else [here, here.with_name("detector.py")]))
+        return code_digest("data/regions/simulated.py")
+    return code_digest("data/regions/base.py", f"data/regions/{'grid' if regions == 'grid' else 'detector'}.py")
 
 
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
     """Word2Vec vectors, cached by all that they are made from."""
-    parts = [texts, vocabulary.words, seed, code_digest(word_code.__file__), version("gensim")]
+    parts = [texts, vocabulary.words, seed, code_digest("data/words.py"), version("gensim")]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     path = cache_folder("words") / f"{digest}.npy"
     with FileLock(f"{path}.lock"):
         if not path.exists():
-            with whole(path) as part, open(part, "wb") as file:
+            with atomic_write(path) as part, open(part, "wb") as file:
                 np.save(file, train_word2vec(texts, vocabulary, seed))
         return np.load(path, allow_pickle=False)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from semshare.data.regions import BOX, CLASS, SCORE
+from semshare.data.regions.base import BOX, CLASS, SCORE
 from semshare.data.segments import Segments
 from semshare.data.source import SPLITS, Item, Source, Split
-from semshare.data.store import FeatureStore
-from semshare.data.thinned import kept_regions, kept_words
 from semshare.data.words import SPECIAL, Vocabulary, tokenise
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from semshare.data.regions.store import FeatureStore
 
 Pairing = Literal["aligned", "same-labels"]
 
@@ -151,7 +153,7 @@ class PairedDataset:
         """The data without a share of each image's regions and each text's words, and with fewer training pairs.
 
         Args:
-            missing_regions: the probability, in [0, 1), that a region is withheld (:mod:`semshare.data.thinned`).
+            missing_regions: the probability, in [0, 1), that a region is withheld (:func:`kept_regions`).
             missing_words: likewise for a word.
             train_items: how many training images stay, the first ones; all by default.
         """
@@ -253,3 +255,31 @@ def items_checksum(items: Sequence[Item], label_names: Sequence[str]) -> str:
     """sha256 over everything a reader said: ids, texts, labels, splits and the label names."""
     rows = [[item.id, item.texts, item.labels, item.split] for item in items]
     return hashlib.sha256(json.dumps([list(label_names), rows], ensure_ascii=True).encode()).hexdigest()
+
+
+# Thinned data: what is withheld is drawn once an item, from its id. It is gone in training and in test, in every
+# epoch and for every method, so no model can average it away.
+
+
+def kept_regions(ids: Sequence[str], missing: float, present: Tensor) -> Tensor:
+    """The ``present`` regions of images ``ids`` ([N, L] bool) less those withheld; an image keeps one that is there.
+
+    ``missing`` is the probability, in [0, 1), that a region is withheld.
+    """
+    if not missing:
+        return present
+    drawn = torch.from_numpy(np.stack([_uniform(f"regions of {id}", present.shape[1]) for id in ids]))
+    drawn = drawn.to(present.device)
+    drawn = drawn.masked_fill(~present, -1)  # padding is never the one that stays
+    return present & ((drawn >= missing) | (drawn == drawn.amax(1, keepdim=True)))
+
+
+def kept_words(id: str, index: int, words: Sequence[int], missing: float) -> tuple[int, ...]:
+    """The word ids of an item's text number ``index`` without those withheld; ``<start>`` and ``<end>`` stay."""
+    drawn = _uniform(f"words of {id}, text {index}", len(words) - 2)
+    return (words[0], *(word for word, one in zip(words[1:-1], drawn, strict=True) if one >= missing), words[-1])
+
+
+def _uniform(name: str, count: int) -> np.ndarray:
+    """``count`` numbers in [0, 1) that depend on ``name`` alone."""
+    return np.random.default_rng(list(hashlib.sha256(name.encode()).digest())).random(count)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SHOWN = 20  # mistakes listed one by one; the rest are counted
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from gensim.models import Word2Vec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 PAD, START, END, UNK, MASK = "<pad>", "<start>", "<end>", "<unk>", "<mask>"
 SPECIAL = (PAD, START, END, UNK, MASK)
@@ -59,6 +61,8 @@ def train_word2vec(
     One worker, because gensim's result depends on how several of them interleave. ``<pad>`` is zero; the
     other special words, and any word gensim dropped, are drawn from a normal of the trained vectors' spread.
     """
+    from gensim.models import Word2Vec  # takes a second to import, and only training needs it
+
     model = Word2Vec(
         [list(text) for text in texts],
         vector_size=size,

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum, pad_words
+from semshare.data.regions.store import write_store
 from semshare.data.source import Item
-from semshare.data.store import write_store
 from semshare.data.words import Vocabulary, tokenise
 from semshare.errors import UserError
 

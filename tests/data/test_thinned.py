@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from semshare.data.thinned import kept_regions, kept_words
+from semshare.data.dataset import kept_regions, kept_words
 
 REGIONS = 36
 IDS = [f"image-{number}" for number in range(200)]

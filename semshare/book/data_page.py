@@ -1,0 +1,103 @@
+"""What the data page says of its datasets: what they are, how their texts were made, where they come from."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from IPython.display import HTML
+
+from semshare.data.about import STATUS
+from semshare.data.dataset import PairedDataset, items_checksum
+from semshare.data.fetch.official import PLANS
+from semshare.data.scenes.texts import NOISE
+from semshare.paper.baselines import f1_frame
+from semshare.paper.tables import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pandas.io.formats.style import Styler
+
+    from semshare.runs.store import Run
+
+_MEANING = {
+    "real": "Pictures, texts and labels are the real ones, all of them.",
+    "subset": "Pictures, texts and labels are real, but not the whole dataset is here: a score is that of this part.",
+    "simulated": (
+        "Texts and labels are real. Regions are not: they are drawn from the labels, a fixed share of which is wrong. "
+        "That share was set once, on FLICKR25K's dev split, so that an image model scores there what the paper's does. "
+        "How well images are classified is thereby put in, and neither the height of an image score nor its distance "
+        "from the paper's gets a verdict. What the methods do with the same regions, and every score of a text, do."
+    ),
+    "stand-in": (
+        "Scenes drawn from OpenMoji glyphs before painted backgrounds, with labels, and with texts that a program "
+        "wrote; all of them show one pool of pictures. They copy the shape of the originals: the label names, how many "
+        "labels a pair has, how long a text is, several captions or one handful of tags, and above all that the text "
+        "tells less than the picture does. They are not photographs: a number obtained on them is a number about "
+        "drawings."
+    ),
+}
+
+
+def what_they_are(datasets: Sequence[PairedDataset]) -> HTML:
+    """What the status of each of ``datasets`` means for the numbers obtained on it."""
+    by_status: dict[str, list[str]] = {}
+    for one in datasets:
+        by_status.setdefault(one.status, []).append(f"<code>{html.escape(one.name)}</code>")
+    paragraphs = [
+        f"<p>{', '.join(names)}: <strong>{html.escape(STATUS[status])}</strong>. {html.escape(_MEANING[status])}</p>"
+        for status, names in by_status.items()
+    ]
+    return HTML("".join(paragraphs))
+
+
+def text_noise(datasets: Sequence[PairedDataset]) -> Styler | HTML:
+    """The levels at which the texts of stand-ins fall short of their pictures; a sentence where there is none."""
+    levels = {one.source.view: vars(NOISE[one.source.view]) for one in datasets if one.status == "stand-in"}
+    if not levels:
+        return HTML("<p>Nothing: no dataset of this page is a stand-in. The texts are what their authors wrote.</p>")
+    return pd.DataFrame(levels).rename_axis("level").style.format(precision=2)
+
+
+def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
+    """One row a dataset: the checksums of its items and of its regions, and the command that gets the real one."""
+    rows = {}
+    for one in datasets:
+        real = one.name.removeprefix("scenes-").removesuffix("-simulated")
+        items = items_checksum(one.source.items(), one.label_names)
+        rows[one.name] = {
+            "items": items[:12],
+            "regions": one.store.checksum[:12],
+            "command for the real one": f"semshare data prepare {real}" + ("" if real in PLANS else " --root PLACE"),
+        }
+    return words(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def licences(datasets: Sequence[PairedDataset]) -> HTML:
+    """Whose work the datasets are."""
+    names: dict[str, list[str]] = {}
+    for one in datasets:
+        names.setdefault(one.attribution, []).append(f"<code>{html.escape(one.name)}</code>")
+    return HTML("".join(f"<p>{', '.join(some)}: {html.escape(text)}</p>" for text, some in names.items()))
+
+
+def reader_notes(datasets: Sequence[PairedDataset]) -> HTML:
+    """Where what was read is not what a dataset's reader expects, without the folders of this machine."""
+    lines = []
+    for one in datasets:
+        root = getattr(one.source, "root", None)
+        for note in one.source.notes:
+            text = note if root is None else note.replace(f"{root}/", "").replace(f"{root}", one.name)
+            lines.append(f"<li><code>{html.escape(one.name)}</code>: {html.escape(text)}</li>")
+    if not lines:
+        return HTML("<p>No reader found a count or a split that is not the expected one.</p>")
+    return HTML(f"<p>What the readers found otherwise than expected:</p><ul>{''.join(lines)}</ul>")
+
+
+def real_tags_table(done: Sequence[Run]) -> Styler | HTML:
+    """How well FLICKR25K's real tags are classified (:func:`~semshare.paper.baselines.f1_frame`), if they are here."""
+    if not done:
+        return HTML("<p>No dataset of this page holds the real tags of FLICKR25K.</p>")
+    return f1_frame(done).style.format(precision=3, na_rep="–")

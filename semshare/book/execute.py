@@ -1,0 +1,167 @@
+"""A notebook executed for the book: through papermill, and only where what it depends on has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from semshare.book import postprocess, status
+from semshare.book.explorer import DATA_FOLDER, FILES
+from semshare.book.provenance import DATA, minutes
+from semshare.errors import UserError
+from semshare.runs.store import library_versions
+from semshare.utils.checkout import commit, find_root
+from semshare.utils.devices import describe_device, find_device
+from semshare.utils.files import atomic_write
+from semshare.utils.progress import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_NO_PART = (
+    "book.py",
+    "cli.py",
+    "execution.py",
+    "front.py",
+    "grid.py",
+    "prepare.py",
+    "status.py",
+)  # of what a page depends on
+
+
+def execute(
+    notebook: Path,
+    sections: Path,
+    handed: dict[str, Any],
+    data: dict[str, list[str]],
+    fresh: bool,
+    title: str,
+    root: Path,
+) -> None:
+    """Execute ``notebook`` into the folder ``sections`` where it is missing there or out of date, or where asked to.
+
+    Args:
+        notebook: the file.
+        sections: where the executed notebook goes, once it ran without an error.
+        handed: its parameters.
+        data: what decides a page about data that is not generated, by dataset.
+        fresh: execute it also where it is up to date.
+        title: what the terminal calls it.
+        root: the checkout.
+
+    Raises:
+        UserError: a cell failed, or the kernel died.
+    """
+    target, digest = sections / notebook.name, digest_of(notebook, handed, data)
+    if (
+        not fresh
+        and target.exists()
+        and postprocess.record(target).get("digest") == digest
+        and _has_files(root, target)
+    ):
+        print(f"{title}: up to date", flush=True)
+        return
+    on = f" on {', '.join(handed['datasets'])}" if "datasets" in handed else ""
+    at = f"at scale {handed['scale']}, preset {handed['preset']}" if "scale" in handed else "on recorded results"
+    print(f"{title}: running {at}{on}", flush=True)
+    start, made_at = time.perf_counter(), commit()
+    working = root / "_build" / "executed" / notebook.name
+    working.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _progress_on_terminal():
+            executed = papermill.execute_notebook(
+                str(notebook), str(working), handed, kernel_name="python3", cwd=str(notebook.parent),
+                progress_bar=False, log_output=True, request_save_on_cell_execute=False,
+            )  # fmt: skip
+    except PapermillExecutionError as error:
+        if error.ename == UserError.__name__:
+            raise UserError(f"{notebook.name}: {error.evalue}; the previous book stays as it was") from None
+        raise UserError(
+            f"{notebook.name}: cell {error.cell_index} failed with {error.ename}: {error.evalue}\n"
+            f"{error.source.rstrip()}\n\n{_plain(error.traceback)}\n"
+            f"What ran is in {working}; the previous book stays as it was."
+        ) from None
+    except Exception as error:  # the kernel died or never came up: papermill has no one name for that
+        raise UserError(
+            f"{notebook.name}: {type(error).__name__}: {error}; the previous book stays as it was"
+        ) from error
+    seconds = time.perf_counter() - start
+    postprocess.check_pictures(executed, notebook.name)
+    postprocess.scrub(executed, seconds)
+    postprocess.fill_drawers(executed, notebook.stem, sections / postprocess.FILES)
+    made_from = {
+        "digest": digest,
+        "scale": handed.get("scale", "recorded"),
+        "preset": handed.get("preset", ""),
+        "seconds": round(seconds, 1),
+        "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": made_at,
+        "device": describe_device(find_device(handed.get("device", "auto"))),
+        "machine": status.machine(),
+        "versions": status.versions(),
+        "data": postprocess.told(executed, DATA),
+        "files": postprocess.told(executed, FILES),
+    }
+    postprocess.set_record(executed, made_from)
+    with atomic_write(target) as part:
+        part.write_text(nbformat.writes(executed))
+    working.unlink(missing_ok=True)
+    print(f"{title}: done in {minutes(seconds)}", flush=True)
+
+
+def _has_files(root: Path, executed: Path) -> bool:
+    """Whether all data files of an executed notebook are there."""
+    return all((root / DATA_FOLDER / name).is_file() for name in postprocess.record(executed).get("files", []))
+
+
+def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) -> str:
+    """What an executed notebook depends on: its text, its parameters, the data, the library's source, what trains."""
+    depends = [handed, data, sys.version, library_versions()]
+    digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        if path.name not in _NO_PART:
+            digest.update(path.read_bytes())
+    if "recordings.load" in notebook.read_text():
+        for path in sorted((find_root() / "book" / "recorded").iterdir()):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _progress_on_terminal() -> Iterator[None]:
+    """Show the library's progress lines, which papermill logs as they come, on the terminal."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            for line in record.getMessage().splitlines():
+                if line.startswith(MARK):
+                    print(f"    {line.removeprefix(MARK)}", flush=True)
+
+    logger, handler = logging.getLogger("papermill"), Lines()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def _plain(traceback: Sequence[str]) -> str:
+    """The last lines of a kernel's traceback without its colours."""
+    text = "\n".join(traceback)
+    plain = "".join(part.split("m", 1)[-1] if place else part for place, part in enumerate(text.split("\x1b[")))
+    return "\n".join(plain.splitlines()[-12:])

@@ -1,0 +1,166 @@
+"""The parameters of the notebooks: what each means and may be, one check for whoever sets them, and their files."""
+
+from __future__ import annotations
+
+import ast
+import html
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from IPython import get_ipython
+from IPython.display import HTML
+from pydantic import Field, TypeAdapter, ValidationError
+
+from semshare.data import catalogue
+from semshare.errors import UserError
+from semshare.experiment import Preset, Scale
+from semshare.utils import files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_INJECTED = "# Parameters"  # how the cell begins that papermill puts after a notebook's own parameters
+_NAME = re.compile(r"[\w][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a parameter means, what it may be in words, and that as a type."""
+
+    about: str
+    expected: str
+    kind: Any
+
+
+_NAMES = Annotated[list[str], Field(min_length=1)]
+
+PARAMETERS = {
+    "scale": Parameter("how much machine; it never changes the method", "smoke, laptop or full", Scale),
+    "preset": Parameter("the supplementary's reading, or the released code's behaviour", "paper or released", Preset),
+    "datasets": Parameter("what the page works on", "a list of names of the catalogue", _NAMES),
+    "seeds": Parameter(
+        "how many seeds are trained",
+        "a whole number from 1, or None: the scale's own",
+        Annotated[int, Field(ge=1)] | None,
+    ),
+    "seed": Parameter("the seed that is trained", "a whole number from 0", Annotated[int, Field(ge=0)]),
+    "protocols": Parameter("how retrieval is read", "a list of names of protocols", _NAMES),
+    "device": Parameter("where it is computed", "auto, cpu, cuda, cuda:1...", str),
+    "study": Parameter("the recording that is shown", "the name of a recorded study", str),
+}
+
+
+def page(**values: Any) -> HTML:
+    """Check the parameters of a notebook and show them, folded, on its page.
+
+    It is the first call of every notebook. What papermill was told to set is looked up in the cell it has put in:
+    a misspelt name would be set and read by nothing.
+
+    Args:
+        values: every parameter that the notebook has, with its value.
+
+    Raises:
+        UserError: a value of the wrong type, an unknown dataset, or a name that the notebook does not have.
+    """
+    for name in _injected():
+        if name not in values:
+            raise UserError(f"{name}: no such parameter; this notebook has {', '.join(values)}")
+    for name, value in values.items():
+        _check(name, value)
+    rows = "".join(
+        f"<dt><code>{html.escape(f'{name} = {value!r}')}</code></dt>"
+        f"<dd>{html.escape(PARAMETERS[name].about)}: {html.escape(PARAMETERS[name].expected)}</dd>"
+        for name, value in values.items()
+    )
+    return HTML(f"<details class='parameters'><summary>Parameters of this page</summary><dl>{rows}</dl></details>")
+
+
+def _injected() -> list[str]:
+    """The names that papermill set last in the notebook that is running; none elsewhere."""
+    shell = get_ipython()
+    cells = shell.user_ns.get("In", []) if shell is not None else []
+    for source in reversed(cells):
+        if source.startswith(_INJECTED):
+            assigned = [node.targets for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+            return [target.id for targets in assigned for target in targets if isinstance(target, ast.Name)]
+    return []
+
+
+def _check(name: str, value: Any) -> None:
+    known = PARAMETERS[name]
+    try:
+        TypeAdapter(known.kind).validate_python(value, strict=True)
+    except ValidationError:
+        raise UserError(f"{name}: found {value!r}, expected {known.expected}") from None
+    for dataset in value if name == "datasets" else ():
+        catalogue.entry(dataset)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The parameters of one book: of every notebook that has them, and by notebook of that one alone."""
+
+    name: str = ""
+    everywhere: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read(path: Path, notebooks: Mapping[str, Sequence[str]]) -> list[Given]:
+    """The books that a YAML file asks for: one without a name, or a list of books with names.
+
+    A key is a parameter, for every notebook that has it, or a notebook (``05_sensitivity`` or its number) with
+    parameters of its own, which go before the others.
+
+    Args:
+        path: the file.
+        notebooks: the parameters that each notebook has.
+
+    Raises:
+        UserError: no such file, no YAML; a parameter or notebook that does not exist, a value of the wrong type; a
+            book without a name of its own in a list.
+    """
+    content = files.read_yaml(path)
+    listed = content if isinstance(content, list) else [content]
+    books = [_given(one, notebooks, f"{path}: ", named=isinstance(content, list)) for one in listed]
+    if twice := sorted({one.name for one in books if [other.name for other in books].count(one.name) > 1}):
+        raise UserError(f"{path}: name: {twice[0]!r} is given twice")
+    return books
+
+
+def _given(content: Any, notebooks: Mapping[str, Sequence[str]], begin: str, named: bool) -> Given:
+    if not isinstance(content, dict):
+        raise UserError(f"{begin}found {content!r}, expected parameters with their values, e.g. scale: smoke")
+    content, name = dict(content), ""
+    if named:
+        name = content.pop("name", None)
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(f"{begin}name: found {name!r}, expected a name for the book's folder")
+    everywhere: dict[str, Any] = {}
+    own: dict[str, dict[str, Any]] = {}
+    has = {parameter for names in notebooks.values() for parameter in names}
+    for key, value in content.items():
+        number = f"{key:02d}" if isinstance(key, int) else str(key)
+        notebook = next((one for one in notebooks if number in (one, one.split("_")[0])), None)
+        if notebook is None:
+            if key not in has:
+                known = f"one of {', '.join(sorted(has))} or a notebook: {', '.join(notebooks)}"
+                raise UserError(f"{begin}{key}: no such parameter, expected {known}")
+            everywhere |= _checked({key: value}, sorted(has), begin)
+        elif isinstance(value, dict):
+            own[notebook] = _checked(value, notebooks[notebook], f"{begin}{notebook}: ")
+        else:
+            raise UserError(f"{begin}{notebook}: found {value!r}, expected parameters with their values")
+    return Given(name, everywhere, own)
+
+
+def _checked(values: Mapping[str, Any], known: Sequence[str], begin: str) -> dict[str, Any]:
+    for name, value in values.items():
+        if name not in known:
+            raise UserError(f"{begin}{name}: no such parameter, expected one of {', '.join(known)}")
+        try:
+            _check(name, value)
+        except UserError as error:
+            raise UserError(begin + str(error)) from None
+    return dict(values)

@@ -1,0 +1,143 @@
+"""An executed notebook on its way into the book: cleaned of what is no result, its pictures checked, its data shipped.
+
+What the book ships beside its pages lies in ``FILES`` under ``book/sections``.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from nbformat import NotebookNode
+from PIL import Image
+
+from semshare.book.provenance import DRAWER, LINKS, WALL_TIME, minutes
+from semshare.errors import UserError
+from semshare.utils.files import write_json
+from semshare.utils.progress import MARK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = "files"  # the folder of what is shipped beside the pages
+_RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
+_SOURCE = "# where it comes from"  # of a drawer's cell: myst-nb leaves out a cell without any
+_THUMBNAIL = (640, 360)  # pixels
+_LINKS = (
+    f"<p><a href='{FILES}/{{file}}' download>Raw data (JSON)</a> · "
+    "<a href='../../_sources/book/sections/{name}.ipynb' download>Notebook, as it was executed</a></p>"
+)
+
+
+def record(executed: Path) -> dict[str, Any]:
+    """What an executed notebook was made from; empty where it does not exist or does not say."""
+    return json.loads(executed.read_text()).get("metadata", {}).get(_RECORD, {}) if executed.exists() else {}
+
+
+def set_record(executed: NotebookNode, made_from: dict[str, Any]) -> None:
+    """Write what :func:`record` reads."""
+    executed.metadata[_RECORD] = made_from
+
+
+def scrub(executed: NotebookNode, seconds: float) -> None:
+    """Take out what is no result: paths and times of papermill, progress lines, the injected parameters."""
+    executed.metadata.pop("papermill", None)
+    for cell in executed.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata["tags"].append("remove-cell")
+        kept = []
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                lines = output.text.splitlines(keepends=True)
+                output.text = "".join(line for line in lines if not line.startswith(MARK))
+                if not output.text.strip():
+                    continue
+            if WALL_TIME in (shown := output.get("data", {}).get("text/html", "")):
+                output.data["text/html"] = shown.replace(WALL_TIME, minutes(seconds))
+            kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
+
+
+def check_pictures(executed: NotebookNode, name: str) -> None:
+    """Raise :class:`UserError` for a cell that shows a picture and has no alt text, caption or label for it."""
+    for number, cell in enumerate(executed.cells):
+        if any(_picture(output) for output in cell.get("outputs", [])):
+            shown = cell.metadata.get("mystnb", {})
+            figure = shown.get("figure", {})
+            wanted = {
+                "image.alt": shown.get("image", {}).get("alt"),
+                "figure.caption": figure.get("caption"),
+                "figure.name": figure.get("name"),
+            }
+            if missing := [key for key, value in wanted.items() if not str(value or "").strip()]:
+                raise UserError(
+                    f"{name}: cell {number} shows a picture, and its metadata mystnb lacks {', '.join(missing)}; "
+                    "who cannot see it needs an alt text, and the page refers to it by its label"
+                )
+
+
+def told(executed: NotebookNode, name: str) -> list[Any]:
+    """What outputs of a page recorded under ``name``, as its banner does of its datasets, taken out of the outputs."""
+    lists = [_taken(output, name) for cell in executed.cells for output in cell.get("outputs", [])]
+    return [one for some in lists for one in some or ()]
+
+
+def fill_drawers(executed: NotebookNode, name: str, folder: Path) -> None:
+    """Ship what stands behind each figure and table of the page ``name`` as JSON, and link to it from its drawer.
+
+    A drawer gets a cell of its own: myst-nb would put the caption of its cell under it once more.
+    """
+    for stale in folder.glob(f"{name}-*.json"):
+        stale.unlink()
+    cells, number = [], 0
+    for cell in executed.cells:
+        cells.append(cell)
+        for output in list(cell.get("outputs", [])):
+            if behind := _taken(output, DRAWER):
+                number += 1
+                file = folder / f"{name}-{number}.json"
+                write_json(file, {"page": name, **behind})
+                links = _LINKS.format(file=file.name, name=name)
+                output.data["text/html"] = output.data["text/html"].replace(LINKS, links)
+                cell.outputs.remove(output)
+                tags = [*cell.metadata.get("tags", []), "remove-input"]
+                own = nbformat.v4.new_code_cell(
+                    _SOURCE, metadata={"tags": tags}, outputs=[output], id=f"drawer-{number}"
+                )
+                cells.append(own)
+    executed.cells = cells
+
+
+def on_front(shown: str) -> str:
+    """HTML of a section's output with its links as they are from the book's first page."""
+    return shown.replace(f"href='{FILES}/", f"href='sections/{FILES}/").replace("href='../../", "href='../")
+
+
+def write_thumbnail(executed: Path, path: Path) -> None:
+    """The first picture of an executed notebook (or of none: an empty one), small, for the book's first page."""
+    small = Image.new("RGB", _THUMBNAIL, "white")
+    cells = nbformat.read(executed, 4).cells if executed.exists() else []
+    found = (_picture(output) for cell in cells for output in cell.get("outputs", []))
+    if first := next(filter(None, found), None):
+        picture = Image.open(io.BytesIO(base64.b64decode(first))).convert("RGB")
+        small.paste(picture.resize((_THUMBNAIL[0], round(picture.height * _THUMBNAIL[0] / picture.width))))
+    small.save(path)
+
+
+def _picture(output: NotebookNode) -> str | None:
+    return output.get("data", {}).get("image/png")
+
+
+def _taken(output: NotebookNode, name: str) -> Any:
+    """What the library told the book in ``output`` under ``name``, taken out of it."""
+    told = output.get("metadata", {}).get("text/html", {})
+    found = told.pop(name, None)
+    if found is not None and not told:
+        output.metadata.pop("text/html")
+    return found

@@ -1,0 +1,186 @@
+"""Where a page's numbers come from: its banner, the drawer under each figure and table, numbers handed to its prose."""
+
+from __future__ import annotations
+
+import html
+import json
+import platform
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML, display
+from myst_nb import glue
+from pandas.io.formats.style import Styler
+
+from semshare.data.about import REGIONS, STATUS
+from semshare.data.dataset import PairedDataset
+from semshare.data.regions.base import UNTRAINED
+from semshare.experiment import SCALES, Experiment
+from semshare.paper import recordings
+from semshare.paper.recordings import RecordedRun, Recording
+from semshare.runs.store import Run, library_versions
+from semshare.utils.checkout import commit
+from semshare.utils.devices import describe_device, find_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
+DRAWER = "semshare-drawer"  # what stands behind a figure or table, in the output of its drawer
+WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
+LINKS = "<span class='raw-data'></span>"  # and the links to a drawer's data and to the notebook in here
+
+_TRIAL = "At scale smoke everything runs and nothing is a result: no number and no verdict here means anything."
+_PLACED = ("dataset", "method", "seed", "scale", "preset", "root")  # fields with a line of their own, or of no interest
+
+
+def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = ()) -> HTML:
+    """What a page was made from: datasets and their status, scale, presets, seeds, devices, commits, wall time.
+
+    Presets, seeds, devices and the commits that trained are read off the ``runs`` behind the page; a page without
+    runs names this machine.
+    """
+    facts = {
+        "Scale": scale,
+        "Preset": _distinct(run.experiment.preset for run in runs) or "none: nothing was trained",
+        "Seeds": _distinct(run.experiment.seed for run in runs) or "none: nothing was trained",
+        "Device": _distinct(run.record["device"] for run in runs) or describe_device(find_device()),
+        "Trained at commit": _distinct(run.record["commit"] for run in runs) or "nothing was trained",
+        "Page at commit": commit(),
+    }
+    last = f"<dt>Wall time</dt><dd>{WALL_TIME}</dd>"
+    box = _box(
+        "Made from",
+        _TRIAL if scale == "smoke" else "",
+        {one.name: (one.status, one.regions) for one in datasets},
+        facts,
+        last,
+    )
+    # For the book's status page, which reads it off the executed notebook.
+    names = ("name", "status", "regions", "checksum")
+    return HTML(box.data, metadata={DATA: [{name: getattr(one, name) for name in names} for one in datasets]})
+
+
+def recorded_banner(recording: Recording) -> HTML:
+    """The banner of results that were recorded before: what was trained, on what data, where and at which commit."""
+    made_of = {run.experiment.dataset: (run.record["status"], run.experiment.regions) for run in recording.runs}
+    return _box("Recorded", recording.about, made_of, recording.facts())
+
+
+def _box(
+    title: str, about: str, made_of: Mapping[str, tuple[str, str]], facts: Mapping[str, str], last: str = ""
+) -> HTML:
+    """A banner: datasets with their status and regions, then facts; ``last`` is markup of our own."""
+    listed = "".join(
+        f"<li><code>{html.escape(name)}</code>: {html.escape(STATUS[status])}; regions "
+        f"<code>{html.escape(regions)}</code>: {html.escape(REGIONS[regions])}</li>"
+        for name, (status, regions) in made_of.items()
+    )
+    rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
+    about = f"<p>{html.escape(about)}</p>" if about else ""
+    return HTML(f"<div class='banner'><strong>{title}</strong>{about}<ul>{listed}</ul><dl>{rows}{last}</dl></div>")
+
+
+def show(shown: object, made_of: Recording | Sequence[Run | PairedDataset] = ()) -> None:
+    """Display a figure or table with a drawer under it that says where it comes from.
+
+    In a book the drawer links to the notebook and to a JSON file: the runs with their experiments and measures, and the
+    cells of a table.
+
+    Args:
+        shown: a figure, a table (plain or styled), or anything else that a notebook can display.
+        made_of: the runs behind it, or what recorded them; or its datasets, where nothing was trained.
+    """
+    display(shown)
+    parts = list(made_of.runs if isinstance(made_of, Recording) else made_of)
+    rows = [
+        recordings.row(one) if isinstance(one, Run) else one.record
+        for one in parts
+        if isinstance(one, (Run, RecordedRun))
+    ]
+    data = {one["experiment"]["dataset"]: (one["status"], one["data"]) for one in rows}
+    data |= {one.name: (one.status, one.checksum) for one in parts if isinstance(one, PairedDataset)}
+    behind = {
+        "commit": commit(),
+        "versions": {"python": platform.python_version()} | library_versions(),
+        "data": {name: {"status": status, "checksum": checksum} for name, (status, checksum) in data.items()},
+        "runs": rows,
+    }
+    frame = shown.data if isinstance(shown, Styler) else shown
+    if isinstance(frame, pd.DataFrame):
+        behind["table"] = json.loads(frame.to_json(orient="split"))
+    display(HTML(_drawer(behind), metadata={DRAWER: behind}))
+
+
+def _drawer(behind: Mapping[str, Any]) -> str:
+    """HTML that unfolds to the facts in ``behind``, each escaped."""
+    rows, here = behind["runs"], ", ".join(f"{name} {version}" for name, version in behind["versions"].items())
+    facts = {"Made at commit": behind["commit"], "Made with": here}
+    if rows:
+        facts |= {
+            name.capitalize(): _distinct(one["experiment"][name] for one in rows)
+            for name in ("method", "dataset", "scale", "preset", "seed")
+        }
+        facts |= {
+            "Other fields": "; ".join(_unusual([one["experiment"] for one in rows])) or "all as the scale has them"
+        }
+        versions = (", ".join(f"{name} {version}" for name, version in one["versions"].items()) for one in rows)
+        facts |= {
+            "Trained at commit": _distinct(one["commit"] for one in rows),
+            "Trained with": "; ".join(sorted(set(versions))),
+            "Device": _distinct(one["device"] for one in rows),
+            "Training": f"{minutes(sum({one['key']: one['seconds'] for one in rows}.values()))} in all",
+            "Runs": " ".join(dict.fromkeys(one["key"] for one in rows)),
+        }
+    else:
+        facts |= {"Runs": "none: nothing was trained for this", "Device": describe_device(find_device())}
+    for name, one in behind["data"].items():
+        facts[f"Data: {name}"] = f"{STATUS[one['status']]}; checksum {one['checksum'][:12]}"
+    lines = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
+    return f"<details class='provenance'><summary>Provenance</summary><dl>{lines}</dl>{LINKS}</details>"
+
+
+def minutes(seconds: float) -> str:
+    """A duration for readers."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+def _unusual(experiments: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fields in which ``experiments`` differ from what their scale and the defaults say, each with its values."""
+    found: set[str] = set()
+    for one in experiments:
+        usual = {name: field.default for name, field in Experiment.model_fields.items()} | SCALES[one["scale"]]
+        for name in one.keys() - set(_PLACED):
+            if one[name] != usual[name]:
+                found.add(name)
+    return [f"{name} {_distinct(one[name] for one in experiments)}" for name in sorted(found)]
+
+
+def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str:
+    """HTML: the banner's gist for the book's front page, where the results of ``runs`` stand."""
+    by_status: dict[str, list[str]] = {}
+    for one in datasets:
+        what = STATUS[one.status] + (f"; regions of {REGIONS[one.regions]}" if one.regions.endswith(UNTRAINED) else "")
+        by_status.setdefault(html.escape(what), []).append(f"<code>{html.escape(one.name)}</code>")
+    data = "; ".join(f"{', '.join(names)} ({status})" for status, names in by_status.items())
+    facts = [
+        ("scale", _distinct(run.experiment.scale for run in runs)),
+        ("preset", _distinct(run.experiment.preset for run in runs)),
+        ("seeds", _distinct(run.experiment.seed for run in runs)),
+        ("device", _distinct(run.record["device"] for run in runs)),
+    ]
+    how = ", ".join(f"{name} {html.escape(value)}" for name, value in facts)
+    trial = f" <strong>{_TRIAL}</strong>" if any(run.experiment.scale == "smoke" for run in runs) else ""
+    return f"<p>Computed on {data}: {how}.{trial}</p>"
+
+
+def _distinct(values: Iterable[object]) -> str:
+    return ", ".join(sorted({str(value) for value in values}))
+
+
+def show_in_prose(values: Mapping[str, object]) -> None:
+    """Glue every value under its name, for ``{glue:text}`` in the page's prose."""
+    for name, value in values.items():
+        # A numpy number prints as np.float64(...), which no format in prose can read.
+        glue(name, value.item() if isinstance(value, np.generic) else value, display=False)

@@ -1,0 +1,351 @@
+"""The command line, one command a verb of the README: parse, call, print."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semshare.errors import UserError
+from semshare.utils.home import home, settle
+from semshare.utils.progress import printable
+
+app = typer.Typer(
+    help="Label-wise image-text retrieval, and the book that rebuilds its supplementary from running code.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data = typer.Typer(help="Real datasets: made ready once, looked at any time.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+class ScaleName(str, Enum):  # noqa: UP042 - Typer reads str enums
+    """How much machine: seconds, a laptop's minutes, or the paper's sizes."""
+
+    smoke = "smoke"
+    laptop = "laptop"
+    full = "full"
+
+
+class PresetName(str, Enum):  # noqa: UP042 - Typer reads str enums
+    """Which reading of the paper: the supplementary, or the authors' released code."""
+
+    paper = "paper"
+    released = "released"
+
+
+Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
+Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
+Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco, or another name of the catalogue.")]
+Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: where it was prepared).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Regions = Annotated[
+    str | None,
+    typer.Option(
+        help="grid (offline); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
+        "fasterrcnn-untrained or fasterrcnn-mobilenet-untrained (random weights: they try the pipeline offline, and no "
+        "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
+    ),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
+
+_BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first 6 layers and 8 heads at every scale."
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
+    settle()
+    try:
+        app()
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        _fail(f"{error.filename or home()}: {error.strerror}; what was finished is kept")
+
+
+def _fail(message: str) -> None:
+    lines = map(printable, message.split("\n"))  # file names are strangers' words
+    print("error: " + "\n".join(lines), file=sys.stderr)
+    sys.exit(2)
+
+
+@app.command()
+def check() -> None:
+    """Check what semshare needs: one [ok] or [fail] line each; exit code 1 on any fail."""
+    from semshare.cli.check import findings
+
+    failed = False
+    for finding in findings():
+        failed |= not finding.ok
+        print(f"[{'ok' if finding.ok else 'fail'}] {finding.name}: {finding.detail}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@data.command("prepare")
+def data_prepare(
+    name: Name,
+    root: Root = None,
+    from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
+    regions: Regions = None,
+    device: Device = "auto",
+) -> None:
+    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
+
+    A folder given with --root, and regions given with --regions, are remembered: training, notebooks and the book
+    then find them without being told.
+    """
+    from semshare.data import prepare
+
+    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device)))
+
+
+@data.command("show")
+def data_show(name: Name, root: Root = None, scale: Scale = ScaleName.laptop, as_json: AsJson = False) -> None:
+    """Print a dataset's counts, labels, splits, checksums and licence."""
+    from semshare.data import prepare
+
+    found = prepare.describe(name, root, scale.value)
+    print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Option(help="A name of the catalogue, e.g. scenes-flickr25k or coco.")],
+    method: Annotated[str, typer.Option(help="A method; an unknown one lists them all.")] = "ours",
+    scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
+    root: Root = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, shuffling, masking and Word2Vec.")] = 0,
+    splits: Annotated[int, typer.Option(min=1, help="Train on this many random splits (datasets without one).")] = 1,
+    split_seed: Annotated[int, typer.Option(help="The first split's seed.")] = 0,
+    lam: Annotated[float | None, typer.Option("--lambda", help="Weight of context prediction.")] = None,
+    eta: Annotated[float | None, typer.Option(help="Weight of the consistency loss.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training pairs.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
+    label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
+    bert: Annotated[str | None, typer.Option(help=_BERT)] = None,
+    layers: Annotated[int | None, typer.Option(help="Transformer blocks; with --bert, the first of its own.")] = None,
+    heads: Annotated[str | None, typer.Option(help="Attention heads; 'checkpoint': as many as --bert has.")] = None,
+    device: Device = "auto",
+    regions: Regions = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a method on a dataset (or find the finished run) and print its measures on test."""
+    from semshare import runs
+    from semshare.cli import report
+    from semshare.utils import processes
+
+    fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
+    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions}
+    fields |= {"bert": bert, "layers": layers, "heads": heads}
+    experiments = [
+        runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)
+        for place in range(splits)
+    ]
+    found = runs.get_all(experiments, device, quiet=not processes.is_first())
+    if processes.is_first():
+        result = report.report(found)
+        print(json.dumps(result, indent=2) if as_json else report.as_text(result))
+
+
+@app.command()
+def grid(
+    file: Annotated[
+        Path | None, typer.Argument(help="YAML: an experiment's fields, each with a value or a list.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Datasets, e.g. scenes-flickr25k,scenes-coco5k.")] = "",
+    method: Annotated[str, typer.Option(help="Methods, e.g. independent,dscmr,ours (default: ours).")] = "",
+    lam: Annotated[str, typer.Option("--lambda", help="Weights of context prediction, e.g. 0,0.01,0.1.")] = "",
+    eta: Annotated[str, typer.Option(help="Weights of the consistency loss.")] = "",
+    seed: Annotated[str, typer.Option(help="Seeds, e.g. 0,1,2.")] = "",
+    scale: Annotated[str, typer.Option(help="smoke, laptop (default) or full.")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other field: FIELD=VALUE,VALUE (repeatable).")
+    ] = None,
+    device: Device = "auto",
+    scheduler: Annotated[
+        str | None, typer.Option(help="A dask scheduler, tcp://HOST:PORT (default: workers of this machine).")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once on this machine (default: one a GPU, or one a core).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what is there and what would be trained.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train every combination of a grid's values that is missing, many at once; what a flag says goes before the file.
+
+    Exit code 1 where a run failed. Interrupt it at any time: the next call goes on.
+    """
+    from semshare.cli import report
+    from semshare.runs import grid as grids
+
+    flags = {"dataset": dataset, "method": method, "lam": lam, "eta": eta, "seed": seed, "scale": scale}
+    given = grids.from_flags([f"{name}={values}" for name, values in flags.items() if values] + (set_ or []))
+    found = [one | given for one in grids.read(file)] if file else [given]
+    experiments = grids.plan(found, device, scheduler is not None, str(file or ""))
+    outcomes = grids.look(experiments) if dry_run else grids.train(experiments, device, scheduler, workers)
+    result = report.grid_report(outcomes)
+    print(json.dumps(result, indent=2) if as_json else report.grid_as_text(result))
+    if "failed" in result["count"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def record(
+    study: Annotated[str, typer.Argument(help="A recorded study; an unknown one lists them all.")],
+    root: Root = None,
+    device: Device = "auto",
+) -> None:
+    """Train the runs of a study too long for the book and write book/recorded/STUDY.json; goes on where it stopped."""
+    from semshare.paper.ablations import STUDIES
+    from semshare.paper.recordings import record as run_study
+
+    if study not in STUDIES:
+        raise UserError(f"study: unknown {study!r}, expected one of {', '.join(STUDIES)}")
+    print(f"Recorded in {run_study(STUDIES[study], root, device)}")
+
+
+@app.command("eval")
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="How to read it, e.g. ndcg@500 (repeatable; default: every way that fits).")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read retrieval on test off a finished run, by named protocols."""
+    from semshare import runs
+    from semshare.cli import report
+
+    result = report.protocol_report(runs.find(run, root), protocol or ())
+    print(json.dumps(result, indent=2) if as_json else report.protocols_as_text(result))
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
+    folder: Annotated[Path, typer.Argument(help="The model's folder: a new one, or an older model's.")],
+) -> None:
+    """Write a finished run as a model's folder, which needs neither the run nor its data any more."""
+    from semshare import runs
+    from semshare.search.pretrained import PretrainedModel
+
+    model = PretrainedModel.of_run(runs.find(run), "cpu")
+    model.save_pretrained(folder)
+    print(printable(f"{model.title} is at {folder}"))
+
+
+@app.command()
+def search(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, a finished run's key or folder, or user/name on a hub.")
+    ],
+    images: Annotated[
+        Path | None, typer.Option(help="Search among the pictures of this folder and those below.")
+    ] = None,
+    texts: Annotated[Path | None, typer.Option(help="Search among the lines of this UTF-8 file.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A text to search for (repeatable).")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="A picture to search for (repeatable).")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
+    index: Annotated[Path | None, typer.Option(help="The index's folder (default: one in the cache).")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Search your own pictures or texts; the index is built once, afterwards only what changed is read again."""
+    if (images is None) == (texts is None):
+        raise UserError(
+            f"found {'both --images and' if images else 'neither --images nor'} --texts, expected one of them"
+        )
+    if not (text or image):
+        raise UserError("found neither --text nor --image, expected at least one to search for")
+    from semshare.search.retriever import Retriever
+
+    retriever = Retriever(model, device)
+    held = retriever.add_images(images, index) if texts is None else retriever.add_texts(texts, index)
+    found = [*retriever.search_texts(*(text or ()), top=top), *retriever.search_images(*(image or ()), top=top)]
+    if not any(one.hits for one in found):
+        raise UserError(
+            f"text: no word of {', '.join(map(repr, text or ()))} is known to the model: nothing to rank by"
+        )
+    if as_json:
+        skipped = {id: reason for id, (_, reason) in held.skipped.items()}
+        result = {"model": retriever.model.title, "items": len(held), "skipped": skipped}
+        print(json.dumps(result | {"queries": [asdict(one) for one in found]}, indent=2))
+    else:
+        print("\n".join(map(str, found)))
+
+
+@app.command()
+def verdicts(
+    scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
+    datasets: Annotated[str, typer.Option(help="Datasets to test on, e.g. flickr25k,coco5k (default: drawn).")] = "",
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds (default: the scale's: 1, 3, 5).")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Test every claim of the paper: its number, ours with an interval, a verdict; trains the runs that are missing."""
+    from semshare.cli import report
+    from semshare.paper import plans, reference
+    from semshare.paper.verdicts import all_claims
+
+    chosen = _names(datasets) or list(reference.DATASETS.values())
+    found = plans.train(plans.everything(chosen, scale.value, preset.value, seeds, device), device)
+    claims, runs = all_claims(found), plans.flat(found)
+    if as_json:
+        print(json.dumps(report.verdicts_report(claims, runs), indent=2))
+    else:
+        print(report.verdicts_as_text(claims, runs))
+
+
+@app.command()
+def book(
+    scale: Scale = ScaleName.laptop,
+    preset: Preset = PresetName.paper,
+    only: Annotated[list[str] | None, typer.Option(help="Execute only this notebook, by number (repeatable).")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Execute also notebooks that are up to date.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the HTML (default: _build/html).")] = None,
+    device: Device = "auto",
+    datasets: Annotated[str, typer.Option(help="Datasets of the pages, e.g. flickr25k,coco5k (default: drawn).")] = "",
+    parameters: Annotated[
+        Path | None,
+        typer.Option(help="YAML: parameters of all notebooks or of each, or a list of such books, each with a name."),
+    ] = None,
+) -> None:
+    """Execute the notebooks with papermill and build the HTML book; what --parameters says goes before the flags."""
+    try:
+        from semshare.book.build import build, declared
+        from semshare.book.parameters import Given, read
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
+        ) from None
+
+    given = read(parameters, declared()) if parameters else [Given()]
+    for one in given:
+        if one.name:
+            print(f"Book {one.name}")
+        flags = {"datasets": _names(datasets), "preset": preset.value}
+        page = build(scale.value, only or (), fresh, out, device, **flags, given=one)
+        print(f"The book is at {page}")
+
+
+def _names(listed: str) -> list[str]:
+    """The names in a list with commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
+
+
+if __name__ == "__main__":
+    main()

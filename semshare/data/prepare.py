@@ -1,0 +1,265 @@
+"""Real data made ready: fetched or taken from a folder, verified, unpacked, opened, its regions extracted.
+
+What lies where under a dataset's root is the official layout; ``archives/`` beside it holds what was downloaded,
+and the checksums, which stay when the archives are deleted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from semshare.data import catalogue
+from semshare.data.dataset import PairedDataset, items_checksum
+from semshare.data.fetch.download import Remote, check_space, fetch, recorded, verify
+from semshare.data.fetch.official import PLANS, Piece, Plan
+from semshare.data.fetch.unpack import unpack
+from semshare.data.regions.base import UNTRAINED
+from semshare.data.source import SPLITS, Source
+from semshare.errors import UserError
+from semshare.utils.devices import find_device
+from semshare.utils.home import cache_folder, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+ARCHIVES = "archives"
+
+
+def prepare(
+    name: str,
+    root: Path | None = None,
+    from_dir: Path | None = None,
+    regions: str | None = None,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+    **fetching: Any,
+) -> dict[str, Any]:
+    """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
+
+    What was named is found afterwards without being named: the data cache gets a link to ``root``, and a note of the
+    regions.
+
+    Args:
+        name: ``flickr25k``, ``nuswide``, ``coco`` (which opens ``coco5k``), or any other name of the catalogue,
+            which is only opened.
+        root: the dataset's folder (of ``custom`` also the file); by default what an earlier call was given, or one
+            in the data cache. A folder that was filled by hand is used as it is: nothing is fetched into it, unless
+            ``from_dir`` is given.
+        from_dir: a folder of archives at hand; they are verified like downloads and stay where they are.
+        regions: the region extractor's name; by default what an earlier call was given, or the dataset's own.
+        device: where regions are extracted.
+        say: receives a line for every step.
+        fetching: handed to :func:`semshare.data.fetch.download.fetch`.
+
+    Returns:
+        What :func:`describe` returns, with the size of the regions' store, and ``words``.
+
+    Raises:
+        UserError: an unknown name, a file that is missing, wrong or cannot be fetched, data that cannot be used, or
+            a ``root`` that cannot be linked, because data stands where the link would.
+    """
+    entry = catalogue.entry(name)
+    before = catalogue.regions_of(name)
+    regions = catalogue.known_regions(regions) if regions else before
+    if from_dir is not None and not from_dir.is_dir():
+        raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
+    found = find_device(device)
+    plan = PLANS.get(name)
+    link = None if root is None else _place_of_link(name, root)
+    if root is None and (place := catalogue.stored(entry.folders)) is not None and place.is_symlink():
+        root = place.resolve()
+    if plan is not None and root is not None and from_dir is None and _is_own(root):
+        say(f"{root}: used as it is; to fetch the official files, name another folder with --root")
+    elif plan is not None:
+        root = root or cache_folder("data") / plan.folder
+        _collect(plan, root, from_dir, regions != "simulated", say, fetching)
+    opened = "coco5k" if name == "coco" and root is not None and (root / "dataset_coco.json").is_file() else name
+    say(f"{opened}: reading; regions {regions!r} are extracted the first time")
+    dataset = _load(opened, root, regions, str(found))
+    if link is not None and root is not None:
+        _link(link, root.resolve(), say)
+    if regions != before and (file := catalogue.regions_file(name)) is not None:
+        _replace(file, lambda part: part.write_text(f"{regions}\n"))
+        say(f"{opened}: regions {regions!r} are taken from now on where none are named")
+    meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
+    made = {"status": dataset.status, "regions": meta, "words": len(dataset.vocabulary)}
+    return summary(opened, dataset.source, root) | made
+
+
+def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict[str, Any]:
+    """What is known of a dataset without its pictures: see :func:`summary`, and which regions it takes.
+
+    Raises:
+        UserError: an unknown name, or data that is not there or cannot be read.
+    """
+    if root is not None:
+        _check_reads_root(name)
+    regions = catalogue.regions_of(name)
+    source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
+    return summary(name, source, root or getattr(source, "root", None)) | {"regions": {"extractor": regions}}
+
+
+def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:
+    """Counts, label frequencies, splits, checksums, licence and the reader's notes, ready for JSON."""
+    items, test_size = source.items(), catalogue.entry(name).test_size
+    if test_size is not None:
+        test = [item for item in items if item.split == "test"][:test_size]
+        items = [item for item in items if item.split != "test"] + test
+    counts = Counter(label for item in items for label in item.labels)
+    splits = {split: [item for item in items if item.split == split] for split in SPLITS}
+    return {
+        "dataset": name,
+        "status": source.status,
+        "root": None if root is None else str(root),
+        "splits": {
+            split: {"images": len(some), "texts": sum(len(item.texts) for item in some)}
+            for split, some in splits.items()
+        },
+        "labels": {label: counts[label] for label in source.label_names},
+        "checksum": f"sha256:{items_checksum(items, source.label_names)}",
+        "archives": {} if root is None else recorded(root / ARCHIVES),
+        "licence": source.attribution,
+        "notes": list(source.notes),
+    }
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """A summary as lines for a terminal."""
+    where = f" in {found['root']}" if found["root"] else ""
+    labels = sorted(found["labels"].items(), key=lambda one: -one[1])
+    lines = [f"{found['dataset']}: {found['status']}{where}"]
+    for split, counts in found["splits"].items():
+        lines.append(f"  {split:6} {counts['images']:>9,} images {counts['texts']:>9,} texts")
+    lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
+    regions = found["regions"]
+    size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
+    no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
+    lines.append(f"  regions {regions['extractor']}{size}{no_result}")
+    if "words" in found:
+        lines.append(f"  words {found['words']:,}")
+    lines.append(f"  checksum {found['checksum']}")
+    lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
+    lines.append(f"  licence: {found['licence']}")
+    lines += [f"  note: {note}" for note in found["notes"]]
+    return "\n".join(lines)
+
+
+def _collect(
+    plan: Plan, root: Path, from_dir: Path | None, pictures: bool, say: Callable[[str], None], fetching: dict[str, Any]
+) -> None:
+    """Fetch and unpack the pieces that ``root`` lacks; the pieces left to a person come last."""
+    missing = [piece for piece in plan.pieces if (pictures or not piece.pictures) and piece.lacks(root)]
+    to_fetch = [(piece, piece.remote) for piece in missing if piece.remote]
+    if to_fetch:
+        archives = root / ARCHIVES
+        made = [folder for folder in (archives, root) if not folder.exists()]
+        try:
+            archives.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{archives}: cannot be made: {error.strerror}") from None
+        with lock(root), _removed_while_empty(made):
+            here = {remote.name: _at_hand(remote, from_dir) for _, remote in to_fetch}
+            sizes = [(2 - (here[remote.name] is not None)) * (remote.size or 0) for _, remote in to_fetch]
+            check_space(root, sum(sizes), f"{plan.folder} (archives and their content)")
+            for place, (piece, remote) in enumerate(to_fetch, 1):
+                if not piece.lacks(root):  # another process was faster
+                    continue
+                _one(plan, piece, remote, here[remote.name], root, f"[{place}/{len(to_fetch)}] ", say, fetching)
+    for piece in missing:
+        if not piece.remote:
+            raise UserError(f"{piece.lacks(root)}: {piece.by_hand}; then run this again ({plan.page})")
+
+
+@contextmanager
+def _removed_while_empty(folders: Sequence[Path]) -> Iterator[None]:
+    """Leave no empty folder behind when the block fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # one that is not empty, and those around it
+            for folder in folders:
+                folder.rmdir()
+        raise
+
+
+def _at_hand(remote: Remote, from_dir: Path | None) -> Path | None:
+    path = from_dir / remote.name if from_dir else None
+    return path if path and path.is_file() else None
+
+
+def _one(
+    plan: Plan, piece: Piece, remote: Remote, path: Path | None, root: Path, step: str, say: Callable[[str], None],
+    fetching: dict[str, Any],
+) -> None:  # fmt: skip
+    """Verify and unpack one archive, fetched first where it is not at hand."""
+    archives = root / ARCHIVES
+    if path:
+        say(f"{step}{path}: verifying")
+        try:
+            verify(path, remote, archives)
+        except UserError as error:
+            raise UserError(f"{path}: {error}; it was left as it is") from None
+    else:
+        say(f"{step}{remote.url}: fetching")
+        try:
+            path = fetch(remote, archives, **fetching)
+        except UserError as error:
+            raise UserError(f"{error} (official page: {plan.page})") from None
+    target = root / piece.folders[0] if piece.folders[0] else root
+    say(f"{step}{path.name}: unpacking into {target}")
+    unpack(path, target, piece.only)
+    if lacks := piece.lacks(root):
+        raise UserError(f"{path.name} was unpacked, but {lacks}")
+
+
+def _check_reads_root(name: str) -> None:
+    if "root" not in catalogue.entry(name).reads:
+        raise UserError(f"root: dataset {name!r} is generated and reads none")
+
+
+def _place_of_link(name: str, root: Path) -> Path | None:
+    """Where the data cache links to ``root``; None where the dataset's place in the cache is ``root`` itself.
+
+    Raises:
+        UserError: a dataset that reads no root, or data that stands there already.
+    """
+    _check_reads_root(name)
+    place = cache_folder("data") / catalogue.entry(name).folders[0]
+    if place.is_symlink() or not place.exists():
+        return place
+    if place.resolve() == root.resolve():
+        return None
+    raise UserError(
+        f"{place}: data stands here already and is what {name!r} means without --root; move or remove it, "
+        f"or leave --root away (found while {root} was to be made known in its place)"
+    )
+
+
+def _link(place: Path, root: Path, say: Callable[[str], None]) -> None:
+    """Let ``place`` in the data cache lead to ``root``, in place of an older link."""
+    before = place.readlink() if place.is_symlink() else None
+    _replace(place, lambda part: part.symlink_to(root))
+    if before != root:
+        say(f"{root}: found from now on without --root" + (f", in place of {before}" if before else ""))
+
+
+def _replace(path: Path, make: Callable[[Path], object]) -> None:
+    """Let what ``make`` makes under another name take the place of ``path``, in one move."""
+    part = cache_folder("data") / f"{path.name}.{os.getpid()}.part"
+    part.unlink(missing_ok=True)
+    make(part)
+    part.replace(path)
+
+
+def _is_own(root: Path) -> bool:
+    """Whether ``root`` holds files that did not come from here."""
+    return root.is_dir() and not (root / ARCHIVES).exists() and any(root.iterdir())
+
+
+def _load(name: str, root: Path | None, regions: str, device: str) -> PairedDataset:
+    """The catalogue's dataset, its regions extracted on ``device``."""
+    return catalogue.load(name, "full", root=root, regions=regions, device=device)

@@ -1,0 +1,265 @@
+"""Your own collection: a JSONL or CSV file with one picture a row, its texts and its labels.
+
+JSONL, one object a line, and the same as CSV with a header::
+
+    {"image": "pictures/1.jpg", "texts": ["A dog on a beach.", "A wet dog."], "labels": ["dog", "sea"]}
+
+    image,texts,labels,split
+    pictures/1.jpg,A dog on a beach.,dog;sea,train
+
+``image``
+    path of the picture, relative to the file and inside its folder; an absolute path is taken as it is.
+``texts``
+    a list of texts, or one text (in CSV always one).
+``labels``
+    a list, in CSV separated by ``;``: at least one. All labels of the file together are the label set, a to z.
+``split`` (optional)
+    train, dev or test: in every row or in none. Without it, a seed holds out a fifth for dev and a fifth for test.
+``id`` (optional)
+    names the item; by default its image path as written.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from PIL import Image
+
+from semshare.data.files import SHOWN, is_inside, open_picture, pool_digest, read_lines
+from semshare.data.readers import splits
+from semshare.data.source import SPLITS, Item, Split
+from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FIELDS = ("image", "texts", "labels", "split", "id")
+_NEEDED = _FIELDS[:3]
+_LONGEST = 100_000  # characters of one field
+
+
+class CustomSource:
+    """A collection described by one JSONL or CSV file (see the module).
+
+    Every row is checked before anything is made: one bad row and nothing is read further, but all are named.
+    """
+
+    name = "custom"
+    status: Literal["real"] = "real"
+    text_kind: Literal["tags"] = "tags"
+    supercategories: dict[str, str] = {}  # noqa: RUF012 - never written to
+    attribution = "Your own collection: its pictures and texts keep the licence they have."
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, root: Path, split_seed: int = 0) -> None:
+        """Read and check every row.
+
+        Args:
+            root: the file, or a folder that holds exactly one ``.jsonl`` or ``.csv``.
+            split_seed: the seed of the split, where the file gives none.
+
+        Raises:
+            UserError: no such file, or rows that are wrong: the first 20 mistakes by line, and how many more.
+        """
+        self.root = Path(root)
+        self.path = _file(self.root)
+        self.split_seed = split_seed
+        check = _Rows(self.path)
+        for line, record in _jsonl(check) if self.path.suffix.lower() == ".jsonl" else _csv(check):
+            check.row(line, record)
+        check.finish()
+        self._files, items = check.files, check.items
+        self.label_names = tuple(sorted({label for item in items for label in item.labels}))
+        self.splits: dict[str, Split] = {item.id: item.split for item in items}
+        if not check.with_split:
+            fifth = max(1, len(items) // 5)
+            self.splits = splits.split_ids(self.splits, split_seed, fifth, fifth)
+        self._items = [Item(item.id, item.texts, item.labels, self.splits[item.id]) for item in items]
+        self.pool = f"custom-{pool_digest(self._files)}"
+
+    def items(self) -> list[Item]:
+        """The rows in the order of the file."""
+        return self._items
+
+    def pool_ids(self) -> list[str]:
+        """The id of every row."""
+        return [item.id for item in self._items]
+
+    def picture(self, id: str) -> Image.Image:
+        """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
+        return open_picture(self._files[id])
+
+
+class _Rows:
+    """The rows read so far, and every mistake with its line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.items: list[Item] = []  # with split "train" where none is given yet
+        self.files: dict[str, Path] = {}
+        self.with_split = 0
+        self._faults: list[str] = []
+        self._count = 0
+        self._lines: dict[tuple[str, str], int] = {}
+        self._without_split: list[int] = []
+
+    def fault(self, line: int, message: str) -> None:
+        """Note a mistake; only the first few are kept in words."""
+        self._count += 1
+        if len(self._faults) < SHOWN:
+            self._faults.append(f"{self.path}, line {line}: {message}")
+
+    def row(self, line: int, record: dict[str, Any]) -> None:
+        """Check one row and keep it."""
+        for name in record:
+            if name not in _FIELDS:
+                self.fault(line, f"unknown field {str(name)[:60]!r}, expected {', '.join(_FIELDS)}")
+        image = self._image(line, record.get("image"))
+        texts = self._words(line, "texts", record.get("texts"), one_is_enough=True)
+        labels = self._words(line, "labels", record.get("labels"), one_is_enough=False)
+        split = self._split(line, record.get("split"))
+        id = record.get("id")
+        own = id not in (None, "")
+        if own and (not isinstance(id, str | int) or isinstance(id, bool) or not _is_text(str(id))):
+            self.fault(line, f"id: {_found(id)}, expected a text or a whole number")
+            return
+        if image is not None and not self._once(line, "image", os.path.normpath(image)):
+            return
+        if not own and image is None:
+            return
+        id = str(id if own else record["image"])
+        if not self._once(line, "id", id):
+            return
+        if image is not None:
+            self.files[id] = image
+        self.items.append(Item(id, tuple(texts), tuple(dict.fromkeys(labels)), split))
+
+    def finish(self) -> None:
+        """Raise all mistakes at once, if there are any."""
+        if self.with_split:
+            for line in self._without_split:
+                self.fault(line, "split: missing, expected train, dev or test, as other rows have one")
+        elif len(self.items) < 3 and not self._count:
+            self.fault(1, f"{len(self.items)} rows, expected at least 3: one for train, dev and test each")
+        if self.with_split and not self._count:
+            given = {item.split for item in self.items}
+            for name in (name for name in SPLITS if name not in given):
+                self.fault(1, f"split: no row is in {name!r}, expected rows in train, dev and test")
+        if self._count:
+            more = self._count - len(self._faults)
+            tail = [f"... and {more:,} more mistakes"] if more else []
+            raise UserError("\n".join([*self._faults, *tail]))
+
+    def _image(self, line: int, value: Any) -> Path | None:
+        if not isinstance(value, str) or not value.strip() or not _is_text(value):
+            self.fault(line, f"image: {_found(value)}, expected a path")
+            return None
+        if not Path(value).is_absolute() and not is_inside(value):
+            self.fault(line, f"image: {value[:120]!r} leaves the folder of the file, expected a path inside it")
+            return None
+        path = self.path.parent / value
+        try:
+            with Image.open(path):
+                return path
+        except FileNotFoundError:
+            self.fault(line, f"image: {value[:120]!r} does not exist")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            self.fault(line, f"image: {value[:120]!r} is not a picture that can be read")
+        return None
+
+    def _words(self, line: int, name: str, value: Any, one_is_enough: bool) -> list[str]:
+        """The texts or labels of a row, stripped; empty after a fault."""
+        listed = [value] if one_is_enough and isinstance(value, str) else value
+        kind = "a text or a list of texts" if one_is_enough else "a list of labels"
+        if not isinstance(listed, list) or not listed:
+            self.fault(line, f"{name}: {_found(value)}, expected {kind}, at least one")
+            return []
+        for one in listed:
+            if not isinstance(one, str) or not one.strip() or not _is_text(one):
+                self.fault(line, f"{name}: {_found(one)} in it, expected {kind}, none of them empty")
+                return []
+        return [one.strip() for one in listed]
+
+    def _split(self, line: int, value: Any) -> Split:
+        if value in (None, ""):
+            self._without_split.append(line)
+            return "train"
+        self.with_split += 1
+        if value not in SPLITS:
+            self.fault(line, f"split: {_found(value)}, expected one of {', '.join(SPLITS)}")
+            return "train"
+        return value
+
+    def _once(self, line: int, name: str, value: str) -> bool:
+        """Whether no earlier line had this id or image."""
+        first = self._lines.setdefault((name, value), line)
+        if first != line:
+            self.fault(line, f"{name}: {value[:120]!r} is the {name} of line {first} already")
+        return first == line
+
+
+def _file(root: Path) -> Path:
+    if root.is_dir():
+        found = sorted(path for path in root.iterdir() if path.suffix.lower() in (".jsonl", ".csv"))
+        if len(found) != 1:
+            raise UserError(f"{root}: {len(found)} files .jsonl or .csv here, expected one (or give the file itself)")
+        return found[0]
+    if not root.is_file():
+        raise UserError(f"{root}: missing, expected a JSONL or CSV file that describes a collection")
+    if root.suffix.lower() not in (".jsonl", ".csv"):
+        raise UserError(f"{root}: found {root.suffix or 'no'} ending, expected .jsonl or .csv")
+    return root
+
+
+def _jsonl(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, text in enumerate(read_lines(check.path), 1):
+        if not text.strip():
+            continue
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            check.fault(line, f"not valid JSON: {error}")
+            continue
+        if isinstance(record, dict):
+            yield line, record
+        else:
+            check.fault(line, f"found {text.strip()[:60]!r}, expected an object {{...}}")
+
+
+def _csv(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows under the header; the line of a row is where it begins."""
+    rows = csv.reader((f"{line}\n" for line in read_lines(check.path)), strict=True)
+    line = 1
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        missing = [name for name in _NEEDED if name not in header]
+        if missing or len(set(header)) != len(header):
+            found = f"no column {missing[0]!r}" if missing else "a column twice"
+            check.fault(1, f"{found} in the header, expected {', '.join(_FIELDS)} (the last two optional)")
+            return
+        line = rows.line_num + 1
+        for values in rows:
+            if not values:
+                pass
+            elif len(values) != len(header):
+                check.fault(line, f"{len(values)} values, expected {len(header)} as in the header")
+            else:
+                record: dict[str, Any] = dict(zip(header, values, strict=True))
+                record["labels"] = [label for label in record["labels"].split(";") if label.strip()]
+                yield line, record
+            line = rows.line_num + 1
+    except csv.Error as error:
+        check.fault(line, f"not valid CSV: {error}")
+
+
+def _found(value: Any) -> str:
+    return "missing" if value is None else "empty" if value in ("", []) else f"found {str(value)[:60]!r}"
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8 and is of a sane length."""
+    return len(value) <= _LONGEST and not any("\ud800" <= letter <= "\udfff" for letter in value) and "\0" not in value

@@ -1,0 +1,237 @@
+"""NUS-WIDE in its official layout: 269,648 Flickr pictures with 1,000 tags and 81 concepts, of which 10 or 21 are used.
+
+The rows of ``Imagelist.txt``, of every ``Labels_<concept>.txt`` and of ``AllTags1k.txt`` belong together line by
+line. The long files are streamed, and every value is checked: copies of this dataset are known to hold a
+number such as -1130179 where a 0 or a 1 belongs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from semshare.data.files import count_notes, is_inside, open_picture, pool_digest, read_bytes, read_lines, shorten
+from semshare.data.readers import splits
+from semshare.data.source import Item
+from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+Concepts = Literal["tc10", "tc21"]
+ROWS, CONCEPTS, TAGS = 269_648, 81, 1_000
+PAIRS: dict[Concepts, int] = {"tc10": 186_577, "tc21": 195_834}
+WITH_TAGS = 181_365  # of tc10's pairs, those with at least one tag
+HELD_OUT = 2000  # of dev, and of test
+
+_IMAGES = ("images", "Flickr")
+_TAG_LISTS = tuple(f"{folder}TagList1k.txt" for folder in ("NUS_WID_Tags/", "ConceptsList/", ""))
+_TAG_ROWS = ("NUS_WID_Tags/AllTags1k.txt", "AllTags1k.txt")
+
+
+class NusWideSource:
+    """The pictures that carry at least one of the 10 (or 21) most frequent concepts, with their tags.
+
+    A pair without a tag stays, as in the paper's count, with an empty text. Item ids are the lines of
+    ``Imagelist.txt``, from 1. A row with a value that is neither 0 nor 1, among its tags or the chosen concepts,
+    is left out and reported in ``notes``; so is every other count that differs.
+
+    Attributes:
+        status: ``real`` when the expected number of pairs is there with pictures, else ``subset``.
+        notes: counts that differ from the expected ones and rows left out, one line each.
+        splits: the split of each id: dev 2,000, test 2,000, the rest train (a tenth each in a smaller set).
+    """
+
+    name = "nuswide"
+    text_kind: Literal["tags"] = "tags"
+    supercategories: dict[str, str] = {}  # noqa: RUF012 - never written to
+    attribution = (
+        "NUS-WIDE: T.-S. Chua et al., NUS-WIDE: A Real-World Web Image Database from National University of Singapore, "
+        "CIVR 2009. For research; the photographs keep the licences of their Flickr authors."
+    )
+
+    def __init__(self, root: Path, concepts: Concepts = "tc10", split_seed: int = 0) -> None:
+        """Read lists, concepts and tags under ``root``; pictures are only listed.
+
+        Args:
+            root: the folder of ``ImageList/``, ``Groundtruth/AllLabels/``, ``NUS_WID_Tags/`` and ``images/``.
+            concepts: ``tc10`` or ``tc21``, the 10 or 21 concepts most frequent in the data.
+            split_seed: the seed of the split.
+
+        Raises:
+            UserError: unknown concepts, a file that is missing, files of unequal length, or one with many bad rows.
+        """
+        if concepts not in get_args(Concepts):
+            raise UserError(f"concepts: unknown {concepts!r}, expected tc10 or tc21")
+        self.root, self.split_seed = Path(root), split_seed
+        images = _first(self.root, _IMAGES)
+        names = _image_names(self.root / "ImageList" / "Imagelist.txt")
+        counted = [("rows", len(names), ROWS)]
+        self.label_names, labels, bad, label_notes, found = _concepts(self.root, len(names), int(concepts[2:]))
+        counted.append(("files of concepts", found, CONCEPTS))
+        tag_list = _first(self.root, _TAG_LISTS)
+        tags = [line.strip() for line in read_lines(tag_list)]
+        counted.append(("tags in the list", len(tags), TAGS))
+        tag_notes: list[str] = []
+        there = _listed(images)
+        wanted = labels.any(1)
+        wanted[list(bad)] = False
+        kept, absent, empty = {}, 0, 0
+        for row, columns in _tag_rows(_first(self.root, _TAG_ROWS), len(names), len(tags), wanted, tag_notes):
+            empty += not len(columns)
+            if names[row] not in there:
+                absent += 1
+                continue
+            kept[row] = " ".join(tags[column] for column in columns)
+        counted.append(("pairs", len(kept), PAIRS[concepts]))
+        if concepts == "tc10" and not absent:
+            counted.append(("pairs with a tag", len(kept) - empty, WITH_TAGS))
+        missing = [f"{images}: {absent:,} pictures of wanted rows are missing, left out"] if absent else []
+        self.notes = tuple(count_notes(self.root, counted) + missing + shorten(label_notes + tag_notes, "bad rows"))
+        self.status: Literal["real", "subset"] = "real" if len(kept) == PAIRS[concepts] else "subset"
+        if len(kept) < 3:
+            raise UserError(f"{self.root}: {len(kept)} pairs with a picture and a concept of {concepts}")
+        size = splits.held_out(len(kept), HELD_OUT)
+        self.splits = splits.split_ids((str(row + 1) for row in kept), split_seed, size, size)
+        self._files = {str(row + 1): images / names[row] for row in kept}
+        self._items = [
+            Item(
+                id=str(row + 1),
+                texts=(text,),
+                labels=tuple(self.label_names[column] for column in np.flatnonzero(labels[row])),
+                split=self.splits[str(row + 1)],
+            )
+            for row, text in kept.items()
+        ]
+        self.pool = f"nuswide-{concepts}-{pool_digest(self._files)}"
+
+    def items(self) -> list[Item]:
+        """The pairs in the order of the list of images."""
+        return self._items
+
+    def pool_ids(self) -> list[str]:
+        """The id of every pair: its line in the list of images."""
+        return [item.id for item in self._items]
+
+    def picture(self, id: str) -> Image.Image:
+        """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
+        return open_picture(self._files[id])
+
+
+def _first(root: Path, names: tuple[str, ...]) -> Path:
+    for name in names:
+        if (root / name).exists():
+            return root / name
+    raise UserError(f"{root / names[0]}: missing, expected NUS-WIDE's official layout")
+
+
+def _image_names(path: Path) -> list[str]:
+    r"""Lines such as ``actor\0001_2124494179.jpg``, with slashes."""
+    names = [line.strip().replace("\\", "/") for line in read_lines(path)]
+    for place, name in enumerate(names, 1):
+        if not is_inside(name):
+            raise UserError(f"{path}, line {place}: found {name[:60]!r}, expected a picture such as actor/0001_21.jpg")
+    return names
+
+
+def _listed(folder: Path) -> set[str]:
+    """The files of a folder's folders, as ``actor/0001_2124494179.jpg``."""
+    found = set()
+    try:
+        with os.scandir(folder) as inside:
+            for one in inside:
+                if one.is_dir():
+                    with os.scandir(one.path) as files:
+                        found.update(f"{one.name}/{file.name}" for file in files)
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be listed: {error.strerror}") from None
+    return found
+
+
+def _concepts(root: Path, rows: int, count: int) -> tuple[tuple[str, ...], np.ndarray, set[int], list[str], int]:
+    """The most frequent concepts a to z, their 0/1 matrix, the rows to leave out, the reports, the files found."""
+    folder = root / "Groundtruth" / "AllLabels"
+    files = sorted(folder.glob("Labels_*.txt"))
+    if len(files) < count:
+        raise UserError(f"{folder}: {len(files)} files Labels_<concept>.txt, expected at least {count} (81 in all)")
+    columns, bad_rows = {}, {}
+    for path in files:
+        name = path.stem.removeprefix("Labels_")
+        columns[name], bad_rows[name] = _column(path, rows)
+    ranked = sorted(columns, key=lambda name: (-int(columns[name].sum()), name))
+    chosen = tuple(sorted(ranked[:count]))
+    notes, left_out = [], set()
+    for name, bad in bad_rows.items():
+        effect = "row left out" if name in chosen else "row kept: the concept is not among those used"
+        for row, value in bad.items():
+            path = folder / f"Labels_{name}.txt"
+            notes.append(f"{path}, line {row + 1}: found {value!r}, expected 0 or 1; {effect}")
+        left_out |= bad.keys() if name in chosen else set()
+    return chosen, np.stack([columns[name] for name in chosen], 1), left_out, notes, len(files)
+
+
+def _column(path: Path, rows: int) -> tuple[np.ndarray, dict[int, str]]:
+    """One concept's values, False where bad, and the bad ones by row."""
+    content = read_bytes(path).replace(b"\r", b"").rstrip(b"\n")
+    if len(content) == 2 * rows - 1 and not content[1::2].strip(b"\n") and not content[::2].translate(None, b"01"):
+        return np.frombuffer(content[::2], np.uint8) == ord("1"), {}
+    lines = content.split(b"\n")
+    if len(lines) != rows:
+        raise UserError(f"{path}: {len(lines):,} lines, expected {rows:,} as in Imagelist.txt")
+    values = np.zeros(rows, bool)
+    bad = {}
+    for row, line in enumerate(lines):
+        value = line.strip()
+        if value == b"1":
+            values[row] = True
+        elif value != b"0":
+            bad[row] = value[:40].decode("utf-8", "replace")
+    _check_share(path, len(bad), rows)
+    return values, bad
+
+
+def _tag_rows(
+    path: Path, rows: int, width: int, wanted: np.ndarray, notes: list[str]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Row and tag columns of every wanted row whose values are all 0 or 1; the other wanted rows go to ``notes``."""
+    seen = 0
+    with open(path, "rb") as file:
+        for row, line in enumerate(file):
+            if row >= rows and not line.strip():
+                continue
+            seen = row + 1
+            if row >= rows or not wanted[row]:
+                continue
+            flags = _flags(line, width)
+            if flags is not None:
+                yield row, np.flatnonzero(flags)
+                continue
+            tokens = line.split()
+            wrong = next((token for token in tokens if token not in (b"0", b"1")), None)
+            found = f"{len(tokens)} columns" if wrong is None else repr(wrong[:40].decode("utf-8", "replace"))
+            notes.append(f"{path}, line {row + 1}: found {found}, expected {width} of 0 or 1; row left out")
+            _check_share(path, len(notes), rows)
+    if seen != rows:
+        raise UserError(f"{path}: {seen:,} lines, expected {rows:,} as in Imagelist.txt")
+
+
+def _check_share(path: Path, bad: int, rows: int) -> None:
+    """Refuse a file with more bad rows than an accident explains: it is not the file it should be."""
+    if bad > (most := max(10, rows // 100)):
+        raise UserError(f"{path}: {bad:,} rows hold something else than 0 and 1, expected {most:,} at most")
+
+
+def _flags(line: bytes, width: int) -> np.ndarray | None:
+    """The values of a line of 0s and 1s, or None where it is anything else."""
+    text = line.strip()
+    if len(text) == 2 * width - 1 and not text[::2].translate(None, b"01") and not text[1::2].translate(None, b" \t"):
+        return np.frombuffer(text[::2], np.uint8) == ord("1")
+    tokens = text.split()
+    if len(tokens) == width and all(token in (b"0", b"1") for token in tokens):
+        return np.array([token == b"1" for token in tokens])
+    return None

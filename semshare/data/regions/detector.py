@@ -1,0 +1,136 @@
+"""FasterRCNNRegions: the paper's RoIs, the 36 best detections of torchvision's Faster R-CNN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torchvision.models import detection
+from torchvision.ops import nms
+
+from semshare.data.regions.base import REGIONS, UNTRAINED, RegionExtractor, Regions
+from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+    from torchvision.models._api import WeightsEnum
+
+_SAME = 0.95  # two boxes that overlap more than this are one region under two classes
+_LEAST = 2.0**-14  # a kept region's stored score is at least this: in float16 a smaller one would read as padding
+
+
+def choose_regions(boxes: Tensor, scores: Tensor, count: int = REGIONS) -> Tensor:
+    """The detections [N] to keep, best first: at most ``count`` indices into ``boxes`` [N, 4] and ``scores`` [N].
+
+    The supplementary keeps the best regions above 0.5 and, where fewer than ``count`` are eligible, the best
+    whatever their score. Both halves are the same ``count`` highest scores, so no threshold is read here; what the
+    rule does ask is that no detection was dropped for its score before. The suppression of overlaps is done a
+    class at a time, hence one box may come under two classes: it is one region, of its better class. Among equal
+    scores the earlier detection goes first.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    ranks = torch.arange(len(order), 0, -1, device=boxes.device, dtype=torch.float32)
+    return order[nms(boxes[order].float(), ranks, _SAME)[:count]]
+
+
+class FasterRCNNRegions(RegionExtractor):
+    """The best 36 detections of a Faster R-CNN trained on COCO; a feature is the box head's output for that box.
+
+    Fewer than 36 survivors are padded with score 0. Classes are the detector's own 91, 0 the background.
+    The weights were trained on COCO's train2017, which holds most of the pictures that Karpathy's split calls dev and
+    test: on COCO the detector has seen pictures that a method is tested on.
+    """
+
+    name = "fasterrcnn"
+    feature_size = 1024
+    class_count = 91
+    batch = 8  # large pictures: 32 would take some 10 GB
+    _build = staticmethod(detection.fasterrcnn_resnet50_fpn_v2)
+    _weights: type[WeightsEnum] = detection.FasterRCNN_ResNet50_FPN_V2_Weights
+
+    def __init__(self, device: torch.device | str = "cpu", weights: Literal["DEFAULT"] | None = "DEFAULT") -> None:
+        """Build the detector.
+
+        Args:
+            device: where it runs.
+            weights: ``"DEFAULT"`` loads the COCO weights, downloaded at first use; ``None`` leaves random ones,
+                always the same. The name then says so.
+
+        Raises:
+            UserError: the weights are neither at hand nor to be had; the message says where to put the file.
+        """
+        self._device = torch.device(device)
+        # No detection and no proposal may be dropped for its score, or the rule's top 36 could not be filled.
+        keep_all = {"box_score_thresh": 0.0, "box_detections_per_img": 300, "rpn_score_thresh": 0.0}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = self._build(weights=None, weights_backbone=None, **keep_all)
+        if weights is None:
+            self.name += UNTRAINED
+        else:
+            _load(network, self._weights.DEFAULT)
+        self._network = network.eval().to(self._device)
+
+    @torch.inference_mode()
+    def extract(self, pictures: Sequence[Image.Image]) -> Regions:
+        net, heads = self._network, self._network.roi_heads
+        batch, _ = net.transform([self._pixels(picture) for picture in pictures])
+        maps = net.backbone(batch.tensors)
+        proposals, _ = net.rpn(batch, maps)
+        found, _ = heads(maps, proposals, batch.image_sizes)
+        kept = [choose_regions(one["boxes"], one["scores"]) for one in found]
+        boxes = [one["boxes"][rows] for one, rows in zip(found, kept, strict=True)]
+        features = heads.box_head(heads.box_roi_pool(maps, boxes, batch.image_sizes))
+        return Regions(
+            features=_padded(features.split([len(rows) for rows in kept])),
+            boxes=_padded([_relative(some, size) for some, size in zip(boxes, batch.image_sizes, strict=True)]),
+            classes=_padded([one["labels"][rows] for one, rows in zip(found, kept, strict=True)]),
+            scores=_padded([one["scores"][rows].clamp_min(_LEAST) for one, rows in zip(found, kept, strict=True)]),
+        )
+
+    def _pixels(self, picture: Image.Image) -> Tensor:
+        pixels = torch.from_numpy(np.array(picture.convert("RGB"))).to(self._device)
+        return pixels.permute(2, 0, 1).float().div_(255)
+
+
+class MobileFasterRCNNRegions(FasterRCNNRegions):
+    """As :class:`FasterRCNNRegions` with a MobileNetV3 body on pictures of 320 pixels: less exact, much faster."""
+
+    name = "fasterrcnn-mobilenet"
+    _build = staticmethod(detection.fasterrcnn_mobilenet_v3_large_320_fpn)
+    _weights = detection.FasterRCNN_MobileNet_V3_Large_320_FPN_Weights
+
+
+def _relative(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """``boxes`` [N, 4] in pixels of a picture of ``size`` (height, width) as x1, y1, x2, y2 and area in [0, 1]."""
+    height, width = size
+    corners = (boxes / boxes.new_tensor([width, height, width, height])).clamp(0, 1)
+    area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    return torch.cat([corners, area.unsqueeze(1)], 1)
+
+
+def _padded(parts: Sequence[Tensor]) -> Tensor:
+    """Tensors of at most 36 rows as one batch, zeros where rows are missing."""
+    return torch.stack([pad(part, (0, 0) * (part.dim() - 1) + (0, REGIONS - len(part))) for part in parts])
+
+
+def _load(network: nn.Module, weights: WeightsEnum) -> None:
+    """Load torchvision's ``weights``, downloaded at first use; raises :class:`UserError` saying where they go."""
+    place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except Exception as error:  # no network, a full disk, another checksum, a damaged file: one remedy
+        raise UserError(
+            f"{place}: the detector's weights are missing or damaged and could not be downloaded "
+            f"({type(error).__name__}: {error}); download {weights.url} elsewhere and put the file there"
+        ) from None
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    # torchvision freezes the normalisation of trained weights, which then have no count of batches.
+    if lost := [name for name in (*missing, *unexpected) if not name.endswith("num_batches_tracked")]:
+        raise UserError(f"{place}: the weights do not fit this detector: {lost[0]} is missing or unknown")

@@ -1,0 +1,151 @@
+"""Which runs each section of the supplementary rests on: the one place that notebooks and command line ask.
+
+A plan holds experiments in the shape in which figures, tables and verdicts take runs: mappings that end in lists, one
+entry a seed. :func:`train` asks for all of a plan's runs at once, so that those that are missing train side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from semshare import methods, runs
+from semshare.data import catalogue
+from semshare.errors import UserError
+from semshare.experiment import Experiment, known_scale, preset_fields
+from semshare.paper import reference
+
+SEEDS = {"smoke": 1, "laptop": 3, "full": 5}  # how many seeds a table or a curve has
+SWEEP_SEEDS = {"smoke": 1, "laptop": 1, "full": 5}  # how many every lambda of section 5 has
+METHODS = ("independent", "dscmr", "ours+con", "ours")  # the rows of Table 1
+ETAS = (0.0, 0.1)  # Fig. 1: without the consistency loss, and with it
+
+
+def consistency(
+    dataset: str, scale: str = "laptop", preset: str = "paper", seeds: int | None = None, device: str = "auto"
+) -> dict[float, list[Experiment]]:
+    """Section 1 (Fig. 1): by the weight of the consistency loss, without it first; every epoch is kept.
+
+    ``seeds`` is how many, here and below; by default ``SEEDS`` of the scale.
+
+    Raises:
+        UserError: whatever :func:`semshare.runs.plan` refuses, or a number of seeds below 1.
+    """
+    return {
+        eta: [
+            runs.plan(dataset, "traditional", scale, device, preset=preset, seed=seed, eta=eta, keep="every-epoch")
+            for seed in _seeds(scale, seeds, SEEDS)
+        ]
+        for eta in ETAS
+    }
+
+
+def classification(
+    datasets: Sequence[str],
+    scale: str = "laptop",
+    preset: str = "paper",
+    seeds: int | None = None,
+    device: str = "auto",
+) -> dict[tuple[str, str], list[Experiment]]:
+    """Section 3 (Table 1), and the table of retrieval: by (method, dataset)."""
+    return {
+        (method, dataset): [
+            runs.plan(dataset, method, scale, device, preset=preset, seed=seed) for seed in _seeds(scale, seeds, SEEDS)
+        ]
+        for dataset in datasets
+        for method in METHODS
+    }
+
+
+def failure_cases(
+    dataset: str, scale: str = "laptop", preset: str = "paper", seeds: int | None = None, device: str = "auto"
+) -> dict[str, list[Experiment]]:
+    """Section 4 (Fig. 2): by method the very runs of section 3. *Ours* is judged; all tell how seeds vary."""
+    return by_method(classification([dataset], scale, preset, seeds, device), dataset)
+
+
+def sensitivity(
+    datasets: Sequence[str],
+    scale: str = "laptop",
+    preset: str = "paper",
+    seeds: int | None = None,
+    device: str = "auto",
+) -> dict[str, dict[float, list[Experiment]]]:
+    """Section 5 (Fig. 3): by dataset, then by lambda in rising order.
+
+    The lambdas are the supplementary's, and the preset's own where that is none of them. Every lambda has the same
+    seeds, so that differences are paired: by default ``SWEEP_SEEDS``, fewer than the tables have. The runs at the
+    preset's own lambda are those of section 3.
+    """
+    return {
+        dataset: {
+            lam: [
+                runs.plan(dataset, "ours", scale, device, preset=preset, seed=seed, lam=lam)
+                for seed in _seeds(scale, seeds, SWEEP_SEEDS)
+            ]
+            for lam in sorted({*reference.LAMBDAS, chosen_lambda(dataset, preset)})
+        }
+        for dataset in datasets
+    }
+
+
+def everything(
+    datasets: Sequence[str],
+    scale: str = "laptop",
+    preset: str = "paper",
+    seeds: int | None = None,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """What the verdicts on all claims rest on: every section's plan under its name.
+
+    Section 1 has one dataset, the first; section 4 has those with captions, whose labels are COCO's and so have
+    super-categories.
+    """
+    asked = {"scale": scale, "preset": preset, "seeds": seeds, "device": device}
+    captioned = [name for name in datasets if catalogue.entry(name).text_kind == "captions"]
+    return {
+        "consistency": consistency(datasets[0], **asked),
+        "classification": classification(datasets, **asked),
+        "failure_cases": {name: failure_cases(name, **asked) for name in captioned},
+        "sensitivity": sensitivity(datasets, **asked),
+    }
+
+
+def by_method(table: Mapping[tuple[str, str], Sequence[Any]], dataset: str) -> dict[str, Any]:
+    """The part of section 3's plan, or of its runs, that is about ``dataset``."""
+    return {method: side for (method, other), side in table.items() if other == dataset}
+
+
+def train(plans: Any, device: str = "auto") -> Any:
+    """``plans`` with the run of each experiment in its place, found or trained now, in one call of the run store."""
+    experiments = flat(plans)
+    found = dict(zip(experiments, runs.get_all(experiments, device), strict=True))
+
+    def placed(part: Any) -> Any:
+        if isinstance(part, Mapping):
+            return {name: placed(value) for name, value in part.items()}
+        return [found[one] for one in part]
+
+    return placed(plans)
+
+
+def flat(plans: Any) -> list[Any]:
+    """The experiments, or runs, at the ends of ``plans``, in order."""
+    if isinstance(plans, Mapping):
+        return [one for part in plans.values() for one in flat(part)]
+    return list(plans)
+
+
+def chosen_lambda(dataset: str, preset: str = "paper") -> float:
+    """The lambda that *Ours* takes on ``dataset`` in the tables: the supplementary's, or the released code's."""
+    kind = catalogue.entry(dataset).text_kind
+    return preset_fields(preset, "ours", "laptop", kind).get("lam", methods.chosen_lambda(kind))
+
+
+def _seeds(scale: str, asked: int | None, own: Mapping[str, int]) -> range:
+    known_scale(scale)
+    if asked is None:
+        return range(own[scale])
+    if not isinstance(asked, int) or asked < 1:
+        raise UserError(f"seeds: found {asked!r}, expected how many: a whole number from 1")
+    return range(asked)

@@ -1,0 +1,339 @@
+"""Grids: many experiments from one description, trained by the workers of a dask cluster, kept in the run store.
+
+A grid maps an experiment's fields to a value or a list of values; it stands for every combination of them.
+
+:func:`semshare.runs.train_missing` trains a notebook's handful of runs in processes of its own. A grid hands the same
+missing runs to ``dask.distributed``: workers on this machine or on a cluster, replaced when they die.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from logging import CRITICAL
+from typing import TYPE_CHECKING, Any, Literal
+
+import dask
+import torch
+import yaml
+from distributed import Client, Nanny, Scheduler, SpecCluster, as_completed
+from distributed.scheduler import KilledWorker
+from distributed.utils import silence_logging_cmgr
+
+from semshare import methods, runs
+from semshare.data import catalogue
+from semshare.errors import UserError
+from semshare.experiment import Experiment, no_such_field
+from semshare.runs import parallel, store
+from semshare.utils import files
+from semshare.utils.devices import cores, default_precision, find_device
+from semshare.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from semshare.runs.store import Run
+
+_DEATHS = 5  # how many workers may die of one run before it counts as failed
+_RETRIES = 2  # how often a run is tried again that failed for a reason other than a mistake in the grid
+_WAIT = "10s"  # for an answer of somebody else's scheduler
+_NO_INTERRUPT = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # Ctrl-C is the main process's alone
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one experiment of a grid: its run was there, is missing, was trained now, or failed for a reason.
+
+    ``name`` says how it differs from the others of its method and dataset.
+    """
+
+    experiment: Experiment
+    name: str
+    state: Literal["found", "missing", "trained", "failed"]
+    run: Run | None = None
+    reason: str = ""
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The grids of a YAML file: a mapping of an experiment's fields to a value or a list of values, or a list of such.
+
+    Raises:
+        UserError: no such file, no YAML, or something else than that in it.
+    """
+    content = files.read_yaml(path)
+    grids = content if isinstance(content, list) else [content]
+    for grid in grids:
+        if not isinstance(grid, dict):
+            raise UserError(f"{path}: found {grid!r}, expected fields with their values, e.g. lam: [0, 0.1]")
+    return grids
+
+
+def from_flags(flags: Sequence[str]) -> dict[str, Any]:
+    """The grid of ``FIELD=VALUE,VALUE`` flags, each value as in the file.
+
+    Raises:
+        UserError: a flag that is not of that form.
+    """
+    grid = {}
+    for flag in flags:
+        name, sign, values = flag.partition("=")
+        listed = [value.strip() for value in values.split(",")]
+        if not (name and sign and all(listed)):
+            raise UserError(f"set: found {flag!r}, expected FIELD=VALUE or FIELD=VALUE,VALUE")
+        grid[name] = [_value(value) for value in listed]
+    return grid
+
+
+def _value(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):  # an impossible date is a ValueError
+        return text
+
+
+def plan(
+    grids: Sequence[Mapping[str, Any]], device: str = "auto", elsewhere: bool = False, source: str = ""
+) -> list[Experiment]:
+    """The experiments of ``grids``, each once, as :func:`semshare.runs.plan` makes them; ``method`` is *ours* unless
+    given.
+
+    A field that a method or a dataset does not read is left out of its experiments and does not multiply them.
+
+    Args:
+        grids: as :func:`read` gives them.
+        device: what the runs will be trained on; it decides the precision where the grid does not.
+        elsewhere: the device is that of other machines, and this one may lack it.
+        source: the file they come from, which messages begin with.
+
+    Raises:
+        UserError: a field that does not exist or that nothing reads, an unknown name, a value of the wrong type or
+            range.
+    """
+    begin = f"{source}: " if source else ""
+    found: dict[str, Experiment] = {}
+    for grid in grids:
+        try:
+            for one in _experiments(grid, device, elsewhere):
+                found.setdefault(one.to_json(), one)
+        except UserError as error:
+            raise UserError("\n".join(begin + line for line in str(error).splitlines())) from None
+    return list(found.values())
+
+
+def _experiments(grid: Mapping[str, Any], device: str, elsewhere: bool) -> Iterator[Experiment]:
+    axes = {"method": "ours"} | dict(grid)
+    axes = {name: values if isinstance(values, list) else [values] for name, values in axes.items()}
+    if elsewhere and device != "auto":
+        axes, device = {"precision": [_precision(device)]} | axes, "auto"
+    for name, values in axes.items():
+        if name not in Experiment.model_fields:
+            raise UserError(no_such_field(name))
+        for value in values or [values]:
+            if isinstance(value, bool | list | dict):
+                raise UserError(f"{name}: found {value!r}, expected a number or a name, or a list of them")
+    if "dataset" not in axes:
+        raise UserError("dataset: missing, expected one or more of " + ", ".join(catalogue.CATALOGUE))
+    unread = set(axes)
+    for values in itertools.product(*axes.values()):
+        fields = dict(zip(axes, values, strict=True))
+        without = methods.get(fields["method"]).unread
+        without |= {"root", "split_seed"} - catalogue.entry(fields["dataset"]).reads
+        fields = {name: value for name, value in fields.items() if name not in without}
+        unread -= fields.keys()
+        yield runs.plan(**fields, device=device)
+    if unread:
+        raise UserError(f"{min(unread)}: no method or dataset of the grid reads it")
+
+
+def _precision(device: str) -> str:
+    try:
+        return default_precision(torch.device(device))
+    except RuntimeError as error:
+        raise UserError(f"device: {device!r} cannot be used: {str(error).splitlines()[0]}") from None
+
+
+def look(experiments: Sequence[Experiment]) -> list[Outcome]:
+    """Which of the runs are there (``found``), and which :func:`train` would train (``missing``)."""
+    return [
+        Outcome(one, name, "found", runs.get(one, quiet=True)) if store.exists(one) else Outcome(one, name, "missing")
+        for one, name in zip(experiments, names(experiments), strict=True)
+    ]
+
+
+def names(experiments: Sequence[Experiment]) -> list[str]:
+    """Each experiment's method and dataset, and the fields in which those of the same method and dataset differ."""
+    values: dict[tuple[str, str], dict[str, set[Any]]] = {}
+    for one in experiments:
+        seen = values.setdefault((one.method, one.dataset), {})
+        for field, value in one:
+            seen.setdefault(field, set()).add(value)
+    found = []
+    for one in experiments:
+        seen = values[one.method, one.dataset]
+        differs = [f", {field} {value}" for field, value in one if len(seen[field]) > 1]
+        found.append(f"{one.method} on {one.dataset}{''.join(differs)}")
+    return found
+
+
+def train(
+    experiments: Sequence[Experiment],
+    device: str = "auto",
+    scheduler: str | None = None,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> list[Outcome]:
+    """Find or train the run of every experiment, those that are missing side by side.
+
+    A worker that dies loses nothing: its run goes on elsewhere after the last whole epoch. Interrupted, the next call
+    goes on. A run that fails does not hold up the others.
+
+    Args:
+        experiments: as :func:`plan` makes them.
+        device: ``auto`` and ``cuda`` give each GPU one run at a time, ``cuda:1`` that one alone; on a CPU each core
+            has one, but for runs of scale ``full``, which take all cores in turn.
+        scheduler: the address of a dask scheduler, e.g. ``tcp://host:8786``. Its workers need this semshare, its
+            libraries and the folder ``SEMSHARE_HOME`` on a file system that all share.
+        workers: how many at once on this machine, by default as many as ``device`` has room for.
+        quiet: print no progress.
+
+    Raises:
+        UserError: data or a device that is not there, before any work; a scheduler that does not answer.
+    """
+    before = look(experiments)
+    asked = {store.folder_of(one.experiment): one for one in before if one.state == "missing"}
+    reasons: dict[Path, str] = {}
+    if asked:
+        with _client(list(asked.values()), device, scheduler, workers) as client:
+            reasons = _train(client, asked, device, scheduler, quiet)
+    outcomes = []
+    for one in before:
+        if one.state == "missing":
+            if store.exists(one.experiment):
+                one = replace(one, state="trained", run=runs.get(one.experiment, quiet=True))
+            else:
+                reason = reasons.get(store.folder_of(one.experiment)) or _NOT_SHARED
+                one = replace(one, state="failed", reason=reason)
+        outcomes.append(one)
+    return outcomes
+
+
+_NOT_SHARED = "trained, and not found here: SEMSHARE_HOME is not one folder that all machines share"
+
+
+def _train(
+    client: Client, asked: Mapping[Path, Outcome], device: str, scheduler: str | None, quiet: bool
+) -> dict[Path, str]:
+    """Train what is missing, by the folder of its run; the reasons of those that failed."""
+    count = len(client.scheduler_info(n_workers=-1)["workers"])
+    at_once = f", {_counted(count, 'worker')}" if count else ""  # workers of a cluster come and go
+    progress = Progress(f"grid of {_counted(len(asked), 'run')}{at_once}", quiet)
+    if not count:
+        progress.say(f"waiting for a worker of {scheduler}")
+    reasons: dict[Path, str] = {}
+    with progress.units(len(asked), "run") as advance:
+        waiting = {
+            client.submit(_task, one.experiment, device, str(folder), pure=False, retries=_RETRIES): folder
+            for folder, one in asked.items()
+        }
+        try:
+            for done in as_completed(waiting):
+                folder, reason = waiting[done], _reason(done)
+                if reason:
+                    reasons[folder] = reason
+                advance(asked[folder].name + (f" failed: {reason}" if reason else ""))
+        except BaseException:
+            client.cancel(list(waiting))
+            raise
+    return reasons
+
+
+def _task(experiment: Experiment, device: str, folder: str) -> str:
+    """On a worker: train and read ``experiment``, whose run the client will look for in ``folder``; why not, if not.
+
+    A user's mistake comes back as words: raised, it would be tried again.
+    """
+    try:
+        if (own := str(store.folder_of(experiment))) != folder:
+            raise UserError(
+                f"a worker would keep it as {own}, expected {folder}: workers need the same SEMSHARE_HOME on a shared "
+                "file system, the same data, semshare and libraries"
+            )
+        parallel.train_and_read(experiment, device)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _reason(done: Any) -> str:
+    """Why the task failed, in a line; empty where it did not."""
+    try:
+        return done.result()
+    except KilledWorker:
+        return f"{_DEATHS + 1} workers died of it, one after another: is there enough memory?"
+    except Exception as error:  # whatever a run can raise is a finding here: the others go on
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+@contextmanager
+def _client(missing: Sequence[Outcome], device: str, scheduler: str | None, workers: int | None) -> Iterator[Client]:
+    """A client of ``scheduler``, or of workers of its own, with dask's own words off the terminal."""
+    with silence_logging_cmgr(CRITICAL):
+        if scheduler is None:
+            with (
+                tempfile.TemporaryDirectory(prefix="semshare-grid-") as scratch,
+                _cluster(_environments(missing, device, workers), scratch) as cluster,
+                Client(cluster) as client,
+            ):
+                yield client
+            return
+        try:
+            client = Client(scheduler, timeout=_WAIT)
+        except (OSError, ValueError) as error:
+            text = " ".join(str(error).split())
+            raise UserError(f"scheduler: {scheduler!r} does not answer ({text}), expected tcp://HOST:PORT") from None
+        with client:
+            yield client
+
+
+def _environments(missing: Sequence[Outcome], device: str, workers: int | None) -> list[dict[str, str]]:
+    """What each worker of this machine has in its environment: its GPU, or how many threads it computes with."""
+    place = find_device(device)
+    if place.type == "cuda" and ":" not in device:
+        cards = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
+        environments = [{"CUDA_VISIBLE_DEVICES": card} for card in cards.split(",")]
+    elif place.type == "cuda" or any(one.experiment.scale == "full" for one in missing):
+        environments = [{"OMP_NUM_THREADS": str(cores())}]
+    else:
+        environments = [{"OMP_NUM_THREADS": "1"}] * (workers or cores())
+    return environments[: min(len(missing), workers or len(environments))]
+
+
+@contextmanager
+def _cluster(environments: Sequence[Mapping[str, str]], scratch: str) -> Iterator[SpecCluster]:
+    """Worker processes of one thread each, on this machine and reachable from it alone."""
+    here = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    worker = {"nthreads": 1, "memory_limit": 0, "silence_logs": CRITICAL, "local_directory": scratch}
+    with (
+        # A worker holds one run and no more, so that none waits behind a long one; environments come from here alone.
+        dask.config.set({"distributed.scheduler.worker-saturation": 1.0, "distributed.nanny.pre-spawn-environ": {}}),
+        SpecCluster(
+            scheduler={"cls": Scheduler, "options": here | {"port": 0, "allowed_failures": _DEATHS}},
+            workers={
+                number: {
+                    "cls": Nanny,
+                    "options": here | worker | {"env": dict(one), "preload": [_NO_INTERRUPT]},
+                }
+                for number, one in enumerate(environments)
+            },
+            silence_logs=CRITICAL,
+        ) as cluster,
+    ):
+        yield cluster

@@ -1,0 +1,231 @@
+"""Index: a collection's vectors on disk, brought up to date piece by piece, searched exactly by faiss.
+
+A folder holds ``index.json`` (the model's fingerprint, the items with what tells their versions apart, what was left
+out and why) and the two files it names: ``vectors-*.faiss`` and ``scores-*.safetensors``. ``index.json`` is replaced
+last and in one move, so that whatever breaks off leaves the index of before.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import faiss
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from semshare.errors import UserError
+from semshare.utils.files import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_INDEX = "index.json"
+_FORMAT = 1
+_SAVE_EVERY = 60.0  # seconds of encoding after which what is there is kept, so that a killed build goes on from it
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some items as they were encoded: ``ids`` with ``vectors`` [n, E] and ``scores`` [n, C]; others and why not."""
+
+    ids: Sequence[str]
+    vectors: Tensor
+    scores: Tensor
+    skipped: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom an index is for: only the model that ``fingerprint`` names may read it, as a gallery of ``modality``.
+
+    ``collection`` is a digest of where the indexed collection lies; empty where it is a list in memory.
+    """
+
+    title: str
+    fingerprint: str
+    modality: str
+    collection: str
+
+
+class Index:
+    """Vectors and scores of items.
+
+    Attributes:
+        stamps: the items' ids in the order of rows, each with what tells its versions apart.
+        skipped: the ids that could not be encoded, each with its stamp and the reason.
+        scores: [N, C] what the labels of a hit are read from.
+    """
+
+    def __init__(self, owner: Owner, folder: Path | None) -> None:
+        """An empty index, kept in ``folder`` or nowhere; :meth:`open` reads what is there."""
+        self.owner = owner
+        self.folder = folder
+        self.stamps: dict[str, str] = {}
+        self.skipped: dict[str, tuple[str, str]] = {}
+        self.scores = torch.empty(0, 0)
+        self._ids: list[str] = []
+        self._vectors = faiss.IndexFlatIP(1)
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    @classmethod
+    def open(cls, folder: Path, owner: Owner, say: Callable[[str], None]) -> Index:
+        """The index in ``folder``; an empty one where there is none or where it is damaged, which is said.
+
+        Raises:
+            UserError: the folder holds something else, or the index of another model or of another collection.
+        """
+        index, path = cls(owner, folder), folder / _INDEX
+        if not path.is_file():
+            if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(index._files())):
+                raise UserError(f"{folder}: holds something and no {_INDEX}, expected an index or a new folder")
+            return index  # what lies there is left of a first save that was killed
+        try:
+            content = json.loads(path.read_text())
+            described, found = content["format"], Owner(**content["owner"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            say(f"{path}: damaged ({type(error).__name__}), built anew")
+            return index
+        if described != _FORMAT:
+            raise UserError(f"{path}: format: found {str(described)[:40]!r}, expected {_FORMAT}")
+        if found.modality != owner.modality:
+            raise UserError(f"{path}: found an index of {found.modality}s, expected one of {owner.modality}s")
+        if found.fingerprint != owner.fingerprint:
+            raise UserError(
+                f"{path}: model: found {found.title} ({found.fingerprint[:12]}), expected {owner.title} "
+                f"({owner.fingerprint[:12]}): another model or version built it; name another folder or delete it"
+            )
+        if found.collection != owner.collection:
+            raise UserError(f"{path}: found the index of another collection; name another folder or delete it")
+        try:
+            index._read(content)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+            say(f"{folder}: damaged ({str(error).strip().split(chr(10))[0][:120]}), built anew")
+            return cls(owner, folder)
+        return index
+
+    def update(self, stamps: Mapping[str, str], encode: Callable[[list[str]], Iterator[Piece]]) -> tuple[int, int]:
+        """Make the index hold exactly the items ``stamps``, in that order: what is new or changed is encoded.
+
+        Args:
+            stamps: the collection's ids, each with what changes when the item does.
+            encode: encodes the ids it is given, piece by piece.
+
+        Returns:
+            How many items were encoded (or tried), and how many were taken out because they are gone or changed.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        kept = [row for row, (id, stamp) in enumerate(self.stamps.items()) if stamps.get(id) == stamp]
+        skipped = {id: entry for id, entry in self.skipped.items() if stamps.get(id) == entry[0]}
+        gone = len(self) - len(kept)
+        known = {self._ids[row] for row in kept} | skipped.keys()
+        new = [id for id in stamps if id not in known]
+        if not (new or gone or len(skipped) < len(self.skipped)):
+            return 0, 0
+        ids, vectors, scores = [self._ids[row] for row in kept], [self.vectors()[kept]], [self.scores[kept]]
+        saved = time.monotonic()
+        for piece in encode(new):
+            skipped |= {id: (stamps[id], reason) for id, reason in piece.skipped.items()}
+            if piece.ids:
+                ids += piece.ids
+                vectors.append(piece.vectors)
+                scores.append(piece.scores)
+            if time.monotonic() - saved > _SAVE_EVERY:
+                self._hold(stamps, ids, vectors, scores, skipped)
+                self._save()
+                saved = time.monotonic()
+        self._hold(stamps, ids, vectors, scores, skipped)
+        self._save()
+        return len(new), gone
+
+    def vectors(self) -> Tensor:
+        """[N, E] what is compared, a copy."""
+        return torch.from_numpy(self._vectors.reconstruct_n(0, self._vectors.ntotal).copy())
+
+    def search(self, queries: Tensor, top: int) -> tuple[Tensor, list[list[str]], Tensor]:
+        """The ``top`` items (or all, where there are fewer) with the largest inner product, best first.
+
+        All ``queries`` [Q, E] go to faiss in one batch: below 128,000 numbers in a batch it compares them one by one,
+        some five times slower a query than by matrix products (``benchmarks/search.py``).
+
+        Returns:
+            Inner products [Q, k], ids [Q][k], and the items' scores [Q, k, C].
+        """
+        found, rows = self._vectors.search(queries.numpy(), min(top, len(self)))
+        return torch.from_numpy(found), [[self._ids[row] for row in some] for some in rows], self.scores[rows]
+
+    def _hold(
+        self,
+        stamps: Mapping[str, str],
+        ids: Sequence[str],
+        vectors: Sequence[Tensor],
+        scores: Sequence[Tensor],
+        skipped: Mapping[str, tuple[str, str]],
+    ) -> None:
+        """Take over items, sorted as ``stamps`` lists them: however often it was updated, an index is the same."""
+        place = {id: row for row, id in enumerate(ids)}
+        order = [place[id] for id in stamps if id in place]
+        self._ids = [ids[row] for row in order]
+        self.stamps = {id: stamps[id] for id in self._ids}
+        self.skipped = dict(skipped)
+        rows = [torch.cat([part for part in parts if len(part)] or [torch.empty(0, 1)]) for parts in (vectors, scores)]
+        self.scores = rows[1][order]
+        self._vectors = faiss.IndexFlatIP(rows[0].shape[1])
+        self._vectors.add(rows[0][order].numpy())
+
+    def _save(self) -> None:
+        if self.folder is None:
+            return
+        token = uuid4().hex[:12]
+        files = {"vectors": f"vectors-{token}.faiss", "scores": f"scores-{token}.safetensors"}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / files["vectors"]).write_bytes(faiss.serialize_index(self._vectors))
+            save_file({"scores": self.scores}, self.folder / files["scores"])
+            content = {"format": _FORMAT, "owner": vars(self.owner), "files": files}
+            write_json(self.folder / _INDEX, content | {"items": self.stamps, "skipped": self.skipped})
+        except (OSError, SafetensorError) as error:
+            self._remove(lambda name: name in files.values())
+            raise UserError(
+                f"{self.folder}: the index cannot be written: {getattr(error, 'strerror', None) or error}"
+            ) from None
+        except BaseException:
+            self._remove(lambda name: name in files.values())
+            raise
+        self._remove(lambda name: name not in files.values())
+
+    def _remove(self, unwanted: Callable[[str], bool]) -> None:
+        """Remove those of the index's own files whose names are ``unwanted``, as far as that is possible."""
+        for path in self._files():
+            if unwanted(path.name):
+                with suppress(OSError):
+                    path.unlink()
+
+    def _files(self) -> list[Path]:
+        """The index's own files but for ``index.json``, in use or left behind."""
+        patterns = ("vectors-*.faiss", "scores-*.safetensors", f"{_INDEX}.*.part")
+        return [path for pattern in patterns for path in (self.folder.glob(pattern) if self.folder else ())]
+
+    def _read(self, content: dict) -> None:
+        """Take over what the folder's files hold; any error means that they are damaged."""
+        stamps = {str(id): str(stamp) for id, stamp in content["items"].items()}
+        skipped = {str(id): (str(stamp), str(reason)) for id, (stamp, reason) in content["skipped"].items()}
+        names = [Path(content["files"][kind]).name for kind in ("vectors", "scores")]
+        vectors = faiss.deserialize_index(np.fromfile(self.folder / names[0], np.uint8))
+        scores = load_file(self.folder / names[1])["scores"]
+        if not isinstance(vectors, faiss.IndexFlatIP) or not len(stamps) == vectors.ntotal == len(scores):
+            raise ValueError(f"{len(stamps)} items, {vectors.ntotal} vectors, {len(scores)} scores")
+        self.stamps, self.skipped, self.scores, self._vectors = stamps, skipped, scores, vectors
+        self._ids = list(stamps)

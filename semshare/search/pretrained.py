@@ -1,0 +1,295 @@
+"""A trained model by itself: it needs neither its run nor its data, reads pictures and texts, goes to and from a hub.
+
+Its folder is described in :mod:`semshare.search.folder`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from semshare import methods, runs
+from semshare.data.dataset import pad_words
+from semshare.data.regions.base import BOX, CLASS, SCORE, RegionExtractor
+from semshare.data.regions.registry import EXTRACTORS
+from semshare.data.segments import Segments
+from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
+from semshare.errors import UserError
+from semshare.runs import cards, store
+from semshare.search.folder import (
+    CARD,
+    CONFIG,
+    FILES,
+    WEIGHTS,
+    WORDS,
+    Config,
+    check_free,
+    digest_of_weights,
+    digest_of_words,
+    put,
+    read_config,
+    read_network,
+    read_words,
+)
+from semshare.utils.devices import find_device
+from semshare.utils.home import code_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+    from semshare.model import Modality
+    from semshare.runs.store import Run
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_BATCH = 256  # texts a forward pass, as an evaluation reads them
+# The same weights say something else once the code that reads pictures and words with them changes.
+_CODE = code_digest(
+    "attention.py", "model.py", "data/dataset.py", "data/regions/base.py", "data/regions/detector.py",
+    "data/regions/grid.py", "data/segments.py", "data/words.py",
+)  # fmt: skip
+
+
+class Encoded(NamedTuple):
+    """N items as the network sees them: ``embedding`` [N, E] and ``scores`` [N, C], float32 on the CPU."""
+
+    embedding: Tensor
+    scores: Tensor
+
+
+class PretrainedModel(ModelHubMixin):
+    """A trained network with all that it takes to read pictures and texts.
+
+    ``save_pretrained``, ``push_to_hub`` and ``from_pretrained`` are those of ``huggingface_hub``. Nothing in a folder
+    is executed or unpickled.
+    """
+
+    _hub_mixin_config: dict[str, Any] = {}  # noqa: RUF012 - config.json is written here, the mixin adds none of its own
+
+    def __init__(
+        self,
+        config: Config,
+        network: nn.Module,
+        vocabulary: Vocabulary,
+        documents: Mapping[str, str],
+        device: str = "auto",
+    ) -> None:
+        """Put together what :func:`load`, :meth:`of_run` and :meth:`from_pretrained` found; ``documents`` are cards."""
+        self.config = config
+        self.device = find_device(device)
+        self.network = network.to(self.device).eval()
+        self.vocabulary = vocabulary
+        self.documents = dict(documents)
+        self._known = frozenset(vocabulary.words) - set(SPECIAL)
+
+    @classmethod
+    def of_run(cls, run: Run, device: str = "auto") -> Self:
+        """The model that ``run`` kept, with its cards; neither its data's folder nor a BERT checkpoint's is named."""
+        dataset, network = run.dataset, run.network()
+        config = Config(
+            library="semshare",
+            format=1,
+            run=run.key,
+            status=dataset.status,
+            experiment=run.experiment.change(root=None, bert=None),
+            regions=dataset.regions,
+            feature_size=dataset.feature_size,
+            region_classes=dataset.region_classes,
+            word_size=dataset.vectors.shape[1],
+            label_names=dataset.label_names,
+            thresholds=run.thresholds,
+            weights=digest_of_weights(network.state_dict()),
+            vocabulary=digest_of_words(dataset.vocabulary.words),
+        )
+        data_card = run.card.with_name(cards.DATA).read_text(encoding="utf-8")
+        documents = {
+            CARD: run.card.read_text(encoding="utf-8") + _HOW_TO_USE,
+            cards.DATA: data_card.replace(f"[{cards.MODEL}]({cards.MODEL})", f"[model card]({CARD})"),
+        }
+        return cls(config, network, dataset.vocabulary, documents, device)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path, *, device: str = "auto", **options: Any
+    ) -> Self:
+        """The model in a folder, or on the hub under ``"user/name"``.
+
+        Args:
+            pretrained_model_name_or_path: the folder, or the hub's name.
+            device: where it computes.
+            options: for the hub: ``revision``, ``token``, ``cache_dir``, ``force_download``, ``local_files_only``.
+
+        Raises:
+            UserError: nothing there, another program's folder, or a damaged file: its name, the field, what was found.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            folder = _download(str(pretrained_model_name_or_path), options)
+        config = read_config(folder / CONFIG)
+        vocabulary = read_words(folder / WORDS, config)
+        network = read_network(folder / WEIGHTS, config, vocabulary)
+        documents = {
+            name: (folder / name).read_text("utf-8", "replace")
+            for name in (CARD, cards.DATA)
+            if (folder / name).exists()
+        }
+        return cls(config, network, vocabulary, documents, device)
+
+    def save_pretrained(
+        self, save_directory: str | Path, *, push_to_hub: bool = False, repo_id: str | None = None, **options: Any
+    ) -> str | None:
+        """Write the folder in one move: a new one, or in the place of an older model.
+
+        Args:
+            save_directory: the folder.
+            push_to_hub: whether to upload it as well, as ``repo_id`` (the folder's name by default).
+            options: for ``push_to_hub``.
+
+        Raises:
+            UserError: the folder holds something else, or cannot be written; what was there stays.
+        """
+        target = Path(save_directory).absolute()
+        check_free(target)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            super().save_pretrained(part)
+            put(part, target)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return self.push_to_hub(repo_id or target.name, **options) if push_to_hub else None
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        weights = {name: tensor.cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        save_file(weights, save_directory / WEIGHTS, metadata={"format": "pt"})
+        (save_directory / WORDS).write_text("".join(f"{word}\n" for word in self.vocabulary.words), encoding="utf-8")
+        for name, text in self.documents.items():
+            (save_directory / name).write_text(text, encoding="utf-8")
+        (save_directory / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def title(self) -> str:
+        """The method, the data it was trained on, and the run's key."""
+        experiment = self.config.experiment
+        return f"{methods.get(experiment.method).title} on {experiment.dataset} (run {self.config.run})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """64 hex digits that stand for all that decides an embedding; other weights or words, other digits."""
+        return hashlib.sha256(f"{self.config.model_dump_json()} {_CODE}".encode()).hexdigest()
+
+    def words_of(self, text: str) -> tuple[list[str], list[str]]:
+        """The words of ``text``, as many as are read of it, that the model knows, and those that it does not."""
+        known, unknown = [], []
+        for word in tokenise(text)[: MAX_LENGTH - 2]:
+            (known if word in self._known else unknown).append(word)
+        return known, unknown
+
+    def encode_texts(self, texts: Sequence[str]) -> Encoded:
+        """Read ``texts``, those of equal length together; a word that is not known is read as ``<unk>``."""
+        ids = [self.vocabulary.encode(tokenise(text)) for text in texts]
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        found = [self._read("text", pad_words([ids[row] for row in rows])) for rows in self._batches(order, ids)]
+        back = torch.tensor(order, dtype=torch.long).argsort()
+        return Encoded(*(torch.cat(parts)[back] for parts in zip(*found, strict=True)))
+
+    def encode_pictures(self, pictures: Sequence[Image.Image]) -> Encoded:
+        """Read RGB ``pictures`` of any size through the model's own region extractor.
+
+        Raises:
+            UserError: the model was trained on simulated regions and has never seen a picture.
+        """
+        # Rounded as a store keeps them, since that is what the network was trained on.
+        rows = torch.from_numpy(self.extractor.extract(pictures).rows()).float()
+        return self._read(
+            "image", Segments(rows[..., :-7], rows[..., BOX], rows[..., SCORE] > 0, rows[..., CLASS].long())
+        )
+
+    @cached_property
+    def extractor(self) -> RegionExtractor:
+        """What makes the model's regions; raises :class:`UserError` for regions that come from no picture."""
+        if self.config.regions not in EXTRACTORS:
+            raise UserError(
+                f"model: {self.title} was trained on {self.config.regions} regions, which come from labels, not from "
+                f"pictures, so it cannot read pictures; expected one of {', '.join(EXTRACTORS)}"
+            )
+        return EXTRACTORS[self.config.regions](self.device)
+
+    def comparable(self, embedding: Tensor) -> Tensor:
+        """``embedding`` [N, E] as its inner products rank: of length 1, unless the experiment ranks by plain ones."""
+        return normalize(embedding, dim=1) if self.config.experiment.ranking == "cosine" else embedding
+
+    def predicted(self, modality: Modality, scores: Tensor) -> list[tuple[str, ...]]:
+        """The labels of each row of ``scores`` [N, C] at least as high as the threshold tuned on dev."""
+        chosen = scores.double() >= getattr(self.config.thresholds, modality)
+        return [tuple(self.config.label_names[column] for column in row.nonzero().flatten()) for row in chosen]
+
+    def _batches(self, order: list[int], ids: Sequence[Sequence[int]]) -> list[list[int]]:
+        """``order`` in batches; of one length each where a network reads padding, so that no text moves another."""
+        if self.config.experiment.padding == "masked":
+            return [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+        lengths: dict[int, list[int]] = {}
+        for row in order:
+            lengths.setdefault(len(ids[row]), []).append(row)
+        return [rows[start : start + _BATCH] for rows in lengths.values() for start in range(0, len(rows), _BATCH)]
+
+    @torch.inference_mode()
+    def _read(self, modality: Modality, items: Segments) -> Encoded:
+        bfloat16 = self.config.experiment.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            output = self.network(modality, items.to(self.device))
+        return Encoded(output.embedding.float().cpu(), output.scores.float().cpu())
+
+
+def load(name: str | Path, device: str = "auto") -> PretrainedModel:
+    """The model called ``name``: its folder, a finished run (:func:`semshare.runs.find`), or a hub's ``user/name``.
+
+    Raises:
+        UserError: none of them, or a damaged one.
+    """
+    folder = Path(name)
+    if (folder / CONFIG).is_file() or (_HUB_ID.fullmatch(str(name)) and not folder.exists()):
+        return PretrainedModel.from_pretrained(name, device=device)
+    if folder.is_dir() and not store.is_run(folder):
+        raise UserError(f"{folder}: found neither {CONFIG} nor run.json, expected a model's folder or a run's")
+    return PretrainedModel.of_run(runs.find(str(name)), device)
+
+
+def _download(name: str, options: Mapping[str, Any]) -> Path:
+    """The folder that the hub's files of ``name`` were fetched into."""
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(FILES), **options))
+    except Exception as error:  # no network, no such name, no access, no name at all: nothing to load in any case
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise UserError(f"model: {name!r}: no such folder, and not to be had from the hub: {reason}") from None
+
+
+_HOW_TO_USE = f"""
+## Use
+
+In a model's folder the weights are `{WEIGHTS}`, the run's `best.safetensors`; `{WORDS}` lists the words that it knows.
+
+```python
+from semshare.search.retriever import Retriever
+
+retriever = Retriever("FOLDER or user/name")
+retriever.add_images("pictures")
+for found in retriever.search_texts("two dogs on a beach"):
+    print(found)
+```
+"""

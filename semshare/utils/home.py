@@ -1,0 +1,52 @@
+"""Where semshare keeps what it makes: ``$SEMSHARE_HOME``, or ``~/.cache/semshare``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from filelock import FileLock
+
+from semshare.errors import UserError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """The folder of caches and runs."""
+    return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser().absolute()
+
+
+def settle() -> None:
+    """Let processes that this one starts in other folders, such as a notebook's kernel, have the same home."""
+    os.environ["SEMSHARE_HOME"] = str(home())
+
+
+def code_digest(*modules: str) -> str:
+    """Eight hex digits of the package's source files ``modules``, e.g. ``data/words.py``.
+
+    Part of the name of whatever they make and keep.
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update((_PACKAGE / module).read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def cache_folder(name: str) -> Path:
+    """The folder ``name`` of :func:`home`, made where missing; raises :class:`UserError` if it cannot be."""
+    folder = home() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be made ({error.strerror}); set SEMSHARE_HOME to a writable folder"
+        ) from None
+    return folder
+
+
+def lock(path: Path) -> FileLock:
+    """A lock on ``path`` among this home's processes; its file lies in the cache, none beside the data."""
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return FileLock(cache_folder("locks") / f"{digest}.lock")

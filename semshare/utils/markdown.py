@@ -1,0 +1,38 @@
+"""Markdown that holds strangers' words: one line of text that shows just that, tables, lists, YAML in front."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_SPECIAL = {ord(letter): f"\\{letter}" for letter in "\\`*_{}[]#|~$!^="}
+_SPECIAL |= {ord(letter): f"&#{ord(letter)};" for letter in "<>&\"'@"}
+
+
+def text(value: object) -> str:
+    """Anything as one line of Markdown that shows just that: no markup, no HTML, no link, no list."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(value)).split())
+    line = line.translate(_SPECIAL).replace("://", "&#58;//").replace("www.", "www&#46;")
+    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list of lines that are Markdown already."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def page(facts: Mapping[str, Any], blocks: Iterable[str]) -> str:
+    """``facts`` as YAML in front (plain values alone: raises ``yaml.YAMLError`` for an object), then the blocks."""
+    front = yaml.safe_dump(dict(facts), sort_keys=False, allow_unicode=True, width=1 << 20)
+    return "\n\n".join([f"---\n{front}---", *filter(None, blocks)]) + "\n"

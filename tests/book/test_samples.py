@@ -1,0 +1,53 @@
+"""Pictures to try a search on: files like anybody's, written once, of a run that reads pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semshare import runs
+from semshare.book import samples
+from semshare.data import catalogue
+from semshare.paper import figures
+from semshare.search.retriever import Found, Hit
+
+
+def test_pictures_are_written_once_as_files(semshare_home: Path) -> None:
+    dataset = catalogue.load("scenes-flickr25k", "smoke")
+    folder = samples.pictures(dataset, 3)
+    files = sorted(folder.iterdir())
+    assert [path.name for path in files] == ["0001.jpg", "0002.jpg", "0003.jpg"]
+    found = np.asarray(Image.open(files[1]).convert("RGB"), int)
+    expected = np.asarray(dataset.source.picture(dataset.parts["test"].image_ids[1]), int)
+    assert np.abs(found - expected).mean() < 4 < np.abs(found - expected[::-1]).mean()
+    before = [path.stat().st_mtime_ns for path in files]
+    samples.pictures(dataset, 3)
+    assert [path.stat().st_mtime_ns for path in sorted(folder.iterdir())] == before
+
+
+def _run(method: str, regions: str, **source: Any) -> Any:
+    dataset = SimpleNamespace(regions=regions, source=SimpleNamespace(**source))
+    return SimpleNamespace(experiment=SimpleNamespace(method=method), dataset=dataset)
+
+
+def test_the_first_run_that_reads_pictures_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = [_run("dscmr", "grid"), _run("ours", "simulated"), _run("ours", "grid", without_pictures=True)]
+    good = _run("ours", "grid")
+    assert samples.run_with_pictures([*without, good, _run("ours", "grid")]) is good
+    monkeypatch.setattr(runs, "get", lambda experiment: experiment)
+    fallback = samples.run_with_pictures(without)
+    assert (fallback.dataset, fallback.method, fallback.scale) == ("scenes-flickr25k", "ours", "smoke")
+
+
+def test_the_figure_of_a_search_shows_every_hit(semshare_home: Path) -> None:
+    files = sorted(samples.pictures(catalogue.load("scenes-flickr25k", "smoke"), 3).iterdir())
+    hits = tuple(Hit(str(path), 0.5, ("$x^$",)) for path in files)
+    figure = figures.found_pictures([Found("a $query_", (), (), hits), Found("one", (), (), hits[:1])], "$about_")
+    axes = figure.axes
+    assert len(axes) == 6 and [len(axis.images) for axis in axes] == [1, 1, 1, 1, 0, 0]
+    assert axes[0].get_title(loc="left") == "“a $query_”" and axes[0].get_xlabel() == "0.500\n$x^$"

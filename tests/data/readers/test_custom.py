@@ -1,0 +1,238 @@
+"""Your own collection: JSONL and CSV, every kind of mistake, and nothing written when a row is bad."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from semshare.data import catalogue
+from semshare.data.dataset import check_items
+from semshare.data.readers.custom import CustomSource
+from semshare.errors import UserError
+
+COUNT = 10
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten pictures in ``own/pictures``."""
+    pictures = tmp_path / "own" / "pictures"
+    pictures.mkdir(parents=True)
+    for number in range(COUNT):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(pictures / f"{number}.png")
+    return tmp_path / "own"
+
+
+def _rows() -> list[dict[str, Any]]:
+    labels = [["dog"], ["sea", "dog"], ["sky"]]
+    return [
+        {"image": f"pictures/{n}.png", "texts": [f"Text {n}.", "Another."], "labels": labels[n % 3]}
+        for n in range(COUNT)
+    ]
+
+
+def _jsonl(folder: Path, rows: list[Any]) -> Path:
+    path = folder / "items.jsonl"
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def _csv(folder: Path, lines: list[str]) -> Path:
+    path = folder / "items.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _mistakes(path: Path) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        CustomSource(path)
+    return str(caught.value).split("\n")
+
+
+def test_jsonl_is_read(folder: Path) -> None:
+    source = CustomSource(_jsonl(folder, _rows()))
+    items = source.items()
+    assert [item.id for item in items] == [f"pictures/{n}.png" for n in range(COUNT)] == source.pool_ids()
+    assert items[1].texts == ("Text 1.", "Another.") and items[1].labels == ("sea", "dog")
+    assert source.label_names == ("dog", "sea", "sky") and source.status == "real"
+    assert source.picture("pictures/7.png").getpixel((0, 0)) == (7, 0, 0)
+    check_items("custom", items, source.label_names)
+
+
+def test_csv_is_read_and_a_folder_stands_for_its_one_file(folder: Path) -> None:
+    lines = ["\ufefflabels,image,texts,id"]
+    lines += [f'dog; sea,pictures/{n}.png,"Text {n}, with a ""comma"".",{n}' for n in range(COUNT - 1)]
+    path = _csv(folder, [*lines, "", 'sky,pictures/9.png,"Two\nlines",nine'])
+    source = CustomSource(folder)
+    assert source.path == path and source.label_names == ("dog", "sea", "sky")
+    assert source.items()[0].texts == ('Text 0, with a "comma".',) and source.items()[0].labels == ("dog", "sea")
+    assert source.items()[-1].id == "nine" and source.items()[-1].texts == ("Two\nlines",)
+
+
+def test_one_text_is_enough(folder: Path) -> None:
+    source = CustomSource(_jsonl(folder, [row | {"texts": " One. "} for row in _rows()]))
+    assert all(item.texts == ("One.",) for item in source.items())
+
+
+def test_a_given_split_is_kept_and_another_is_drawn_by_the_seed(folder: Path) -> None:
+    given = ["train", "dev", "test", "train", "train"] * 2
+    path = _jsonl(folder, [row | {"split": split} for row, split in zip(_rows(), given, strict=True)])
+    assert [item.split for item in CustomSource(path, 5).items()] == given
+    path = _jsonl(folder, _rows())
+    first, other = CustomSource(path, 0), CustomSource(path, 1)
+    assert Counter(first.splits.values()) == {"train": 6, "dev": 2, "test": 2}
+    assert first.splits == CustomSource(path, 0).splits != other.splits and first.pool == other.pool
+
+
+def test_the_pool_follows_the_pictures(folder: Path) -> None:
+    path = _jsonl(folder, _rows())
+    before = CustomSource(path).pool
+    Image.new("RGB", (80, 60)).save(folder / "pictures" / "3.png")
+    assert CustomSource(path).pool != before
+
+
+def test_an_absolute_path_is_taken_and_one_that_leaves_the_folder_is_not(folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 6), (77, 0, 0)).save(tmp_path / "elsewhere.png")
+    rows = _rows()
+    rows[0]["image"] = str(tmp_path / "elsewhere.png")
+    source = CustomSource(_jsonl(folder, rows))
+    assert source.picture(rows[0]["image"]).getpixel((0, 0)) == (77, 0, 0)
+    rows[0]["image"] = "../elsewhere.png"
+    (mistake,) = _mistakes(_jsonl(folder, rows))
+    assert "items.jsonl, line 1: image: '../elsewhere.png' leaves the folder of the file" in mistake
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"image": None}, "image: missing, expected a path"),
+        ({"image": ""}, "image: empty, expected a path"),
+        ({"image": 3}, "image: found '3', expected a path"),
+        ({"image": "pictures/99.png"}, "image: 'pictures/99.png' does not exist"),
+        ({"image": "pictures"}, "image: 'pictures' is not a picture that can be read"),
+        ({"image": "pictures/\ud800.png"}, "image: found 'pictures/\\ud800.png', expected a path"),
+        ({"image": "pictures/0.png"}, "image: '{folder}/pictures/0.png' is the image of line 1 already"),
+        ({"image": "pictures/./0.png"}, "image: '{folder}/pictures/0.png' is the image of line 1 already"),
+        ({"texts": None}, "texts: missing, expected a text or a list of texts, at least one"),
+        ({"texts": []}, "texts: empty, expected a text or a list of texts, at least one"),
+        ({"texts": ["a", " "]}, "texts: found ' ' in it, expected a text or a list of texts, none of them empty"),
+        ({"texts": ["a", 3]}, "texts: found '3' in it, expected a text or a list of texts, none of them empty"),
+        ({"texts": {"a": 1}}, "texts: found \"{{'a': 1}}\", expected a text or a list of texts, at least one"),
+        ({"labels": []}, "labels: empty, expected a list of labels, at least one"),
+        ({"labels": "dog"}, "labels: found 'dog', expected a list of labels, at least one"),
+        ({"labels": ["dog", None]}, "labels: missing in it, expected a list of labels, none of them empty"),
+        ({"id": "pictures/0.png"}, "id: 'pictures/0.png' is the id of line 1 already"),
+        ({"id": [1]}, "id: found '[1]', expected a text or a whole number"),
+        ({"spilt": "dev"}, "unknown field 'spilt', expected image, texts, labels, split, id"),
+    ],
+)
+def test_a_bad_field_is_named_with_its_line(folder: Path, change: dict[str, Any], expected: str) -> None:
+    rows = _rows()
+    rows[4] |= change
+    path = _jsonl(folder, rows)
+    assert _mistakes(path) == [f"{path}, line 5: " + expected.format(folder=folder)]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"image": ', "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("[1, 2]", "found '[1, 2]', expected an object {...}"),
+    ],
+)
+def test_a_line_that_is_no_object_is_named(folder: Path, line: str, expected: str) -> None:
+    path = _jsonl(folder, [_rows()[0], "", line, *_rows()[1:]])
+    (mistake,) = _mistakes(path)
+    assert mistake.startswith(f"{path}, line 3: {expected}")
+
+
+def test_a_file_that_is_not_utf_8_is_named_with_the_line(folder: Path) -> None:
+    path = _jsonl(folder, _rows())
+    path.write_bytes(path.read_bytes() + b'{"image": "\xff"}\n')
+    assert _mistakes(path) == [f"{path}, line 11: not UTF-8 text"]
+
+
+def test_a_damaged_picture_is_named(folder: Path) -> None:
+    (folder / "pictures" / "2.png").write_bytes(b"not a picture")
+    path = _jsonl(folder, _rows())
+    assert _mistakes(path) == [f"{path}, line 3: image: 'pictures/2.png' is not a picture that can be read"]
+
+
+def test_a_split_must_be_known_and_in_every_row(folder: Path) -> None:
+    rows = [row | {"split": "train"} for row in _rows()]
+    rows[1]["split"], rows[2]["split"], rows[3]["split"] = "val", None, "dev"
+    path = _jsonl(folder, rows)
+    assert _mistakes(path) == [
+        f"{path}, line 2: split: found 'val', expected one of train, dev, test",
+        f"{path}, line 3: split: missing, expected train, dev or test, as other rows have one",
+    ]
+    rows[1]["split"], rows[2]["split"] = "train", "train"
+    path = _jsonl(folder, rows)
+    assert _mistakes(path) == [
+        f"{path}, line 1: split: no row is in 'test', expected rows in train, dev and test",
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_too_few_rows_are_said(folder: Path, count: int) -> None:
+    path = _jsonl(folder, _rows()[:count])
+    (mistake,) = _mistakes(path)
+    assert f"{count} rows, expected at least 3" in mistake
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], "line 1: no column 'image' in the header, expected image, texts, labels"),
+        (["image,text,labels"], "line 1: no column 'texts' in the header"),
+        (["image,texts,labels,image"], "line 1: a column twice in the header"),
+        (["image,texts,labels", "pictures/0.png,a"], "line 2: 2 values, expected 3 as in the header"),
+        (["image,texts,labels", 'pictures/0.png,"a\nb",dog', "x"], "line 4: 1 values, expected 3 as in the header"),
+        (["image,texts,labels", "pictures/0.png,a, ; "], "line 2: labels: empty, expected a list of labels"),
+        (["image,texts,labels,mood", "pictures/0.png,a,dog,3"], "line 2: unknown field 'mood'"),
+        (["image,texts,labels", 'pictures/0.png,"a'], "line 2: not valid CSV"),
+    ],
+)
+def test_a_bad_csv_is_named_with_its_line(folder: Path, lines: list[str], expected: str) -> None:
+    assert expected in "\n".join(_mistakes(_csv(folder, lines)))
+
+
+def test_all_mistakes_are_counted_and_the_first_twenty_shown(folder: Path) -> None:
+    path = _jsonl(folder, [{"image": "pictures/0.png", "texts": "a", "labels": []}, *["{}"] * 30])
+    mistakes = _mistakes(path)
+    assert len(mistakes) == 21
+    assert mistakes[0].startswith(f"{path}, line 1: labels: empty") and ", line 8: " in mistakes[19]
+    assert mistakes[-1] == "... and 71 more mistakes"  # 1 and 30 rows of 3
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda folder: folder / "nowhere.jsonl", "nowhere.jsonl: missing, expected a JSONL or CSV file"),
+        (lambda folder: folder, "own: 0 files .jsonl or .csv here, expected one"),
+        (lambda folder: folder / "pictures" / "0.png", "0.png: found .png ending, expected .jsonl or .csv"),
+    ],
+)
+def test_a_file_that_is_not_there_is_named(folder: Path, make, expected: str) -> None:
+    assert expected in _mistakes(make(folder))[0]
+
+
+def test_nothing_is_written_when_a_row_is_bad(folder: Path, own_home: Path) -> None:
+    rows = _rows()
+    rows[9]["labels"] = []
+    before = sorted(folder.rglob("*"))
+    path = _jsonl(folder, rows)
+    with pytest.raises(UserError, match=r"items.jsonl, line 10: labels: empty"):
+        catalogue.load("custom", "smoke", path)
+    assert not own_home.exists() and sorted(folder.rglob("*")) == sorted([*before, path])
+
+
+def test_without_a_root_the_message_says_what_to_give(own_home: Path) -> None:
+    with pytest.raises(UserError, match=r"'custom' needs the JSONL .* of your collection: run semshare data prepare"):
+        catalogue.load("custom", "smoke")

@@ -1,0 +1,215 @@
+"""NUS-WIDE's official layout, tiny: twelve concepts, five tags, thirty rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from semshare.data import catalogue
+from semshare.data.dataset import check_items
+from semshare.data.readers import nuswide
+from semshare.data.readers.nuswide import NusWideSource
+from semshare.errors import UserError
+
+ROWS = 30
+TAGS = ("cat", "sky", "sea", "dog", "car")
+EMPTY = 7  # a row (from 0) without a tag
+
+
+def _labels(concept: str) -> list[str]:
+    """Concept a is on the first 24 rows, b on 23, and so on: a is the most frequent."""
+    return ["1" if row < 24 - (ord(concept) - ord("a")) else "0" for row in range(ROWS)]
+
+
+def _layout(root: Path, concepts: str = "abcdefghijkl", end: str = "\r\n") -> Path:
+    for folder in ("ImageList", "Groundtruth/AllLabels", "NUS_WID_Tags", "images/actor", "images/zoo"):
+        (root / folder).mkdir(parents=True)
+    names = [f"{'actor' if row % 2 else 'zoo'}\\{row:04d}_{row * 7}.jpg" for row in range(ROWS)]
+    (root / "ImageList" / "Imagelist.txt").write_bytes("".join(name + end for name in names).encode())
+    for row, name in enumerate(names):
+        Image.new("RGB", (8, 6), (row, 0, 0)).save(root / "images" / name.replace("\\", "/"), quality=100)
+    for concept in concepts:
+        path = root / "Groundtruth" / "AllLabels" / f"Labels_{concept}.txt"
+        path.write_bytes("".join(value + end for value in _labels(concept)).encode())
+    tags = [["1" if row != EMPTY and column in (0, row % 5) else "0" for column in range(5)] for row in range(ROWS)]
+    (root / "NUS_WID_Tags" / "AllTags1k.txt").write_bytes("".join("\t".join(row) + end for row in tags).encode())
+    (root / "NUS_WID_Tags" / "TagList1k.txt").write_text("\n".join(TAGS) + "\n")
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return _layout(tmp_path / "nuswide")
+
+
+def _edit(path: Path, line: int, content: str | None) -> None:
+    """Replace a line, or take it out."""
+    lines = path.read_text().splitlines()
+    lines[line - 1 : line] = [] if content is None else [content]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\t\r\n"])
+def test_the_ten_most_frequent_concepts_filter_the_pairs(tmp_path: Path, end: str) -> None:
+    source = NusWideSource(_layout(tmp_path / "nuswide", end=end))
+    items = source.items()
+    assert source.label_names == tuple("abcdefghij")
+    assert [item.id for item in items] == [str(line) for line in range(1, 25)] == source.pool_ids()
+    assert items[0].labels == tuple("abcdefghij") and items[23].labels == ("a",)
+    assert items[5].texts == ("cat",) and items[3].texts == ("cat dog",) and items[EMPTY].texts == ("",)
+    check_items("nuswide", items, source.label_names)
+
+
+def test_a_picture_that_is_replaced_makes_another_pool(root: Path) -> None:
+    before = NusWideSource(root)
+    assert before.pool == NusWideSource(root).pool
+    with open(before._files["1"], "ab") as file:
+        file.write(b"more")
+    assert NusWideSource(root).pool != before.pool
+
+
+def test_the_concepts_are_counted_and_not_taken_by_name(root: Path) -> None:
+    labels = root / "Groundtruth" / "AllLabels"
+    (labels / "Labels_a.txt").rename(labels / "Labels_zebra.txt")
+    (labels / "Labels_b.txt").rename(labels / "Labels_yak.txt")
+    assert NusWideSource(root).label_names == (*"cdefghij", "yak", "zebra")
+
+
+def test_twenty_one_concepts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nuswide, "PAIRS", {"tc10": 20, "tc21": 24})
+    source = NusWideSource(_layout(tmp_path / "nuswide", "abcdefghijklmnopqrstuvwx"), "tc21")
+    assert source.label_names == tuple("abcdefghijklmnopqrstu") and source.status == "real"
+    with pytest.raises(UserError, match="concepts: unknown 'tc81', expected tc10 or tc21"):
+        NusWideSource(tmp_path / "nuswide", "tc81")
+
+
+def test_the_tiny_one_is_a_subset_and_says_what_differs(root: Path) -> None:
+    source = NusWideSource(root)
+    assert source.status == "subset"
+    assert [note.split(": ")[1] for note in source.notes] == [
+        "30 rows, expected 269,648",
+        "12 files of concepts, expected 81",
+        "5 tags in the list, expected 1,000",
+        "24 pairs, expected 186,577",
+        "23 pairs with a tag, expected 181,365",
+    ]
+
+
+def test_the_split_is_seeded(root: Path) -> None:
+    first, again, other = (NusWideSource(root, split_seed=seed) for seed in (0, 0, 1))
+    assert Counter(first.splits.values()) == {"train": 20, "dev": 2, "test": 2}
+    assert first.splits == again.splits != other.splits and first.pool == other.pool
+    assert {item.id: item.split for item in first.items()} == first.splits
+
+
+@pytest.mark.parametrize("folder", ["images", "Flickr"])
+def test_pictures_are_opened(root: Path, folder: str) -> None:
+    (root / "images").rename(root / folder)
+    source = NusWideSource(root)
+    red, _, _ = source.picture("12").getpixel((0, 0))
+    assert abs(red - 11) <= 2  # row 11, through JPEG
+    (root / folder / "actor" / "0011_77.jpg").write_bytes(b"not a picture")
+    with pytest.raises(UserError, match=r"0011_77.jpg: cannot read this picture"):
+        source.picture("12")
+
+
+def test_rows_whose_picture_is_missing_are_left_out_and_counted(root: Path) -> None:
+    for name in ("zoo/0002_14.jpg", "zoo/0004_28.jpg", "actor/0029_203.jpg"):
+        (root / "images" / name).unlink()
+    source = NusWideSource(root)
+    assert {"3", "5"} & {item.id for item in source.items()} == set() and len(source.items()) == 22
+    assert f"{root / 'images'}: 2 pictures of wanted rows are missing, left out" in source.notes
+
+
+def test_a_corrupt_label_leaves_its_row_out_with_file_and_line(root: Path) -> None:
+    path = root / "Groundtruth" / "AllLabels" / "Labels_c.txt"
+    _edit(path, 4, "-1130179")
+    source = NusWideSource(root)
+    assert "4" not in source.splits and len(source.items()) == 23
+    assert f"{path}, line 4: found '-1130179', expected 0 or 1; row left out" in source.notes
+
+
+def test_a_corrupt_label_of_an_unused_concept_is_reported_and_changes_nothing(root: Path) -> None:
+    before = NusWideSource(root).items()
+    path = root / "Groundtruth" / "AllLabels" / "Labels_l.txt"
+    _edit(path, 4, "-1130179")
+    source = NusWideSource(root)
+    assert source.items() == before
+    assert any(f"{path}, line 4: found '-1130179', expected 0 or 1; row kept" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("line", "content", "found"),
+    [
+        (3, "1\t0\t2\t0\t0", "'2'"),
+        (3, "1\t0\t0\t0", "4 columns"),
+        (3, "1\t0\t0\t0\t0\t0", "6 columns"),
+        (3, "11\t0\t0\t0", "'11'"),
+        (3, "100000000", "'100000000'"),
+        (3, "", "0 columns"),
+    ],
+)
+def test_a_corrupt_row_of_tags_is_left_out_with_its_line(root: Path, line: int, content: str, found: str) -> None:
+    path = root / "NUS_WID_Tags" / "AllTags1k.txt"
+    _edit(path, line, content)
+    source = NusWideSource(root)
+    assert str(line) not in source.splits and len(source.items()) == 23
+    assert f"{path}, line {line}: found {found}, expected 5 of 0 or 1; row left out" in source.notes
+
+
+def test_a_file_of_something_else_is_refused(root: Path) -> None:
+    path = root / "NUS_WID_Tags" / "AllTags1k.txt"
+    path.write_text("cat dog\n" * ROWS)
+    with pytest.raises(
+        UserError, match=r"AllTags1k.txt: 11 rows hold something else than 0 and 1, expected 10 at most"
+    ):
+        NusWideSource(root)
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+@pytest.mark.parametrize("file", ["NUS_WID_Tags/AllTags1k.txt", "Groundtruth/AllLabels/Labels_f.txt"])
+def test_files_of_unequal_length_are_refused(root: Path, file: str, more: int) -> None:
+    path = root / file
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-1] if more < 0 else [*lines, lines[0]]) + "\n")
+    with pytest.raises(UserError, match=rf"{path.name}: {ROWS + more} lines, expected 30 as in Imagelist.txt"):
+        NusWideSource(root)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("ImageList/Imagelist.txt", "Imagelist.txt: missing"),
+        ("NUS_WID_Tags/AllTags1k.txt", "AllTags1k.txt: missing, expected NUS-WIDE's official layout"),
+        ("NUS_WID_Tags/TagList1k.txt", "TagList1k.txt: missing, expected NUS-WIDE's official layout"),
+        ("images", "images: missing, expected NUS-WIDE's official layout"),
+        ("Groundtruth", r"AllLabels: 0 files Labels_<concept>.txt, expected at least 10 \(81 in all\)"),
+    ],
+)
+def test_what_is_missing_is_named(root: Path, file: str, expected: str) -> None:
+    (root / file).rename(root / "aside")
+    with pytest.raises(UserError, match=expected) as caught:
+        NusWideSource(root)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["..\\..\\etc\\passwd", "/etc/passwd", ""])
+def test_a_picture_outside_the_folder_is_refused(root: Path, name: str) -> None:
+    _edit(root / "ImageList" / "Imagelist.txt", 2, name)
+    with pytest.raises(UserError, match=r"Imagelist.txt, line 2: found .*, expected a picture such as actor/0001_21"):
+        NusWideSource(root)
+
+
+@pytest.mark.parametrize("name", ["nuswide", "nuswide-tc21"])
+def test_the_catalogue_knows_both_and_where_they_lie(own_home: Path, name: str) -> None:
+    with pytest.raises(UserError, match=rf"root: missing; dataset '{name}' needs .* run semshare data prepare {name},"):
+        catalogue.entry(name).open("smoke", None, 0)
+    _layout(own_home / "data" / "nuswide")
+    if name == "nuswide":
+        assert len(catalogue.entry(name).open("smoke", None, 0).label_names) == 10
+    else:
+        with pytest.raises(UserError, match=r"12 files Labels_<concept>\.txt, expected at least 21"):
+            catalogue.entry(name).open("smoke", None, 0)

@@ -1,0 +1,114 @@
+"""Faster R-CNN regions: the rule on hand-made detections, the whole path with random weights."""
+
+from __future__ import annotations
+
+import urllib.error
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from semshare.data.regions.detector import (
+    FasterRCNNRegions,
+    MobileFasterRCNNRegions,
+    _padded,
+    _relative,
+    choose_regions,
+)
+from semshare.data.regions.registry import EXTRACTORS
+from semshare.errors import UserError
+
+
+def _apart(count: int) -> Tensor:
+    """Boxes that do not overlap."""
+    left = torch.arange(count) * 10.0
+    return torch.stack([left, torch.zeros(count), left + 8, torch.full((count,), 8.0)], 1)
+
+
+def test_more_than_36_eligible_keep_the_best() -> None:
+    scores = torch.linspace(0.51, 0.99, 50)[torch.randperm(50, generator=torch.Generator().manual_seed(0))]
+    kept = choose_regions(_apart(50), scores)
+    assert torch.equal(scores[kept], scores.sort(descending=True).values[:36])
+
+
+@pytest.mark.parametrize("eligible", [0, 5])
+def test_where_fewer_qualify_the_top_36_are_taken_whatever_their_score(eligible: int) -> None:
+    scores = torch.cat([torch.linspace(0.001, 0.4, 50 - eligible), torch.linspace(0.6, 0.9, eligible)])
+    kept = choose_regions(_apart(50), scores)
+    assert len(kept) == 36 and torch.equal(kept, torch.arange(49, 13, -1))
+
+
+def test_fewer_than_36_in_all_are_all_kept() -> None:
+    assert choose_regions(_apart(3), torch.tensor([0.1, 0.9, 0.3])).tolist() == [1, 2, 0]
+    assert choose_regions(torch.zeros(0, 4), torch.zeros(0)).tolist() == []
+
+
+def test_among_equal_scores_the_earlier_goes_first() -> None:
+    assert choose_regions(_apart(5), torch.tensor([0.2, 0.7, 0.7, 0.2, 0.7]), count=4).tolist() == [1, 2, 4, 0]
+
+
+def test_one_box_under_two_classes_is_one_region_of_the_better() -> None:
+    boxes = _apart(3)[[0, 1, 1, 2]]
+    assert choose_regions(boxes, torch.tensor([0.5, 0.3, 0.6, 0.1])).tolist() == [2, 0, 3]
+    half = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 5]])  # an overlap of one half: two regions
+    assert len(choose_regions(half, torch.tensor([0.9, 0.8]))) == 2
+
+
+def test_boxes_are_relative_and_padding_is_zero() -> None:
+    found = _relative(torch.tensor([[10.0, 20, 60, 120]]), (200, 100))
+    torch.testing.assert_close(found, torch.tensor([[0.1, 0.1, 0.6, 0.6, 0.25]]))
+    batch = _padded([found, found[:0]])
+    assert batch.shape == (2, 36, 5) and torch.equal(batch[0, 0], found[0])
+    assert batch[0, 1:].abs().sum() == 0 == batch[1].abs().sum()
+
+
+@pytest.fixture(scope="module")
+def mobile() -> MobileFasterRCNNRegions:
+    return MobileFasterRCNNRegions(weights=None)
+
+
+def test_random_weights_are_always_the_same_and_the_name_says_so(mobile: MobileFasterRCNNRegions) -> None:
+    torch.manual_seed(5)
+    again = EXTRACTORS["fasterrcnn-mobilenet-untrained"]("cpu")
+    assert again.name == mobile.name == "fasterrcnn-mobilenet-untrained"
+    assert MobileFasterRCNNRegions.name == "fasterrcnn-mobilenet"
+    first, second = mobile._network.state_dict(), again._network.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    assert torch.equal(drawn, torch.rand(3)), "the caller's random state was moved"
+
+
+def test_real_photographs_with_random_weights(mobile: MobileFasterRCNNRegions, realdata: Path) -> None:
+    paths = sorted((realdata / "coco" / "val2017").glob("*.jpg"))[:2]
+    regions = mobile.extract([Image.open(path) for path in paths])
+    assert regions.features.shape == (2, 36, 1024) and regions.boxes.shape == (2, 36, 5)
+    assert (regions.scores > 0).all() and (regions.scores < 0.5).all(), "none is eligible, the fallback fills 36"
+    assert torch.isfinite(regions.features).all()
+    assert regions.boxes.min() >= 0 and regions.boxes.max() <= 1
+    assert regions.classes.min() >= 1 and regions.classes.max() < 91
+    assert regions.rows().shape == (2, 36, 1031) and (regions.rows()[..., -1] > 0).all()
+
+
+def test_a_feature_is_the_box_heads_output_for_its_own_box(mobile: MobileFasterRCNNRegions) -> None:
+    picture = Image.effect_noise((320, 320), 90).convert("RGB")
+    regions, net = mobile.extract([picture]), mobile._network
+    with torch.inference_mode():
+        batch, _ = net.transform([mobile._pixels(picture)])
+        box = regions.boxes[0, 7:8, :4] * 320
+        pooled = net.roi_heads.box_roi_pool(net.backbone(batch.tensors), [box], batch.image_sizes)
+        torch.testing.assert_close(net.roi_heads.box_head(pooled)[0], regions.features[0, 7], rtol=1e-3, atol=1e-4)
+
+
+def test_without_network_the_message_says_where_the_weights_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: object, **given: object) -> None:
+        assert given["weights_only"] is True
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
+    for kind in (FasterRCNNRegions, MobileFasterRCNNRegions):
+        with pytest.raises(UserError, match=rf"{tmp_path}.*checkpoints/fasterrcnn_.*\.pth: .*no route.* put the file"):
+            kind()

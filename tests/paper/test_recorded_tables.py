@@ -1,0 +1,57 @@
+"""Tables of recorded results."""
+
+from __future__ import annotations
+
+from semshare.experiment import DIFFERENCES
+from semshare.paper import recorded_tables
+from semshare.paper.recordings import Recording
+
+
+def _comparison(step: str, measure: str, low: float, value: float, high: float) -> dict[str, object]:
+    interval = {"low": low, "value": value, "high": high, "error": 0.004, "freedom": 9.0, "training": True}
+    return {"step": step, "seeds": 2, "measure": measure} | interval
+
+
+def test_comparisons_are_points_with_a_star_where_the_interval_does_not_hold_zero() -> None:
+    compared = [
+        _comparison("one", "image_f1", -0.031, -0.02, -0.012),
+        _comparison("one", "t2i", -0.001, 0.004, 0.009),
+        _comparison("two", "image_f1", 0.001, 0.0049, 0.01),
+    ]
+    table = recorded_tables.comparison_table(Recording("a", "b", 2, [], compared), "step", "seeds")
+    assert table.index.tolist() == ["one, 2", "two, 2"]
+    assert table.columns.tolist() == ["image F1", "text F1", "I2T NDCG", "T2I NDCG"]
+    assert table.loc["one, 2", "image F1"] == "-2.0 [-3.1, -1.2]*"
+    assert table.loc["one, 2", "T2I NDCG"] == "+0.4 [-0.1, +0.9]"
+    assert table.loc["two, 2", "image F1"] == "+0.5 [+0.1, +1.0]*"
+
+
+def test_an_interval_of_images_alone_has_no_star_and_one_of_before_is_marked() -> None:
+    alone = _comparison("one", "image_f1", 0.001, 0.0049, 0.01) | {"training": False}
+    table = recorded_tables.comparison_table(Recording("a", "b", 2, [], [alone]), "step")
+    assert table.loc["one", "image F1"] == "+0.5 [+0.1, +1.0]"
+    before = {name: value for name, value in alone.items() if name not in ("error", "freedom", "training")}
+    table = recorded_tables.comparison_table(Recording("a", "b", 2, [], [before]), "step")
+    assert table.loc["one", "image F1 (interval of before)"] == "+0.5 [+0.1, +1.0]*"
+
+
+def test_a_recording_without_runs_gives_an_empty_table_with_its_columns() -> None:
+    empty = Recording("a", "b", 2, [], [])
+    assert recorded_tables.recorded_table(empty).empty and recorded_tables.comparison_table(empty, "step").empty
+    assert ("image F1", "paper") in recorded_tables.recorded_table(empty).columns
+
+
+def test_every_difference_of_the_presets_has_a_row() -> None:
+    table = recorded_tables.preset_differences()
+    assert table.index.tolist() == [one.field for one in DIFFERENCES]
+    assert table.loc["text_clip"].tolist()[:2] == ["none", "2.0"] and table.loc["ranking", "taken"] == "on captions"
+
+
+def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
+    ends = [(-0.2, -0.1), (-0.1, 0.1), (0.0, 0.1), (0.1, 0.2), (0.2, 0.3)]
+    rows = [{"measure": "image_f1", "low": low, "value": (low + high) / 2, "high": high} for low, high in ends]
+    rows += [{"measure": "i2t", "low": -1.0, "value": 0.0, "high": 1.0}]
+    found = recorded_tables.signs(Recording("r", "", 0, [], rows))
+    assert found == {
+        "image_f1_all": 5, "image_f1_lower": 1, "image_f1_raise": 2, "i2t_all": 1, "i2t_lower": 0, "i2t_raise": 0
+    }  # fmt: skip

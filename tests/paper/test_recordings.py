@@ -1,0 +1,159 @@
+"""Recordings: written as runs finish, read back as runs, free of this machine's paths."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semshare import runs
+from semshare.errors import UserError
+from semshare.experiment import Experiment
+from semshare.paper import recordings
+from semshare.paper.recordings import Recording, Study
+from semshare.runs import intervals
+from semshare.runs.intervals import SeedVariance, scored, scored_epochs
+from semshare.runs.store import Run
+
+
+def _plan(root: Path | None, device: str) -> list[Experiment]:
+    fixed = {"epochs": 2, "precision": "float32", "learning_rate": 2e-3}
+    return [
+        runs.plan("scenes-flickr25k", "dscmr", "smoke", device, seed=seed, keep=keep, **fixed)
+        for seed, keep in ((1, "best"), (0, "every-epoch"))
+    ]
+
+
+def _compare(done: Sequence[Run]) -> list[dict]:
+    return [{"seeds": len(done), "measure": "i2t", "value": 0.0, "low": -0.1, "high": 0.1}]
+
+
+STUDY = Study("two", "Two short runs.", _plan, _compare)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, semshare_home: Path) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    assert recordings.record(STUDY, device="cpu", folder=folder) == folder / "two.json"
+    return folder
+
+
+def test_a_recording_reads_back_as_runs(folder: Path) -> None:
+    recording = recordings.load("two", folder)
+    assert (recording.name, recording.about, recording.planned) == ("two", "Two short runs.", 2)
+    assert [run.experiment.seed for run in recording.select(method="dscmr")] == [0, 1]
+    assert recording.select(method="ours") == []
+    for run, experiment in zip(recording.runs, _plan(None, "cpu"), strict=True):
+        live = runs.get(experiment, "cpu", quiet=True)
+        assert run.experiment == experiment and run.key == live.key and run.title == "DSCMR"
+        assert run.test.numbers() == pytest.approx(live.test.numbers(), abs=5.1e-6)
+    assert [len(run.epochs) for run in recording.runs] == [0, 2]
+    assert recording.frame().loc[0, "seeds"] == 2
+
+
+def test_a_recording_keeps_what_an_interval_is_made_of(folder: Path) -> None:
+    """From the file alone the interval comes out as from the runs: sums by image, at the kept weights and by epoch."""
+    recording = recordings.load("two", folder)
+    live = [runs.get(experiment, "cpu", quiet=True) for experiment in _plan(None, "cpu")]
+    for measure in intervals.MEASURES:
+        of_runs, kept = (
+            intervals.difference(
+                [scored(one)], [scored(other)], measure, SeedVariance.pool([[scored(one), scored(other)]])
+            )
+            for one, other in (live, recording.runs)
+        )
+        assert vars(kept) == pytest.approx(vars(of_runs), rel=1e-9 if measure.endswith("f1") else 2e-3)
+        assert kept.error > 0 and kept.freedom > 0
+    epochs = [scored_epochs(run) for run in (live[1], recording.runs[1])]
+    assert [len(readings) for readings in epochs] == [2, 2]
+    for of_run, kept in zip(*epochs, strict=True):
+        np.testing.assert_array_equal(of_run.rows("text_f1"), kept.rows("text_f1"))
+        np.testing.assert_allclose(of_run.rows("t2i"), kept.rows("t2i"), atol=1e-3)
+    assert (folder / "two.npz").stat().st_size < 40_000
+
+
+def test_a_better_statistic_needs_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "get_all", lambda *_: pytest.fail("trained"))
+    recording = recordings.load("two", folder)
+    seeds = SeedVariance.pool([[scored(run) for run in recording.runs]])
+    found = intervals.mean([scored(run) for run in recording.runs], "t2i", seeds)
+    assert found.training and found.value == pytest.approx(
+        np.mean([run.test.numbers()["t2i"] for run in recording.runs]), abs=2e-5
+    )
+
+
+def test_a_recording_of_before_says_so(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "two.json", tmp_path)
+    recording = recordings.load("two", tmp_path)
+    assert recording.before and [run.scored for run in recording.runs] == [None, None]
+    kept = Recording("a", "b", 1, [], [{"low": 0.1, "high": 0.2, "error": 0.01, "training": False}])
+    assert not kept.before and not kept.frame().loc[0, "decided"], "an interval of images alone decides nothing"
+
+
+def test_damaged_sums_are_named(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "two.json", tmp_path)
+    (tmp_path / "two.npz").write_bytes((folder / "two.npz").read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"two.npz: damaged recording"):
+        recordings.load("two", tmp_path)
+
+
+def test_a_recording_says_where_it_came_from(folder: Path) -> None:
+    recording = recordings.load("two", folder)
+    facts = recording.facts()
+    assert facts["Recorded runs"] == "2 of 2" and facts["Seeds"] == "0, 1" and facts["Scale"] == "smoke"
+    assert facts["Device"].startswith("cpu") and facts["Trained at commit"]
+    for run in recording.runs:
+        assert {"commit", "device", "threads", "versions", "seconds", "made", "data", "status"} <= run.record.keys()
+
+
+def test_a_recording_holds_no_path_of_this_machine(folder: Path, semshare_home: Path) -> None:
+    text = (folder / "two.json").read_text()
+    assert str(semshare_home) not in text and str(Path.home()) not in text
+    assert all(row["experiment"]["root"] is None for row in json.loads(text)["runs"])
+
+
+def test_a_root_that_no_dataset_reads_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^root: study 'two' reads no dataset's folder"):
+        recordings.record(STUDY, tmp_path, "cpu", folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recorded_checkpoint_has_a_name_and_no_place() -> None:
+    run = runs.get(_plan(None, "cpu")[0], "cpu", quiet=True)
+    begun = replace(run, experiment=run.experiment.change(bert="/home/me/models/small-bert"))
+    row = recordings.row(begun)
+    assert row["experiment"]["bert"] == "models/small-bert" and "/home" not in json.dumps(row)
+    assert row["initial_weights"] == "random"
+
+
+def test_an_interrupted_study_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = _plan(None, "cpu")
+    there: list[Experiment] = []
+
+    def interrupted(experiments: Sequence[Experiment], device: str) -> Iterator[Experiment]:
+        there.append(one)
+        yield one
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "train_missing", interrupted)
+    monkeypatch.setattr(runs, "exists", lambda experiment: experiment in there)
+    with pytest.raises(KeyboardInterrupt):
+        recordings.record(STUDY, device="cpu", folder=tmp_path)
+    assert recordings.load("two", tmp_path).facts()["Recorded runs"] == "1 of 2"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["two.json", "two.npz"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "nothing recorded there; semshare record two"), ("{", "damaged recording"), ("{}", "damaged recording")],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "two.json").write_text(content)
+    with pytest.raises(UserError, match=f"two.json: {said}"):
+        recordings.load("two", tmp_path)
