@@ -316,7 +316,7 @@ def _make(
         progress.say(f"initial weights: {weights}")
     with threads(thread_count(experiment)):
         history = training.fit(experiment, method, dataset, folder, device, progress)
-        ran_on, used = describe_device(device), torch.get_numthread_count()
+        ran_on, used = describe_device(device), torch.get_num_threads()
     if not processes.is_first():
         return
     record = {
