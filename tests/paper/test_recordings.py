@@ -16,7 +16,7 @@ from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.paper import recordings
 from semshare.paper.recordings import Recording, Study
-from semshare.runs import intervals
+from semshare.runs import intervals, parallel, store
 from semshare.runs.intervals import SeedVariance, scored, scored_epochs
 from semshare.runs.store import Run
 
@@ -78,7 +78,7 @@ def test_a_recording_keeps_what_an_interval_is_made_of(folder: Path) -> None:
 
 
 def test_a_better_statistic_needs_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "get_all", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(parallel, "train_missing", lambda *_: pytest.fail("trained"))
     recording = recordings.load("two", folder)
     seeds = SeedVariance.pool([[scored(run) for run in recording.runs]])
     found = intervals.mean([scored(run) for run in recording.runs], "t2i", seeds)
@@ -140,8 +140,8 @@ def test_an_interrupted_study_keeps_what_is_done(tmp_path: Path, monkeypatch: py
         yield one
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "train_missing", interrupted)
-    monkeypatch.setattr(runs, "exists", lambda experiment: experiment in there)
+    monkeypatch.setattr(parallel, "train_missing", interrupted)
+    monkeypatch.setattr(store, "exists", lambda experiment: experiment in there)
     with pytest.raises(KeyboardInterrupt):
         recordings.record(STUDY, device="cpu", folder=tmp_path)
     assert recordings.load("two", tmp_path).facts()["Recorded runs"] == "1 of 2"
