@@ -131,8 +131,8 @@ def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         if path.name not in _NO_PART:
             digest.update(path.read_bytes())
-    if "recorded.load" in notebook.read_text():
-        for path in sorted((find_root() / "book" / "recorded").glob("*.json")):
+    if "recordings.load" in notebook.read_text():
+        for path in sorted((find_root() / "book" / "recorded").iterdir()):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -9,10 +9,12 @@ import pandas as pd
 from semshare.experiment import DIFFERENCES
 from semshare.model import MODALITIES
 from semshare.paper import plans, reference
+from semshare.paper.recordings import decided
 
 if TYPE_CHECKING:
     from semshare.paper.recordings import RecordedRun, Recording
 
+BEFORE = " (interval of before)"  # in the title of a column
 _TITLES = {"image_f1": "image F1", "text_f1": "text F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
 
 
@@ -34,24 +36,27 @@ def preset_differences() -> pd.DataFrame:
 def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
     """A recording's comparisons, in points: a row for each value of ``by``, a column for each measure.
 
-    A cell is the difference with its 95 % interval, and a star where the interval does not hold 0.
+    A cell is the difference with its 95 % interval, and a star where the interval does not hold 0; an interval over
+    test images alone has none. The columns of a recording that kept no standard errors say that its intervals are those
+    of before.
     """
+    titles = {measure: title + (BEFORE if recording.before else "") for measure, title in _TITLES.items()}
     rows: dict[str, dict[str, str]] = {}
-    for one in recording.comparisons:
-        low, value, high = (100 * one[name] for name in ("low", "value", "high"))
-        star = "*" if low > 0 or high < 0 else ""
-        row = rows.setdefault(", ".join(str(one[name]) for name in by), {})
-        row[_TITLES[one["measure"]]] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(_TITLES.values()))
+    for comparison in recording.comparisons:
+        low, value, high = (100 * comparison[name] for name in ("low", "value", "high"))
+        star = "*" if decided(comparison) else ""
+        row = rows.setdefault(", ".join(str(comparison[name]) for name in by), {})
+        row[titles[comparison["measure"]]] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(titles.values()))
 
 
 def signs(recording: Recording) -> dict[str, int]:
-    """How many comparisons of each measure there are, and whose intervals lie below or above 0, named for prose."""
+    """How many comparisons of each measure there are, and which are decided below or above 0, named for prose."""
     counts = {}
-    for measure, some in recording.frame().groupby("measure"):
-        counts[f"{measure}_all"] = len(some)
-        counts[f"{measure}_lower"] = int((some["high"] < 0).sum())
-        counts[f"{measure}_raise"] = int((some["low"] > 0).sum())
+    for measure, rows in recording.frame().groupby("measure"):
+        counts[f"{measure}_all"] = len(rows)
+        counts[f"{measure}_lower"] = int((rows["decided"] & (rows["value"] < 0)).sum())
+        counts[f"{measure}_raise"] = int((rows["decided"] & (rows["value"] > 0)).sum())
     return counts
 
 

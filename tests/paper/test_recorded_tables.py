@@ -8,7 +8,8 @@ from semshare.paper.recordings import Recording
 
 
 def _comparison(step: str, measure: str, low: float, value: float, high: float) -> dict[str, object]:
-    return {"step": step, "seeds": 2, "measure": measure, "low": low, "value": value, "high": high}
+    interval = {"low": low, "value": value, "high": high, "error": 0.004, "freedom": 9.0, "training": True}
+    return {"step": step, "seeds": 2, "measure": measure} | interval
 
 
 def test_comparisons_are_points_with_a_star_where_the_interval_does_not_hold_zero() -> None:
@@ -23,6 +24,15 @@ def test_comparisons_are_points_with_a_star_where_the_interval_does_not_hold_zer
     assert table.loc["one, 2", "image F1"] == "-2.0 [-3.1, -1.2]*"
     assert table.loc["one, 2", "T2I NDCG"] == "+0.4 [-0.1, +0.9]"
     assert table.loc["two, 2", "image F1"] == "+0.5 [+0.1, +1.0]*"
+
+
+def test_an_interval_of_images_alone_has_no_star_and_one_of_before_is_marked() -> None:
+    alone = _comparison("one", "image_f1", 0.001, 0.0049, 0.01) | {"training": False}
+    table = recorded_tables.comparison_table(Recording("a", "b", 2, [], [alone]), "step")
+    assert table.loc["one", "image F1"] == "+0.5 [+0.1, +1.0]"
+    before = {name: value for name, value in alone.items() if name not in ("error", "freedom", "training")}
+    table = recorded_tables.comparison_table(Recording("a", "b", 2, [], [before]), "step")
+    assert table.loc["one", "image F1 (interval of before)"] == "+0.5 [+0.1, +1.0]*"
 
 
 def test_a_recording_without_runs_gives_an_empty_table_with_its_columns() -> None:
