@@ -136,12 +136,12 @@ def _given(content: Any, notebooks: Mapping[str, Sequence[str]], begin: str, nam
     if named:
         name = content.pop("name", None)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise UserError(f"{begin}name: found {name!r}, expected a name for the book's folder")
+            raise UserError(f"{begin}name: found {name!r}, expected a name for the book's folder, in quotes where it is a number")
     everywhere: dict[str, Any] = {}
     own: dict[str, dict[str, Any]] = {}
     has = {parameter for names in notebooks.values() for parameter in names}
     for key, value in content.items():
-        number = f"{key:02d}" if isinstance(key, int) else str(key)
+        number = str(key).zfill(2) if str(key).isdigit() else str(key)
         notebook = next((one for one in notebooks if number in (one, one.split("_")[0])), None)
         if notebook is None:
             if key not in has:

@@ -90,8 +90,8 @@ def from_flags(flags: Sequence[str]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # an impossible date is a ValueError
+        return files.parse_yaml(text)
+    except (UserError, yaml.YAMLError, ValueError):  # what YAML reads otherwise than it looks is the text itself
         return text
 
 

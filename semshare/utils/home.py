@@ -14,8 +14,13 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
-    """The folder of caches and runs."""
-    return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser().absolute()
+    """The folder of caches and runs; raises :class:`UserError` for a user without a home folder (some containers)."""
+    try:
+        return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser().absolute()
+    except RuntimeError:
+        raise UserError(
+            "SEMSHARE_HOME: not set, and this user has no home folder; set it to a folder that can be written to"
+        ) from None
 
 
 def settle() -> None:

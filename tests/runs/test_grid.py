@@ -99,7 +99,7 @@ def test_names_tell_the_runs_of_a_method_and_dataset_apart() -> None:
         ("dataset: scenes-flickr25k\nlam: [0, much]", "lam: input should be a valid number.*, found 'much'"),
         ("dataset: scenes-flickr25k\nlam: -1", "lam: input should be greater than or equal to 0, found -1"),
         ("dataset: scenes-flickr25k\nseed: 0.5", "seed: .*integer.*found 0.5"),
-        ("dataset: scenes-flickr25k\nseed: yes", "seed: found True, expected a number or a name, or a list of them"),
+        ("dataset: scenes-flickr25k\nseed: yes", "line 2: YAML reads yes as true; quote it, or write true"),
         ("dataset: scenes-flickr25k\nseed: []", r"seed: found \[\], expected a number or a name"),
         ("dataset: scenes-flickr25k\nlam: {from: 0, to: 1}", "lam: found {'from': 0, 'to': 1}, expected a number"),
         ("dataset: scenes-flickr25k\nscale: tiny", "scale: unknown 'tiny', expected one of smoke, laptop, full"),
