@@ -136,7 +136,9 @@ def _given(content: Any, notebooks: Mapping[str, Sequence[str]], begin: str, nam
     if named:
         name = content.pop("name", None)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise UserError(f"{begin}name: found {name!r}, expected a name for the book's folder, in quotes where it is a number")
+            raise UserError(
+                f"{begin}name: found {name!r}, expected a name for the book's folder, in quotes where it is a number"
+            )
     everywhere: dict[str, Any] = {}
     own: dict[str, dict[str, Any]] = {}
     has = {parameter for names in notebooks.values() for parameter in names}
