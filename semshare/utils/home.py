@@ -26,6 +26,10 @@ def home() -> Path:
 def settle() -> None:
     """Let processes that this one starts in other folders, such as a notebook's kernel, have the same home."""
     os.environ["SEMSHARE_HOME"] = str(home())
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(home())  # gensim and Jupyter ask for one when they are imported
 
 
 def code_digest(*modules: str) -> str:
