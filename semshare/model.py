@@ -58,8 +58,7 @@ class RegionEncoder(nn.Module):
         super().__init__()
         self.feature = nn.Linear(feature_size, experiment.width)
         self.box = nn.Linear(5, experiment.width)
-        self.box_weight = experiment.box_weight
-        self.share = _share(experiment)
+        self.box_weight, self.share = experiment.box_weight, _share(experiment)
         self.mask = nn.Parameter(torch.zeros(feature_size)) if experiment.masked_region == "replaced" else None
         if experiment.boxes == "first":
             self.box.requires_grad_(False)
@@ -95,9 +94,8 @@ class WordEncoder(nn.Module):
             nn.init.xavier_uniform_(self.places.weight)
             self.places.requires_grad_(self.in_order)
         if experiment.initial_words == "uniform":
-            for table in (self.vectors, self.places):
-                if table is not None:
-                    nn.init.uniform_(table.weight, -_WORDS_WITHIN, _WORDS_WITHIN)
+            for table in filter(None, (self.vectors, self.places)):
+                nn.init.uniform_(table.weight, -_WORDS_WITHIN, _WORDS_WITHIN)
             nn.init.zeros_(self.vectors.weight[0])
 
     def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
@@ -117,8 +115,8 @@ class WordEncoder(nn.Module):
         return replace(segments, features=self.share * words, positions=places)
 
 
-# Words begin uniform within this of 0 in the released code. So do places here: what its first normalisation makes of
-# read padding (root mean square .23 = s / (s + 1e-6) for s = 1e-5 / 2 times the spread of a place's vector) says so.
+# Words begin uniform within this of 0 in the released code. So do places here, as its read padding has it after the
+# first normalisation: root mean square .23 = s / (s + 1e-6) where s is 1e-5 / 2 times the spread of a place's vector.
 _WORDS_WITHIN = 0.1
 
 
@@ -265,8 +263,7 @@ class SemanticNetwork(nn.Module):
         owners = ("both",) if shared else MODALITIES
         self.encoders = nn.ModuleDict({owner: blocks(experiment) for owner in owners})
         self.classifiers = nn.ModuleDict({owner: nn.Linear(width, labels) for owner in owners})
-        # The class that no word has: <mask>'s own, where it is no answer.
-        self.no_class = SPECIAL.index(MASK) if experiment.context_words == "all" else None
+        self.no_class = SPECIAL.index(MASK) if experiment.context_words == "all" else None  # <mask> is no answer
         if context:
             words = len(vectors) - (self.no_class is not None)
             self.context = nn.ModuleDict({"image": nn.Linear(width, region_classes), "text": nn.Linear(width, words)})

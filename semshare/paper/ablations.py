@@ -1,7 +1,7 @@
 """The recorded studies: which runs each is made of, and what is compared over them.
 
-Every comparison is a difference with a paired bootstrap interval over test images and seeds; the same runs with and
-without one thing.
+Every comparison is a difference on the same test images, the same runs with and without one thing, with an interval
+that counts the chance in the images and in training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from semshare.experiment import Experiment
 from semshare.paper import plans, preset_costs
 from semshare.paper.recordings import Study
 from semshare.paper.verdicts import classification_claims, consistency_claims, sensitivity_claims
-from semshare.runs.intervals import MEASURES, difference, scored
+from semshare.runs.intervals import MEASURES, SeedVariance, difference, scored
 from semshare.utils.devices import default_precision, find_device
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _planner(device: str, root: Path | None = None) -> Plan:
 
 
 def _flickr25k_plans(root: Path | None, device: str) -> dict[str, Any]:
-    """The plans of sections 1, 3 and 5; the sweep over lambda has one seed."""
+    """The plans of sections 1, 3 and 5; the sweep over lambda has one seed and takes section 3's variance."""
     planned = {
         "consistency": plans.consistency(_FLICKR, seeds=3, device=device),
         "classification": plans.classification([_FLICKR], seeds=3, device=device),
@@ -91,7 +91,8 @@ def _compare_flickr25k(done: Sequence[Run]) -> list[dict[str, Any]]:
     if all(of_method.values()):
         claims += classification_claims(of_method, _FLICKR)
     if all(by_lambda.values()):
-        claims += sensitivity_claims(by_lambda, _FLICKR, plans.chosen_lambda(_FLICKR))
+        by_method = {method: side for method, side in of_method.items() if side}
+        claims += sensitivity_claims(by_lambda, by_method, _FLICKR, plans.chosen_lambda(_FLICKR))
     return [one.as_dict() for one in claims]
 
 
@@ -242,18 +243,38 @@ def _compare_consistency(*fields: str) -> Callable[[Sequence[Run]], list[dict[st
 def _differences(
     done: Sequence[Run], changed: Sequence[Experiment], base: Sequence[Experiment], what: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing."""
+    """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing.
+
+    Seeds are pooled over all settings of the study that have the data and the schedule of ``base``.
+    """
     found = {run.experiment.to_json(): run for run in done}
     try:
         pairs = [(scored(found[a.to_json()]), scored(found[b.to_json()])) for a, b in zip(changed, base, strict=True)]
     except KeyError:
         return []
+    variance = _pooled(done, base[0])
     rows = []
     for measure in MEASURES:
-        gap = difference([a for a, _ in pairs], [b for _, b in pairs], measure)
-        interval = {"value": round(gap.value, 5), "low": round(gap.low, 5), "high": round(gap.high, 5)}
+        gap = difference([a for a, _ in pairs], [b for _, b in pairs], measure, variance)
+        interval = {name: value if isinstance(value, bool) else round(value, 5) for name, value in vars(gap).items()}
         rows.append(what | {"seeds": len(pairs), "measure": measure} | interval)
     return rows
+
+
+# What has to be alike for seeds to matter alike.
+_DATA_AND_SCHEDULE = (
+    "dataset", "missing_regions", "missing_words", "train_items", "scale", "epochs", "least_steps", "batch",
+    "learning_rate",
+)  # fmt: skip
+
+
+def _pooled(done: Sequence[Run], like: Experiment) -> SeedVariance:
+    """The variance between seeds over the settings of ``done`` that have the data and the schedule of ``like``."""
+    settings: dict[str, list[Run]] = {}
+    for run in done:
+        if all(getattr(run.experiment, name) == getattr(like, name) for name in _DATA_AND_SCHEDULE):
+            settings.setdefault(run.experiment.change(seed=0).to_json(), []).append(run)
+    return SeedVariance.pool([scored(run) for run in runs] for runs in settings.values())
 
 
 def _precision(done: Sequence[Run]) -> str:

@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 
 from semshare.errors import UserError
 from semshare.ranking import rank
-from semshare.runs.intervals import Interval, by_image, interval
+from semshare.runs.intervals import Scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,20 +111,19 @@ def find(run: Run, direction: Direction) -> Failures:
     )
 
 
-def excess_share(failures: Sequence[Failures], kind: str, seed: int = 0) -> Interval:
-    """Share of ``kind`` among wrong retrieved items minus that among random wrong ones; one entry a seed."""
+def scored(failures: Failures, key: str) -> Scored:
+    """Of each of ``KINDS``, its share among wrong retrieved items minus that among random wrong ones, by image.
 
-    def excess(weights: Tensor) -> Tensor:
-        columns = []
-        for one in failures:
-            wrong = one.wrong.sum(1).double()
-            above = one.kinds[kind].sum(1).double() - wrong * one.chance[kind].nan_to_num().double()
-            rows = by_image(torch.stack([above, wrong], 1), one.owner, weights.shape[1])
-            sums = weights @ rows
-            columns.append(sums[:, 0] / sums[:, 1].clamp(min=1))
-        return torch.stack(columns, 1)
-
-    return interval(excess, int(failures[0].owner.max()) + 1, seed)
+    ``key`` is the run's.
+    """
+    wrong = failures.wrong.sum(1).double()
+    images = int(failures.owner.max()) + 1
+    sums = {}
+    for kind in KINDS:
+        excess = failures.kinds[kind].sum(1) - wrong * failures.chance[kind].nan_to_num().double()
+        rows = torch.zeros(images, 2, dtype=torch.double)
+        sums[kind] = rows.index_add_(0, failures.owner, torch.stack([excess, wrong], 1)).numpy()
+    return Scored(key, sums)
 
 
 def confusion(run: Run, failures: Failures) -> tuple[list[str], Tensor]:

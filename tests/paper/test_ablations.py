@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from semshare import bert, runs
+from semshare import bert
 from semshare.errors import UserError
 from semshare.experiment import DIFFERENCES
 from semshare.paper import ablations, preset_costs, recordings
 from semshare.paper.ablations import STUDIES
+from semshare.runs import planning
+from semshare.runs.intervals import Interval, SeedVariance
 
 FOLDER = Path(__file__).parent.parent.parent / "book" / "recorded"
 COMMITTED = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -66,7 +68,7 @@ def test_every_difference_between_the_presets_is_measured_but_what_a_scale_sets(
     assert measured["similarity"].method == "ours+con" and measured["label_loss"].method == "independent"
     assert measured["precision"].base == {"preset": "released", "precision": "bfloat16"}
     for one in measured.values():
-        arms = (runs.plan(one.dataset, one.method, "smoke", **fields) for fields in (one.changed, one.base))
+        arms = (planning.plan(one.dataset, one.method, "smoke", **fields) for fields in (one.changed, one.base))
         changed, base = (experiment.model_dump() for experiment in arms)
         assert {name for name in changed if changed[name] != base[name]} == {one.field}
 
@@ -75,10 +77,16 @@ def test_every_difference_between_the_presets_is_measured_but_what_a_scale_sets(
 def test_every_planned_run_is_compared(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _needs(name)
     compared: set[str] = set()
+    pools: list[int] = []
 
-    def difference(first: list, second: list, measure: str) -> SimpleNamespace:
+    def difference(first: list, second: list, measure: str, variance: SeedVariance) -> Interval:
         compared.update(one.key for one in (*first, *second))
-        return SimpleNamespace(value=0.0, low=0.0, high=0.0)
+        of_base = second[0].experiment
+        for runs in variance.settings:
+            assert len({(run.experiment.dataset, run.experiment.learning_rate) for run in (*runs, second[0])}) == 1
+            assert len({run.experiment.change(seed=of_base.seed).to_json() for run in runs}) == 1
+        pools.append(len([runs for runs in variance.settings if len(runs) > 1]))
+        return Interval(0.0, 0.0, 0.0, 0.0, 9.0)
 
     monkeypatch.setattr(ablations, "difference", difference)
     monkeypatch.setattr(ablations, "scored", lambda run: run)
@@ -86,6 +94,8 @@ def test_every_planned_run_is_compared(name: str, monkeypatch: pytest.MonkeyPatc
     done = [SimpleNamespace(key=one.to_json(), experiment=one) for one in planned]
     rows = STUDIES[name].compare(done)
     assert compared == {one.to_json() for one in planned}
+    seeds = {one.seed for one in planned}
+    assert all(count > 1 for count in pools) if len(seeds) > 1 else not any(pools)
     whole = len({tuple(sorted((k, str(v)) for k, v in row.items())) for row in rows})
     assert whole == len(rows) > 0
     assert len(STUDIES[name].compare(done[:-1])) < len(rows)  # a pair that lacks a run is left out
