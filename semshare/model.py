@@ -60,8 +60,7 @@ class RegionEncoder(nn.Module):
         self.box = nn.Linear(5, experiment.width)
         self.box_weight, self.share = experiment.box_weight, _share(experiment)
         self.mask = nn.Parameter(torch.zeros(feature_size)) if experiment.masked_region == "replaced" else None
-        if experiment.boxes == "first":
-            self.box.requires_grad_(False)
+        self.box.requires_grad_(experiment.boxes == "own")
         if experiment.initial_layers == "xavier":
             nn.init.xavier_uniform_(self.feature.weight)
             nn.init.zeros_(self.feature.bias)
@@ -160,8 +159,7 @@ class BertBlocks(nn.Module):
         self.bert.embeddings.word_embeddings.requires_grad_(False)
         self.bert.embeddings.token_type_embeddings.requires_grad_(False)
         nn.init.zeros_(self.bert.embeddings.token_type_embeddings.weight)
-        if experiment.word_places == "first":
-            self.bert.embeddings.position_embeddings.requires_grad_(False)
+        self.bert.embeddings.position_embeddings.requires_grad_(experiment.word_places == "in-order")
         self.place_weight = _share(experiment) * experiment.place_weight
 
     def forward(self, segments: Sequence[Segments], packing: Packing) -> Tensor:

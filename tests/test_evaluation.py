@@ -15,6 +15,7 @@ from semshare.evaluation import Reading
 from semshare.experiment import Experiment
 from semshare.metrics import NDCG, Recall
 from semshare.model import Output
+from semshare.runs.intervals import Scored
 
 
 def _experiment(**fields: object) -> Experiment:
@@ -123,6 +124,9 @@ def test_the_mean_over_queries_leaves_out_those_that_do_not_ask() -> None:
         reading, part, "tags", thresholds, _experiment(text_queries="distinct", gallery="texts")
     )
     assert found.numbers()["t2i"] == pytest.approx(float(found.t2i[:2].mean()))
+    for measure in ("t2i", "t2i_rank", "t2i_random"):  # and so do the sums that intervals are made of
+        total, count = Scored.of(found, part.owner, "key").rows(measure).sum(0)
+        assert count == 2 and total / count == pytest.approx(found.numbers()[measure])
 
 
 def test_captions_all_ask() -> None:
