@@ -98,7 +98,7 @@ class Scored:
 
     @property
     def network(self) -> str:
-        """What tells the run's weights: all it predicts, where that is known, else the key."""
+        """A name for the run's weights, which is all that it predicts where that is known, else its key."""
         if not {"image_f1", "text_f1"} <= self.sums.keys():
             return self.key
         return sha256(b"".join(np.ascontiguousarray(self.sums[f"{side}_f1"]) for side in ("image", "text"))).hexdigest()
