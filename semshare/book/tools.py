@@ -43,7 +43,7 @@ def jupyter_book() -> Path:
 def installed_kernel() -> str:
     """Which interpreter Jupyter and papermill start for a notebook's kernel ``python3``, in a line.
 
-    The book starts its own (:data:`OWN_KERNEL`) all the same.
+    The book starts its own (``OWN_KERNEL``) all the same.
 
     Raises:
         UserError: there is no such kernel, or it is another interpreter's.

@@ -29,7 +29,7 @@ def consistency(
     ``seeds`` is how many, here and below; by default ``SEEDS`` of the scale.
 
     Raises:
-        UserError: whatever :func:`semshare.runs.plan` refuses, or a number of seeds below 1.
+        UserError: whatever :func:`semshare.runs.planning.plan` refuses, or a number of seeds below 1.
     """
     return {
         eta: [

@@ -120,7 +120,7 @@ class Recording:
 
     @property
     def before(self) -> bool:
-        """Whether its intervals are those of before: no standard error was kept with them."""
+        """Whether its intervals were made before standard errors were kept with them."""
         return any("error" not in comparison for comparison in self.comparisons)
 
     def verdicts(self) -> list[Verdict]:

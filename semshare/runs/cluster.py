@@ -44,7 +44,7 @@ _OWN_CONFIG = {
 def as_completed(
     client: Client, futures: list[Future], scheduler: str | None, say: Callable[[str], None]
 ) -> Iterator[Future]:
-    """Yield each of ``futures`` when it is done; say so every :data:`PATIENCE` seconds while there is no worker.
+    """Yield each of ``futures`` when it is done; say so every ``PATIENCE`` seconds while there is no worker.
 
     Raises:
         UserError: the scheduler is gone.

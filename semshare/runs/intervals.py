@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -97,6 +98,13 @@ class Scored:
         return cls(key, sums)
 
     @property
+    def network(self) -> str:
+        """A name for the run's weights, which is all that it predicts where that is known, else its key."""
+        if not {"image_f1", "text_f1"} <= self.sums.keys():
+            return self.key
+        return sha256(b"".join(np.ascontiguousarray(self.sums[f"{side}_f1"]) for side in ("image", "text"))).hexdigest()
+
+    @property
     def captions(self) -> bool:
         """Whether an image has several texts, so that ``t2i`` uses the released caption discount."""
         return bool((self.sums["t2i"][:, 1] > 1).any())
@@ -153,8 +161,9 @@ class SeedVariance:
 
     @classmethod
     def pool(cls, settings: Iterable[Sequence[Scored]]) -> SeedVariance:
-        """From several settings; one that is named twice counts once, one with a single run says nothing."""
-        distinct = {frozenset(run.key for run in runs): tuple(runs) for runs in settings}
+        """From several settings; one that is there or was trained twice counts once, a single run says nothing."""
+        trained = {tuple(run.network for run in runs): tuple(runs) for runs in settings}
+        distinct = {frozenset(run.key for run in runs): runs for runs in trained.values()}
         return cls(tuple(runs for keys, runs in distinct.items() if not any(keys < other for other in distinct)))
 
     def of(self, measure: str) -> Seeds | None:
@@ -168,7 +177,16 @@ def mean(runs: Sequence[Scored], measure: str, variance: SeedVariance) -> Interv
 
 
 def difference(first: Sequence[Scored], second: Sequence[Scored], measure: str, variance: SeedVariance) -> Interval:
-    """``measure`` of ``first`` minus that of ``second``, on the same test images, one entry a seed."""
+    """``measure`` of ``first`` minus that of ``second``, on the same test images, one entry a seed.
+
+    Where both sides are the same networks, read in two ways, each seed's difference is one value, and what varies
+    between these few is their own and not the pool's.
+    """
+    if [run.network for run in first] == [run.network for run in second] and first[0].key != second[0].key:
+        found, sides = _estimates([*first, *second], measure), np.eye(len(first))
+        apart = np.hstack([sides, -sides])
+        found = Estimates(apart @ found.values, apart @ found.noise @ apart.T, found.items)
+        return _student(found, np.full(len(first), 1 / len(first)), pooled([found]))
     return _interval([(first, 1.0), (second, -1.0)], measure, variance)
 
 

@@ -124,7 +124,7 @@ def parse_yaml(text: str) -> Any:
     Raises:
         UserError: a key that is no text or stands twice in one mapping, or a value that YAML reads as something else
             than it looks like: ``no`` as false, ``010`` as 8, ``2024-01-01`` as a date. The message names the line.
-        yaml.YAMLError, ValueError: no YAML.
+        ValueError: no YAML; PyYAML has errors of its own besides.
     """
     return yaml.load(text, _PlainLoader)
 

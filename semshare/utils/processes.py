@@ -29,7 +29,7 @@ def state() -> PartialState | None:
     ``WORLD_SIZE`` by itself says nothing: clusters and shells leave it behind.
 
     Raises:
-        UserError: another of the processes did not come within :data:`PATIENCE`.
+        UserError: another of the processes did not come within a minute.
     """
     if int(os.environ.get("WORLD_SIZE") or 1) < 2 or _LAUNCHED not in os.environ:
         return None

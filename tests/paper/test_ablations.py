@@ -91,7 +91,7 @@ def test_every_planned_run_is_compared(name: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ablations, "difference", difference)
     monkeypatch.setattr(ablations, "scored", lambda run: run)
     planned = STUDIES[name].plan(None, "cpu")
-    done = [SimpleNamespace(key=one.to_json(), experiment=one) for one in planned]
+    done = [SimpleNamespace(key=one.to_json(), network=one.to_json(), experiment=one) for one in planned]
     rows = STUDIES[name].compare(done)
     assert compared == {one.to_json() for one in planned}
     seeds = {one.seed for one in planned}

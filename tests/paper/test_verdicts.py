@@ -8,6 +8,7 @@ import shutil
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
+from zlib import crc32
 
 import pytest
 import torch
@@ -89,8 +90,9 @@ def test_the_rule_says_the_constants_that_apply_it(monkeypatch: pytest.MonkeyPat
 
 def fake_run(dataset: str, score: float, seed: int = 0, method: str = "ours", images: int = 40) -> SimpleNamespace:
     """A run all of whose F1 and NDCG are ``score`` to two digits, on every image."""
-    hits = round(100 * score)
-    counts = torch.tensor([[hits, 100 - hits, 100 - hits]]).repeat(images, 1)
+    hits, key = round(100 * score), f"{method}-{score}-{seed}"
+    times = 1 + crc32(key.encode()) % 1000  # no two runs predict the same
+    counts = times * torch.tensor([[hits, 100 - hits, 100 - hits]]).repeat(images, 1)
     ndcg = torch.full((images,), score, dtype=torch.float64)
     values = Evaluation(counts, counts, counts, counts, ndcg, ndcg, ndcg, ndcg / 2, ndcg / 2)
     part = SimpleNamespace(owner=torch.arange(images))
@@ -100,7 +102,7 @@ def fake_run(dataset: str, score: float, seed: int = 0, method: str = "ours", im
         dataset=SimpleNamespace(parts={"test": part}),
         experiment=SimpleNamespace(dataset=dataset, seed=seed, preset="paper"),
         title=method.title(),
-        key=f"{method}-{score}-{seed}",
+        key=key,
     )
 
 
