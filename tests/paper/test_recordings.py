@@ -14,6 +14,7 @@ from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.paper import recordings
 from semshare.paper.recordings import Study
+from semshare.runs import parallel, store
 from semshare.runs.store import Run
 
 
@@ -90,8 +91,8 @@ def test_an_interrupted_study_keeps_what_is_done(tmp_path: Path, monkeypatch: py
         yield one
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "train_missing", interrupted)
-    monkeypatch.setattr(runs, "exists", lambda experiment: experiment in there)
+    monkeypatch.setattr(parallel, "train_missing", interrupted)
+    monkeypatch.setattr(store, "exists", lambda experiment: experiment in there)
     with pytest.raises(KeyboardInterrupt):
         recordings.record(STUDY, device="cpu", folder=tmp_path)
     assert recordings.load("two", tmp_path).facts()["Recorded runs"] == "1 of 2"

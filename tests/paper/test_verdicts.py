@@ -16,6 +16,7 @@ from semshare.cli import app
 from semshare.evaluation import Evaluation
 from semshare.paper import plans, reference, verdicts
 from semshare.paper.verdicts import Verdict
+from semshare.runs import parallel
 from semshare.runs.intervals import Interval
 from semshare.utils.home import cache_folder
 
@@ -167,7 +168,7 @@ def test_every_claim_with_its_numbers_and_again_bit_for_bit_from_runs_trained_an
 
 
 def test_runs_trained_side_by_side_and_alone_are_equal_bit_for_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "cores", lambda: 2)
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
     # A seed of this test's own, since it deletes what it trains.
     plans = [runs.plan("scenes-flickr25k", method, "smoke", "cpu", seed=23) for method in ("dscmr", "ours")]
     results = []

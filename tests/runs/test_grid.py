@@ -114,7 +114,7 @@ def test_names_tell_the_runs_of_a_method_and_dataset_apart() -> None:
 def test_a_mistake_in_the_file_is_one_line_and_exit_code_2_before_any_work(
     text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runs, "missing", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr(store, "missing", lambda *_: pytest.fail("work was begun"))
     path = _file(tmp_path, text)
     monkeypatch.setattr(sys, "argv", ["semshare", "grid", str(path)])
     with pytest.raises(SystemExit) as stopped:

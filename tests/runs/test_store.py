@@ -316,7 +316,7 @@ def test_the_key_changes_with_data_libraries_and_code(monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(runs, "library_versions", lambda: {"torch": "0"})
         assert _key(_plan()) != before
-    monkeypatch.setattr(runs, "_source_digest", lambda: "other code")
+    monkeypatch.setattr(store, "_source_digest", lambda: "other code")
     assert _key(_plan()) != before
 
 
@@ -373,7 +373,7 @@ def test_protocols_are_read_again_by_other_code(run: Run, monkeypatch: pytest.Mo
     run.retrieval(["recall@5"])
     monkeypatch.setattr(protocols, "read", None)  # so that reading once more would fail
     run.retrieval(["recall@5"])
-    monkeypatch.setattr(runs, "_RETRIEVAL", ".other.retrieval")
+    monkeypatch.setattr(store, "_RETRIEVAL", ".other.retrieval")
     with pytest.raises(TypeError):
         run.retrieval(["recall@5"])
 
@@ -382,7 +382,7 @@ def test_other_rankings_evaluate_again_and_train_nothing(
     run: Run, monkeypatch: pytest.MonkeyPatch, no_training: None
 ) -> None:
     before = run.test
-    monkeypatch.setattr(runs, "_EVALUATION", ".other.evaluation")
+    monkeypatch.setattr(store, "_EVALUATION", ".other.evaluation")
     again = _get(run.experiment)
     monkeypatch.setattr(store.evaluation, "evaluate", lambda *_: replace(before, i2t=before.i2t + 1))
     assert torch.equal(again.test.i2t, before.i2t + 1)
