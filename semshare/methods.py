@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 Outputs = dict[Modality, Output]
 Hidden = dict[Modality, Tensor]
 
-_CONTEXT = frozenset({"lam", "mask_share", "context_scores", "masked_word", "masked_region"})
+_CONTEXT = frozenset(
+    {"lam", "mask_share", "context_scores", "masked_word", "masked_region", "context_items", "context_words"}
+)
 _ENCODER = frozenset({"layers", "heads", "dropout", "block", "padding", "box_weight", "place_weight", "bert"})
+_ENCODER |= {"segment_sum", "layer_norm", "word_places", "boxes", "initial_words", "initial_layers"}
+_ENCODER |= {"evaluation_batches", "caption_mean"}  # DSCMR's texts have no padding that could be read
 
 
 class Method(ABC):
@@ -152,7 +156,10 @@ class DSCMR(Method):
     name, title = "dscmr", "DSCMR"
     betas = (0.5, 0.999)
     unread = _CONTEXT | _ENCODER | {"eta", "similarity", "label_loss", "text_clip"}
-    fixed = frozenset({"batch", "learning_rate", "width", "feed_forward", "epochs"})
+    # What is the authors' way with their own networks is not DSCMR's: its embeddings are compared by cosine everywhere.
+    fixed = frozenset(
+        {"batch", "learning_rate", "width", "feed_forward", "epochs", "ranking", "checkpoint", "epoch_pairs"}
+    )
 
     def settings(self, text_kind: str, scale: str) -> dict[str, Any]:
         width = 64 if scale == "smoke" else 1024

@@ -280,7 +280,7 @@ def _sealed(dataset: PairedDataset) -> PairedDataset:
 def sealed(collection: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Experiment]:
     """An experiment on a sealed dataset, of a seed that no other test trains."""
     open_it = store._dataset
-    monkeypatch.setattr(runs, "_dataset", lambda experiment: _sealed(open_it(experiment)))
+    monkeypatch.setattr(store, "_dataset", lambda experiment: _sealed(open_it(experiment)))
     return lambda method: _experiment(collection("nothing"), method, seed=7, epochs=1)
 
 

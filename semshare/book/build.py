@@ -10,7 +10,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import warnings
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import papermill
 from filelock import Timeout
 
-from semshare.book import front, postprocess, status
+from semshare.book import front, postprocess, status, tools
 from semshare.book.execute import execute
 from semshare.book.explorer import DATA_FOLDER
 from semshare.book.parameters import Given
@@ -72,6 +71,7 @@ def build(
             than a book, a cell that failed, or a page that does not build.
     """
     settle()
+    tools.check()
     made_from, given = root or find_root(), given or Given()
     root = made_from
     if given.name:
@@ -188,6 +188,11 @@ def parameters(
 def _declared(notebook: Path, handed: dict[str, Any]) -> dict[str, Any]:
     """Those of the parameters that the notebook has: a page of recorded results has few."""
     known = _known(notebook)
+    if not known:
+        raise UserError(
+            f"{notebook.name}: no cell has the tag 'parameters', so nothing could be asked of it; give the tag to the "
+            "cell with the defaults"
+        )
     return {name: value for name, value in handed.items() if name in known}
 
 
@@ -259,8 +264,17 @@ def _html(root: Path, out: Path) -> Path:
     work.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
     print("jupyter-book: building", flush=True)
-    tool = Path(sys.executable).with_name("jupyter-book")
-    command = [str(tool), "build", str(root), "--path-output", str(work), "-W", "-n", "--keep-going", "-q"]
+    command = [
+        str(tools.jupyter_book()),
+        "build",
+        str(root),
+        "--path-output",
+        str(work),
+        "-W",
+        "-n",
+        "--keep-going",
+        "-q",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root)
     log = root / "_build" / "jupyter-book.log"
     log.write_text(done.stdout + done.stderr)

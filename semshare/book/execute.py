@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
 
 from semshare.book import postprocess, status
 from semshare.book.explorer import DATA_FOLDER, FILES
 from semshare.book.provenance import DATA, minutes
+from semshare.book.tools import OWN_KERNEL
 from semshare.errors import UserError
 from semshare.runs.store import library_versions
 from semshare.utils.checkout import commit, find_root
@@ -37,6 +40,15 @@ _NO_PART = (
     "prepare.py",
     "status.py",
 )  # of what a page depends on
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts a kernel of the interpreter that runs this, whatever kernelspecs of that name lie about."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """What starts a kernel here."""
+        return KernelSpec(argv=[*OWN_KERNEL, "-f", "{connection_file}"], display_name="Python 3", language="python")
 
 
 def execute(
@@ -82,6 +94,7 @@ def execute(
             executed = papermill.execute_notebook(
                 str(notebook), str(working), handed, kernel_name="python3", cwd=str(notebook.parent),
                 progress_bar=False, log_output=True, request_save_on_cell_execute=False,
+                kernel_manager_class=OwnKernel,
             )  # fmt: skip
     except PapermillExecutionError as error:
         if error.ename == UserError.__name__:
@@ -131,8 +144,8 @@ def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         if path.name not in _NO_PART:
             digest.update(path.read_bytes())
-    if "recorded.load" in notebook.read_text():
-        for path in sorted((find_root() / "book" / "recorded").glob("*.json")):
+    if "recordings.load" in notebook.read_text():
+        for path in sorted((find_root() / "book" / "recorded").iterdir()):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -64,9 +64,14 @@ def page(**values: Any) -> HTML:
     Raises:
         UserError: a value of the wrong type, an unknown dataset, or a name that the notebook does not have.
     """
-    for name in _injected():
+    for name, told in _injected().items():
         if name not in values:
             raise UserError(f"{name}: no such parameter; this notebook has {', '.join(values)}")
+        if values[name] != told:
+            raise UserError(
+                f"{name}: papermill was told {told!r}, and the page has {values[name]!r}: the cell with the defaults "
+                "has lost its tag 'parameters'; give it back, or nothing that is asked for is done"
+            )
     for name, value in values.items():
         _check(name, value)
     rows = "".join(
@@ -77,15 +82,20 @@ def page(**values: Any) -> HTML:
     return HTML(f"<details class='parameters'><summary>Parameters of this page</summary><dl>{rows}</dl></details>")
 
 
-def _injected() -> list[str]:
-    """The names that papermill set last in the notebook that is running; none elsewhere."""
+def _injected() -> dict[str, Any]:
+    """What papermill set in the notebook that is running, by name; nothing elsewhere."""
     shell = get_ipython()
     cells = shell.user_ns.get("In", []) if shell is not None else []
     for source in reversed(cells):
         if source.startswith(_INJECTED):
-            assigned = [node.targets for node in ast.parse(source).body if isinstance(node, ast.Assign)]
-            return [target.id for targets in assigned for target in targets if isinstance(target, ast.Name)]
-    return []
+            return {
+                target.id: ast.literal_eval(node.value)
+                for node in ast.parse(source).body
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+    return {}
 
 
 def _check(name: str, value: Any) -> None:
@@ -136,12 +146,14 @@ def _given(content: Any, notebooks: Mapping[str, Sequence[str]], begin: str, nam
     if named:
         name = content.pop("name", None)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise UserError(f"{begin}name: found {name!r}, expected a name for the book's folder")
+            raise UserError(
+                f"{begin}name: found {name!r}, expected a name for the book's folder, in quotes where it is a number"
+            )
     everywhere: dict[str, Any] = {}
     own: dict[str, dict[str, Any]] = {}
     has = {parameter for names in notebooks.values() for parameter in names}
     for key, value in content.items():
-        number = f"{key:02d}" if isinstance(key, int) else str(key)
+        number = str(key).zfill(2) if str(key).isdigit() else str(key)
         notebook = next((one for one in notebooks if number in (one, one.split("_")[0])), None)
         if notebook is None:
             if key not in has:

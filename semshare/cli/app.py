@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import sys
 from dataclasses import asdict
@@ -20,9 +21,12 @@ app = typer.Typer(
     help="Label-wise image-text retrieval, and the book that rebuilds its supplementary from running code.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # a help text is shown as it is written: [ok] is no markup
     pretty_exceptions_enable=False,
 )
-data = typer.Typer(help="Real datasets: made ready once, looked at any time.", no_args_is_help=True)
+data = typer.Typer(
+    help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(data, name="data")
 
 
@@ -61,8 +65,11 @@ _BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
-    settle()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where the locale cannot show a character
     try:
+        settle()
         app()
     except UserError as error:
         _fail(str(error))

@@ -189,6 +189,8 @@ def load(
     missing_regions: float = 0.0,
     missing_words: float = 0.0,
     train_items: int | None = None,
+    first_boxes: bool = False,
+    unknown_words: bool = False,
 ) -> PairedDataset:
     """Open dataset ``name``, extracting regions and training Word2Vec the first time.
 
@@ -201,6 +203,7 @@ def load(
         seed: seed of Word2Vec.
         device: where regions are extracted; ``auto`` takes CUDA when present.
         missing_regions, missing_words, train_items: see :meth:`~semshare.data.dataset.PairedDataset.thinned`.
+        first_boxes, unknown_words: see :class:`~semshare.data.dataset.PairedDataset`.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
@@ -208,7 +211,9 @@ def load(
     chosen = known_regions(regions) if regions else regions_of(name)
     dataset = _load(name, scale, root, chosen, split_seed, seed, _Place(device))
     if missing_regions or missing_words or train_items:
-        return dataset.thinned(missing_regions, missing_words, train_items)
+        dataset = dataset.thinned(missing_regions, missing_words, train_items)
+    if first_boxes or unknown_words:
+        dataset = replace(dataset, first_boxes=first_boxes, unknown_words=unknown_words)
     return dataset
 
 

@@ -1,12 +1,12 @@
 """The recorded studies: which runs each is made of, and what is compared over them.
 
-Every comparison is a difference with a paired bootstrap interval over test images and seeds; the same runs with and
-without one thing.
+Every comparison is a difference on the same test images, the same runs with and without one thing, with an interval
+that counts the chance in the images and in training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 from semshare import bert, runs
 from semshare.data import catalogue
 from semshare.errors import UserError
-from semshare.experiment import DIFFERENCES, SCALES, Difference, Experiment
-from semshare.paper import plans
+from semshare.experiment import Experiment
+from semshare.paper import plans, preset_costs
 from semshare.paper.recordings import Study
 from semshare.paper.verdicts import classification_claims, consistency_claims, sensitivity_claims
-from semshare.runs.intervals import MEASURES, difference, scored
+from semshare.runs.intervals import MEASURES, SeedVariance, difference, scored
+from semshare.utils.devices import default_precision, find_device
 
 if TYPE_CHECKING:
+    from semshare.paper.preset_costs import Arms
     from semshare.runs.store import Run
 
-_TAGS, _CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
+_TAGS = "scenes-flickr25k"
 _FLICKR = "flickr25k-simulated"
 ETA = plans.ETAS[1]  # the paper's weight of the consistency loss
 
@@ -48,7 +50,7 @@ def _planner(device: str, root: Path | None = None) -> Plan:
 
 
 def _flickr25k_plans(root: Path | None, device: str) -> dict[str, Any]:
-    """The plans of sections 1, 3 and 5; the sweep over lambda has one seed."""
+    """The plans of sections 1, 3 and 5; the sweep over lambda has one seed and takes section 3's variance."""
     planned = {
         "consistency": plans.consistency(_FLICKR, seeds=3, device=device),
         "classification": plans.classification([_FLICKR], seeds=3, device=device),
@@ -89,7 +91,8 @@ def _compare_flickr25k(done: Sequence[Run]) -> list[dict[str, Any]]:
     if all(of_method.values()):
         claims += classification_claims(of_method, _FLICKR)
     if all(by_lambda.values()):
-        claims += sensitivity_claims(by_lambda, _FLICKR, plans.chosen_lambda(_FLICKR))
+        by_method = {method: side for method, side in of_method.items() if side}
+        claims += sensitivity_claims(by_lambda, by_method, _FLICKR, plans.chosen_lambda(_FLICKR))
     return [one.as_dict() for one in claims]
 
 
@@ -103,57 +106,30 @@ def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:
 # Presets: what each difference costs, one field at a time
 
 
-def variants() -> Iterator[tuple[Difference, str, str, dict[str, Any]]]:
-    """What is measured of the presets: the difference, the dataset, the method, and the fields that are changed.
-
-    Each field is changed alone in the method that reads it. At scale ``laptop`` the learning rate is changed in the
-    paper's proportion; the encoder's width and the epochs, which are the scale's own, are not.
-    """
-    for one in DIFFERENCES:
-        dataset, method = _TAGS, "ours"
-        fields = {one.field: one.released}
-        if one.field == "label_loss":
-            method = "independent"
-        elif one.field == "similarity":
-            method = "ours+con"
-        elif one.only == "captions":
-            dataset = _CAPTIONS
-        elif one.field == "learning_rate":
-            fields = {one.field: SCALES["laptop"][one.field] * one.released / one.paper}
-        elif one.only == "full":
-            continue
-        yield one, dataset, method, fields
-
-
-_PRESET_SEEDS = range(2)
-
-
 def _presets(root: Path | None, device: str) -> list[Experiment]:
-    plan = _planner(device)
-    experiments: dict[str, Experiment] = {}
-    for seed in _PRESET_SEEDS:
-        several = [(dataset, method, {}) for _, dataset, method, _ in variants()]
-        several += [(dataset, method, fields) for _, dataset, method, fields in variants()]
-        several += [(_TAGS, "ours", {"pairing": "same-labels"}), (_TAGS, "ours", {"preset": "released"})]
-        for dataset, method, fields in several:
-            one = plan(dataset, method, seed=seed, **fields)
-            experiments[one.to_json()] = one
-    return list(experiments.values())
+    return preset_costs.distinct(preset_costs.at_laptop(default_precision(find_device(device))))
 
 
 def _compare_presets(done: Sequence[Run]) -> list[dict[str, Any]]:
-    rows = [(one.field, dataset, method, fields) for one, dataset, method, fields in variants()]
-    rows += [("pairing", _TAGS, "ours", {"pairing": "same-labels"}), ("preset", _TAGS, "ours", {"preset": "released"})]
-    comparisons = []
-    for field, dataset, method, fields in rows:
-        base = [runs.plan(dataset, method, "laptop", precision=_precision(done), seed=seed) for seed in _PRESET_SEEDS]
-        changed = [
-            runs.plan(dataset, method, "laptop", precision=_precision(done), seed=seed, **fields)
-            for seed in _PRESET_SEEDS
-        ]
-        what = {"field": field, "value_there": str(fields[field]), "dataset": dataset, "method": method}
-        comparisons += _differences(done, changed, base, what)
-    return comparisons
+    return _compared(done, preset_costs.at_laptop(_papers_precision(done)))
+
+
+def _released(root: Path | None, device: str) -> list[Experiment]:
+    return preset_costs.distinct(preset_costs.at_smoke(default_precision(find_device(device)), root))
+
+
+def _compare_released(done: Sequence[Run]) -> list[dict[str, Any]]:
+    root = next((run.experiment.root for run in done if run.experiment.root), None)
+    return _compared(done, preset_costs.at_smoke(_papers_precision(done), root))
+
+
+def _papers_precision(done: Sequence[Run]) -> str:
+    """What the runs of preset ``paper`` computed in; those of ``released`` name their own."""
+    return next((run.experiment.precision for run in done if run.experiment.preset == "paper"), "float32")
+
+
+def _compared(done: Sequence[Run], several: Sequence[Arms]) -> list[dict[str, Any]]:
+    return [row for arms in several for row in _differences(done, arms.changed, arms.base, arms.what)]
 
 
 # Diagnosis: when does the consistency loss hurt?
@@ -267,18 +243,38 @@ def _compare_consistency(*fields: str) -> Callable[[Sequence[Run]], list[dict[st
 def _differences(
     done: Sequence[Run], changed: Sequence[Experiment], base: Sequence[Experiment], what: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing."""
+    """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing.
+
+    Seeds are pooled over all settings of the study that have the data and the schedule of ``base``.
+    """
     found = {run.experiment.to_json(): run for run in done}
     try:
         pairs = [(scored(found[a.to_json()]), scored(found[b.to_json()])) for a, b in zip(changed, base, strict=True)]
     except KeyError:
         return []
+    variance = _pooled(done, base[0])
     rows = []
     for measure in MEASURES:
-        gap = difference([a for a, _ in pairs], [b for _, b in pairs], measure)
-        interval = {"value": round(gap.value, 5), "low": round(gap.low, 5), "high": round(gap.high, 5)}
+        gap = difference([a for a, _ in pairs], [b for _, b in pairs], measure, variance)
+        interval = {name: value if isinstance(value, bool) else round(value, 5) for name, value in vars(gap).items()}
         rows.append(what | {"seeds": len(pairs), "measure": measure} | interval)
     return rows
+
+
+# What has to be alike for seeds to matter alike.
+_DATA_AND_SCHEDULE = (
+    "dataset", "missing_regions", "missing_words", "train_items", "scale", "epochs", "least_steps", "batch",
+    "learning_rate",
+)  # fmt: skip
+
+
+def _pooled(done: Sequence[Run], like: Experiment) -> SeedVariance:
+    """The variance between seeds over the settings of ``done`` that have the data and the schedule of ``like``."""
+    settings: dict[str, list[Run]] = {}
+    for run in done:
+        if all(getattr(run.experiment, name) == getattr(like, name) for name in _DATA_AND_SCHEDULE):
+            settings.setdefault(run.experiment.change(seed=0).to_json(), []).append(run)
+    return SeedVariance.pool([scored(run) for run in runs] for runs in settings.values())
 
 
 def _precision(done: Sequence[Run]) -> str:
@@ -299,6 +295,13 @@ STUDIES: dict[str, Study] = {
             "What each difference between the supplementary and the released code costs, one field at a time.",
             _presets,
             _compare_presets,
+        ),
+        Study(
+            "released",
+            "What each field that brings released to the released code does, at scale smoke: on FLICKR25K's real tags "
+            "with simulated regions, and on stand-ins for captions.",
+            _released,
+            _compare_released,
         ),
         Study(
             "phase",

@@ -302,7 +302,7 @@ def gradient_conflict(frame: pd.DataFrame) -> Figure:
 def phase(recording: Recording) -> Figure:
     """The effect of the consistency loss, in points, where words (across) and regions (up) are withheld.
 
-    Red lowers, blue raises; a value in bold has an interval that does not hold 0.
+    Red lowers, blue raises; a value in bold has an interval that knows of seeds and does not hold 0.
     """
     frame = recording.frame()
     figure, axes = _subplots(2, 2, figsize=(10, 8), layout="constrained")
@@ -314,30 +314,41 @@ def phase(recording: Recording) -> Figure:
         )
         sns.heatmap(grid, vmin=-limit, vmax=limit, cmap="RdBu", annot=True, fmt="+.1f", ax=axis, square=True,
                     cbar_kws={"label": "points"})  # fmt: skip
-        sure = some.assign(sure=(some["low"] > 0) | (some["high"] < 0))
-        flags = sure.pivot(index="missing_regions", columns="missing_words", values="sure").reindex(grid.index)
+        flags = some.pivot(index="missing_regions", columns="missing_words", values="decided").reindex(grid.index)
         for text, flag in zip(axis.texts, flags.to_numpy().flat, strict=True):
             text.set_fontweight("bold" if flag else "normal")
         axis.set(title=title, xlabel="share of words withheld", ylabel="share of regions withheld")
+    _mark_before(figure, recording)
     return figure
 
 
 def costs(recording: Recording) -> Figure:
-    """The presets' differences in points: a panel a measure, a row a field, filled where the interval excludes 0."""
+    """The presets' differences in points: a panel a measure, a row a field, filled where the interval decides."""
     frame = recording.frame()
     fields = list(dict.fromkeys(frame["field"]))[::-1]
     figure, axes = _subplots(1, 4, figsize=(11, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
     for axis, (measure, (title, colour)) in zip(axes, _QUANTITIES.items(), strict=True):
         some = frame[frame["measure"] == measure].set_index("field").loc[fields]
         for place, (value, low, high) in enumerate(100 * some[["value", "low", "high"]].to_numpy()):
-            _interval(axis, place, value, low, high, colour, "o", filled=low > 0 or high < 0)
+            _interval(axis, place, value, low, high, colour, "o", filled=some["decided"].iloc[place])
         axis.set_yticks(range(len(fields)), fields)
         axis.set(title=title, xlabel="points")
+    _mark_before(figure, recording)
     return figure
 
 
+def _mark_before(figure: Figure, recording: Recording) -> None:
+    """Say over ``figure`` that its intervals are those of before, where they are."""
+    if recording.before:
+        figure.suptitle("intervals of before: a bootstrap over images and seeds", x=0.01, ha="left", fontsize=9)
+
+
 def verdicts(claims: Sequence[Verdict]) -> Figure:
-    """Every test as its interval, in points above (on the claim's side of) its bound; one panel a claim."""
+    """Every test as its interval, in points above (on the claim's side of) its bound; one panel a claim.
+
+    A hollow mark has an interval over test images alone, which decides nothing. A bar at the height of a mark says from
+    where on the design finds an effect.
+    """
     looks = {
         "reproduced": (_COLOURS[0], "o"),
         "not reproduced": (_COLOURS[1], "X"),
@@ -355,14 +366,18 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
             sign = 100 if one.side == "above" else -100
             ends = sorted(sign * (end - one.bound) for end in (one.interval.low, one.interval.high))
             colour, mark = looks[one.verdict]
-            _interval(axis, place, sign * (one.interval.value - one.bound), *ends, colour, mark)
+            centre = sign * (one.interval.value - one.bound)
+            _interval(axis, place, centre, *ends, colour, mark, filled=one.interval.training)
+            if one.finds is not None:
+                axis.plot(sign * (one.finds - one.bound), place, "|", color="black", markersize=7)
         names = [f"{one.dataset}  {one.measure}" for one in some]
         axis.set_yticks(range(len(some)), names, fontsize=6.5, parse_math=False)
         axis.set_ylim(-0.8, len(some) - 0.2)
         axis.set_title(f"Claim {number}", loc="left", fontsize=9)
     axes.flat[-1].set_xlabel("points above the bound (a correlation: hundredths)")
     handles = [Line2D([], [], color=colour, marker=mark, label=name) for name, (colour, mark) in looks.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8)
+    handles += [Line2D([], [], color="black", marker="|", linestyle="", label="the design finds from here")]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=8)
     return figure
 
 

@@ -15,11 +15,11 @@ from semshare.data import catalogue
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
 from semshare.model import MODALITIES
-from semshare.paper import reference
-from semshare.paper.failures import KINDS, Failures
+from semshare.paper import plans, reference
+from semshare.paper.failures import KINDS, Direction, Failures
 from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
-from semshare.runs.intervals import MEASURES, Interval, mean, mean_by_query, scored, scored_epochs
+from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,6 +54,9 @@ def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+_WORD_VECTORS = {"word2vec": "Word2Vec", "uniform": "uniform in ±0.1"}
+
+
 def settings_table(run: Run) -> pd.DataFrame:
     """Every setting that section 2 of the supplementary states, beside the value that ``run`` used."""
     longest = max(len(words) for part in run.dataset.parts.values() for words in part.words)
@@ -61,7 +64,7 @@ def settings_table(run: Run) -> pd.DataFrame:
         "regions an image": f"{run.dataset.store.shape[0]} ({run.experiment.regions})",
         "region rule": _REGION_RULES.get(run.experiment.regions, "the 36 best, whatever their score"),
         "region feature": f"{run.dataset.feature_size}-d",
-        "word vector": f"{run.dataset.vectors.shape[1]}-d Word2Vec",
+        "word vector": f"{run.dataset.vectors.shape[1]}-d {_WORD_VECTORS[run.experiment.initial_words]}",
         "maximum sequence length": f"{MAX_LENGTH} (longest text: {longest})",
         "initial weights": run.record["initial_weights"],
         "optimiser": "Adam",
@@ -133,14 +136,17 @@ def still_improving(runs: Iterable[Run]) -> str:
 def last_epoch_table(without: Sequence[Run], with_: Sequence[Run]) -> pd.DataFrame:
     """Where Fig. 1's curves end: each measure without and with the consistency loss, here and in the paper.
 
-    "±" is half the width of the mean's 95 % interval, here and in the tables below.
+    "±" is half the width of the mean's 95 % interval, here and in the tables below; seeds are pooled over the rows of a
+    dataset, and with one seed the interval is of the test images alone.
     """
     sides = {"without": without, "with": with_}
+    last = {name: [scored_epochs(run)[-1] for run in runs] for name, runs in sides.items()}
+    variance = SeedVariance.pool(last.values())
     rows: dict[str, dict[tuple[str, str], float]] = {}
     for measure in MEASURES:
         row = rows.setdefault(_TITLES[measure], {})
-        for name, some in sides.items():
-            here = mean([scored_epochs(run)[-1] for run in some], measure)
+        for name, evaluated in last.items():
+            here = mean(evaluated, measure, variance)
             row["here", name], row["here", f"{name} ±"] = here.value, here.half_width
         paper = reference.figure_1(without[0].experiment.dataset, measure) or (np.nan, np.nan)
         row |= {("paper", name): value for name, value in zip(sides, paper, strict=True)}
@@ -156,16 +162,17 @@ def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.Da
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
-        for method in (method for method, other in runs if other == dataset):
-            some = runs[method, dataset]
-            evaluated = [scored(run) for run in some]
+        of_method = plans.by_method(runs, dataset)
+        evaluated = {method: [scored(run) for run in side] for method, side in of_method.items()}
+        variance = SeedVariance.pool(evaluated.values())
+        for method, side in of_method.items():
             row = rows.setdefault((dataset, methods.get(method).title), {})
             for modality in MODALITIES:
-                here = mean(evaluated, f"{modality}_f1")
-                half = mean(evaluated, f"{modality}_f1_at_half").value
+                here = mean(evaluated[method], f"{modality}_f1", variance)
+                half = mean(evaluated[method], f"{modality}_f1_at_half", variance).value
                 paper = reference.table_1(method, dataset, f"{modality}_f1")
                 row[modality, "here"], row[modality, "±"] = here.value, here.half_width
-                row[modality, "at 0.5"] = half if some[0].half_means_something else np.nan
+                row[modality, "at 0.5"] = half if side[0].half_means_something else np.nan
                 row[modality, "paper"] = np.nan if paper is None else paper
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -185,18 +192,27 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
         fitting = [one for one in map(protocols.get, names) if one in protocols.fitting(catalogue.entry(dataset))]
+        of_method = plans.by_method(runs, dataset)
+        part = next(iter(of_method.values()))[0].dataset.parts["test"]
+        names_here = [protocol.name for protocol in fitting]
+        read = {method: [run.retrieval(names_here) for run in side] for method, side in of_method.items()}
         random: dict[tuple[str, str], float] = {}
-        for method in (method for method, other in runs if other == dataset):
-            part = runs[method, dataset][0].dataset.parts["test"]
-            read = [run.retrieval([one.name for one in fitting]) for run in runs[method, dataset]]
-            row = rows.setdefault((dataset, methods.get(method).title), {})
-            for one in fitting:
-                found = [of_run[one.name] for of_run in read]
-                for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
-                    here = mean_by_query([getattr(retrieval, direction) for retrieval in found], owner)
-                    column = one.name, direction.upper()
-                    row[column], row[one.name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
-                    random[column] = 100 * float(getattr(found[0], f"{direction}_random").nanmean())
+        for name in names_here:
+            for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
+                evaluated = {
+                    method: [
+                        by_query(getattr(retrieval[name], direction), owner, run.key)
+                        for run, retrieval in zip(of_method[method], retrievals, strict=True)
+                    ]
+                    for method, retrievals in read.items()
+                }
+                variance = SeedVariance.pool(evaluated.values())
+                column = name, direction.upper()
+                for method, side in evaluated.items():
+                    row, here = rows.setdefault((dataset, methods.get(method).title), {}), mean(side, "query", variance)
+                    row[column], row[name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
+                first = next(iter(read.values()))[0][name]
+                random[column] = 100 * float(getattr(first, f"{direction}_random").nanmean())
         rows[dataset, "Random"] = random
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -217,11 +233,16 @@ def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Sty
     return styled.format(precision=digits, na_rep="–", escape="html")
 
 
-def gain_table(gains: Mapping[tuple[str, str], Interval]) -> pd.DataFrame:
-    """NDCG@500 above a random ranking, in points, with its interval, by (dataset, direction)."""
-    rows = {
-        key: {"gain": 100 * gain.value, "low": 100 * gain.low, "high": 100 * gain.high} for key, gain in gains.items()
-    }
+def gain_table(runs: Mapping[tuple[str, str], Sequence[Run]], method: str = "ours") -> pd.DataFrame:
+    """NDCG@500 of ``method`` above a random ranking, in points, with its interval, by (dataset, direction)."""
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    directions: tuple[Direction, ...] = ("i2t", "t2i")
+    for dataset in dict.fromkeys(dataset for _, dataset in runs):
+        evaluated = {name: [scored(run) for run in side] for name, side in plans.by_method(runs, dataset).items()}
+        variance = SeedVariance.pool(evaluated.values())
+        for direction in directions:
+            gain = gain_over_random(evaluated[method], direction, variance)
+            rows[dataset, direction] = {"gain": 100 * gain.value, "low": 100 * gain.low, "high": 100 * gain.high}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

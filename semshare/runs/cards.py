@@ -71,7 +71,7 @@ def model_card(
     """The model card as Markdown with YAML in front; ``parameters`` counts the kept weights, the rest is as above."""
     experiment, method = record["experiment"], methods.get(record["experiment"]["method"])
     title = f"{method.title} on {dataset.name}"
-    dev, epoch = _dev(record["history"], method.selection)
+    dev, epoch = _dev(record["history"], method.selection, experiment.get("checkpoint", "dev"))
     dev, tested = _meant(dev, half), {name: _meant(measures, half) for name, measures in tested.items()}
     meaning, limit = STATUS[dataset.status], LIMITS[dataset.status]
     about = (inspect.getdoc(type(method)) or method.title).partition("\n\n")[0]
@@ -196,11 +196,14 @@ def _run_facts(record: Mapping[str, Any], parameters: int) -> list[tuple[str, st
     ]
 
 
-def _dev(history: Sequence[Mapping[str, float]], selection: str) -> tuple[dict[str, float], str]:
+def _dev(history: Sequence[Mapping[str, float]], selection: str, checkpoint: str) -> tuple[dict[str, float], str]:
     """The dev measures of the kept weights, and which epochs those are of.
 
-    Where each modality keeps its own epoch, no epoch has the retrieval measures of the two together.
+    Where each modality keeps its own epoch, no epoch has the retrieval measures of the two together. Where the lowest
+    training loss selects, the kept weights are of the midst of an epoch, and dev was not asked.
     """
+    if checkpoint == "lowest-loss":
+        return {}, "the weights after the batch with the lowest training loss among every tenth; dev selected nothing"
     if selection == "mean":
         row = training.best_epoch(list(history))
         return {name: row[name] for name in _MEASURES if name in row}, (
@@ -281,6 +284,10 @@ def _limits(experiment: Mapping[str, Any], method: methods.Method, dataset: Pair
         )
     if experiment["padding"] == "read" and "padding" not in method.unread:
         found.append("Padding is read like a segment: an item's embedding depends on the batch it is read in.")
+    if experiment.get("boxes") == "first" and "boxes" not in method.unread:
+        found.append(
+            "Every image was read with the boxes of its split's first image: where its regions lie is nothing to it."
+        )
     if experiment["missing_regions"] or experiment["missing_words"] or experiment["train_items"]:
         found.append("Part of the data was withheld on purpose (see the experiment): a study, not the best model.")
     return found

@@ -168,7 +168,7 @@ class Run:
             device = find_device()
         network = self.network(weights).to(device)
         with threads(thread_count(self.experiment)):
-            return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
+            return evaluation.read_split(network, dataset, split, device, self.experiment)
 
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
@@ -364,6 +364,8 @@ def _dataset(experiment: Experiment, device: str = "auto") -> PairedDataset:
         missing_regions=experiment.missing_regions,
         missing_words=experiment.missing_words,
         train_items=experiment.train_items,
+        first_boxes=experiment.boxes == "first",
+        unknown_words=experiment.context_words == "all",
     )
 
 

@@ -26,6 +26,7 @@ from semshare.data.regions.base import RegionExtractor, Regions
 from semshare.data.regions.registry import EXTRACTORS
 from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
 from semshare.errors import UserError
+from semshare.metrics import above
 from semshare.runs import cards, store
 from semshare.search.folder import (
     CARD,
@@ -234,7 +235,7 @@ class PretrainedModel(ModelHubMixin):
 
     def predicted(self, modality: Modality, scores: Tensor) -> list[tuple[str, ...]]:
         """The labels of each row of ``scores`` [N, C] at least as high as the threshold tuned on dev."""
-        chosen = scores.double() >= getattr(self.config.thresholds, modality)
+        chosen = above(scores, getattr(self.config.thresholds, modality))
         return [tuple(self.config.label_names[column] for column in row.nonzero().flatten()) for row in chosen]
 
     def _batches(self, order: list[int], ids: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -255,7 +256,7 @@ class PretrainedModel(ModelHubMixin):
 
 
 def load(name: str | Path, device: str = "auto") -> PretrainedModel:
-    """The model called ``name``: its folder, a finished run (:func:`semshare.runs.find`), or a hub's ``user/name``.
+    """The model called ``name``: its folder, a finished run (:func:`semshare.runs.store.find`), or a hub's ``user/name``.
 
     Raises:
         UserError: none of them, or a damaged one.

@@ -179,7 +179,7 @@ def test_the_front_page_shows_the_table_of_all_verdicts(built: Path) -> None:
     assert [claim.summary.get_text()[:2] for claim in claims] == ["1.", "2.", "3.", "4.", "5."]
     assert "of 24 tests," in claims[2].summary.get_text()
     shown = rows_of(first.select(".claims table"))
-    assert len(shown) == 2 + 3 + 24 + 24 + 8 and all(len(row) == 8 for row in shown)
+    assert len(shown) == 2 + 3 + 24 + 24 + 8 and all(len(row) == 9 for row in shown)
     own_page = page(built, "10_verdicts").select("main .cell_output table")
     assert sorted(shown) == sorted(rows_of(own_page))
     about = first.select_one(".claims").find_previous("p").get_text()

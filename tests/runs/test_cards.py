@@ -190,11 +190,13 @@ def test_where_each_modality_keeps_its_own_epoch_the_card_says_both() -> None:
         | {"image_f1_at_half": image / 2, "text_f1_at_half": text / 2}
         for epoch, image, text in ((1, 0.6, 0.1), (2, 0.4, 0.5), (3, 0.5, 0.3))
     ]
-    measures, kept = cards._dev(history, "each")
+    measures, kept = cards._dev(history, "each", "dev")
     assert measures == {"image_f1": 0.6, "text_f1": 0.5, "image_f1_at_half": 0.3, "text_f1_at_half": 0.25}
     assert kept.startswith("the image side of epoch 1 and the text side of epoch 2")
-    measures, kept = cards._dev(history, "mean")
+    measures, kept = cards._dev(history, "mean", "dev")
     assert measures["image_f1"] == 0.4 and measures["i2t"] == 0.5 and kept.startswith("epoch 2,")
+    measures, kept = cards._dev(history, "mean", "lowest-loss")
+    assert not measures and "lowest training loss" in kept
 
 
 def test_the_data_card_counts_what_the_trainer_read(untested: tuple[Run, str, str]) -> None:

@@ -25,7 +25,7 @@ from semshare.errors import UserError
 from semshare.evaluation import Retrieval, Thresholds
 from semshare.experiment import DIFFERENCES, Difference, Experiment
 from semshare.paper import tables
-from semshare.runs import protocols, store
+from semshare.runs import planning, protocols, store
 from semshare.runs.store import Run
 from semshare.utils.progress import MARK
 
@@ -73,23 +73,36 @@ def test_plan_takes_the_scale_then_the_method_then_what_is_given() -> None:
 WITNESS = {"label_loss": "independent", "text_clip": "independent", "similarity": "ours+con"}
 
 
-@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda one: one.field)
-def test_a_plan_has_what_its_preset_says_where_that_holds(difference: Difference) -> None:
-    method = WITNESS.get(difference.field, "ours")
-    dataset = "scenes-coco5k" if difference.only == "captions" else "scenes-flickr25k"
+@pytest.mark.parametrize("difference", [row for row in DIFFERENCES if not row.refused], ids=lambda row: row.field)
+def test_a_plan_has_what_its_preset_says_where_that_holds(
+    difference: Difference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
+    method = "dscmr" if "dscmr" in difference.only else WITNESS.get(difference.field, "ours")
+    dataset = "scenes-coco5k" if "captions" in difference.only else "scenes-flickr25k"
     plans = {preset: runs.plan(dataset, method, "full", "cpu", preset=preset) for preset in ("paper", "released")}
     found = {preset: getattr(plan, difference.field) for preset, plan in plans.items()}
     assert found["released"] == difference.released
     assert plans["released"].preset == "released" and plans["paper"].preset == "paper"
     if difference.field == "lam":
         found["paper"] = f"{found['paper']} on tags, {runs.plan('scenes-coco5k', method, 'full').lam} on captions"
+    if difference.field == "precision":
+        found["paper"] = {"bfloat16": "the device's own"}[found["paper"]]
     assert found["paper"] == difference.paper
 
 
 # What a method never reads, written out here: no preset may set it.
 UNREAD = {
-    "independent": {"lam", "context_scores", "masked_word", "masked_region", "similarity"},
-    "traditional": {"lam", "context_scores", "masked_word", "masked_region"},
+    "independent": {
+        "lam",
+        "context_scores",
+        "masked_word",
+        "masked_region",
+        "similarity",
+        "context_items",
+        "context_words",
+    },
+    "traditional": {"lam", "context_scores", "masked_word", "masked_region", "context_items", "context_words"},
     "ours": set(),
     "ours+con": set(),
 }
@@ -99,27 +112,35 @@ UNREAD = {
 @pytest.mark.parametrize("dataset", ["scenes-flickr25k", "scenes-coco5k"])
 @pytest.mark.parametrize("method", UNREAD)
 def test_the_presets_differ_in_the_differences_that_hold_and_the_method_reads(
-    method: str, dataset: str, scale: str
+    method: str, dataset: str, scale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
     paper = runs.plan(dataset, method, scale, "cpu").model_dump()
     released = runs.plan(dataset, method, scale, "cpu", preset="released").model_dump()
     changed = {name for name in paper if paper[name] != released[name]}
     wide = {"width", "feed_forward", "learning_rate", "epochs"} if scale == "full" else set()
     expected = {"preset", "block", "padding", "box_weight", "place_weight", "masked_word", "masked_region"} | wide
     expected |= {"context_scores", "lam", "similarity", "text_clip", "gallery"}
-    expected |= {"ranking"} if dataset == "scenes-coco5k" else set()
+    expected |= {"segment_sum", "layer_norm", "word_places", "boxes", "initial_words", "initial_layers", "checkpoint"}
+    expected |= {"evaluation_batches", "context_items", "context_words", "precision"}
+    expected |= {"ranking", "caption_mean", "epoch_pairs"} if dataset == "scenes-coco5k" else {"text_queries"}
     expected |= {"label_loss"} if method == "independent" else set()
     assert changed == expected - UNREAD[method]
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
 @pytest.mark.parametrize(
-    ("dataset", "ranked"), [("scenes-flickr25k", {"gallery"}), ("scenes-coco5k", {"gallery", "ranking"})]
+    ("dataset", "ranked"), [("scenes-flickr25k", {"gallery", "text_queries"}), ("scenes-coco5k", {"gallery"})]
 )
-def test_no_preset_changes_dscmr_but_in_how_all_methods_are_ranked(dataset: str, ranked: set[str], scale: str) -> None:
+def test_no_preset_changes_dscmr_but_in_its_epochs_and_in_what_all_methods_share(
+    dataset: str, ranked: set[str], scale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
     paper = runs.plan(dataset, "dscmr", scale, "cpu").model_dump()
     released = runs.plan(dataset, "dscmr", scale, "cpu", preset="released").model_dump()
-    assert {name for name in paper if paper[name] != released[name]} == {"preset"} | ranked
+    own = {"epochs"} if scale == "full" else set()
+    assert {name for name in paper if paper[name] != released[name]} == {"preset", "precision"} | ranked | own
+    assert released["ranking"] == "cosine" and (scale != "full" or released["epochs"] == 500)
 
 
 def test_what_is_given_goes_before_the_preset() -> None:
@@ -316,7 +337,7 @@ def test_the_key_changes_with_data_libraries_and_code(monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(runs, "library_versions", lambda: {"torch": "0"})
         assert _key(_plan()) != before
-    monkeypatch.setattr(runs, "_source_digest", lambda: "other code")
+    monkeypatch.setattr(store, "_source_digest", lambda: "other code")
     assert _key(_plan()) != before
 
 
@@ -373,7 +394,7 @@ def test_protocols_are_read_again_by_other_code(run: Run, monkeypatch: pytest.Mo
     run.retrieval(["recall@5"])
     monkeypatch.setattr(protocols, "read", None)  # so that reading once more would fail
     run.retrieval(["recall@5"])
-    monkeypatch.setattr(runs, "_RETRIEVAL", ".other.retrieval")
+    monkeypatch.setattr(store, "_RETRIEVAL", ".other.retrieval")
     with pytest.raises(TypeError):
         run.retrieval(["recall@5"])
 
@@ -382,7 +403,7 @@ def test_other_rankings_evaluate_again_and_train_nothing(
     run: Run, monkeypatch: pytest.MonkeyPatch, no_training: None
 ) -> None:
     before = run.test
-    monkeypatch.setattr(runs, "_EVALUATION", ".other.evaluation")
+    monkeypatch.setattr(store, "_EVALUATION", ".other.evaluation")
     again = _get(run.experiment)
     monkeypatch.setattr(store.evaluation, "evaluate", lambda *_: replace(before, i2t=before.i2t + 1))
     assert torch.equal(again.test.i2t, before.i2t + 1)
