@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 _MANIFEST = "manifest.json"
 _SHARD = 250  # pictures a file
 _QUALITY = 92
-_DRAWS = tuple(f"data/scenes/{name}.py" for name in ("grounds", "layout", "paint", "places", "sprites", "things"))
+_DRAWS = tuple(
+    f"data/scenes/{name}.py" for name in ("brush", "grounds", "layout", "paint", "places", "sprites", "things")
+)
 
 
 def scene_of(seed: int, split: Split, number: int) -> Scene:
