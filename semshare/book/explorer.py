@@ -29,6 +29,7 @@ from semshare.data.about import STATUS
 from semshare.data.dataset import Part, pad_words
 from semshare.data.words import SPECIAL
 from semshare.evaluation import Reading
+from semshare.metrics import above
 from semshare.ranking import rank
 from semshare.utils.checkout import find_root
 from semshare.utils.files import atomic_write
@@ -162,8 +163,8 @@ class _Sample:
             "words": packed[2],
             "vocabulary": list(vocabulary),
             "known": len(run.dataset.vocabulary) - len(SPECIAL),
-            "image_high": _columns(reading.image_scores >= thresholds.image),
-            "text_high": _columns(reading.text_scores >= thresholds.text),
+            "image_high": _columns(above(reading.image_scores, thresholds.image)),
+            "text_high": _columns(above(reading.text_scores, thresholds.text)),
             "error": float((exact - scores).abs().max()),
             "agreement": float(_agreement(exact, scores).sum() + _agreement(exact.T, scores.T).sum())
             / (len(image) + len(text)),

@@ -291,9 +291,8 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
 
 def _region_code(regions: str) -> str:
     """The digest of the code that makes ``regions``."""
-    if regions == "simulated":
-        return code_digest("data/regions/simulated.py")
-    return code_digest("data/regions/base.py", f"data/regions/{'grid' if regions == 'grid' else 'detector'}.py")
+    module = regions if regions in ("simulated", "grid") else "detector"
+    return code_digest("data/regions/base.py", f"data/regions/{module}.py")
 
 
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:

@@ -14,15 +14,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-import torch
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from semshare.data.files import open_picture
-from semshare.data.regions.base import ELIGIBLE
+from semshare.data.regions.base import ELIGIBLE, Regions
 from semshare.paper import reference
 
 if TYPE_CHECKING:
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from torch import Tensor
 
     from semshare.data.dataset import PairedDataset
     from semshare.data.source import Split
@@ -88,7 +87,7 @@ def region_rule(*datasets: PairedDataset, split: Split = "test", count: int = 4)
     for dataset, row in zip(datasets, axes, strict=True):
         ids = dataset.parts[split].image_ids[:count]
         segments = dataset.images(split, range(len(ids)))
-        scores = torch.from_numpy(dataset.store.read(ids)[..., -1].astype(np.float32))
+        scores = Regions.of_rows(dataset.store.tensor(ids)).scores
         for axis, id, boxes, mask, score in zip(row, ids, segments.positions, segments.mask, scores, strict=False):
             _draw_regions(axis, _picture(dataset, id), boxes[mask], score[mask] > ELIGIBLE)
     return figure

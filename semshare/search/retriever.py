@@ -135,7 +135,7 @@ class Retriever:
         """The ``top`` items for each of ``texts``; all texts are searched at once.
 
         Raises:
-            UserError: nothing was added yet, or ``top`` is below 1.
+            UserError: nothing was added yet, ``top`` is below 1, or a text of which the model's numbers are not finite.
         """
         self._check(top)
         split = [self.model.words_of(text) for text in texts]
@@ -247,9 +247,14 @@ class Retriever:
     def _search(self, modality: Modality, names: Sequence[str], encoded: Encoded, top: int) -> list[Found]:
         """What is found for each query of ``encoded``: the best of every collection together."""
         queries = self.model.comparable(encoded.embedding)
+        finite = torch.isfinite(queries).all(1) & torch.isfinite(encoded.scores).all(1)
+        for name in (name for name, good in zip(names, finite.tolist(), strict=True) if not good):
+            raise UserError(f"{name[:_WIDEST]}: the model's numbers for it are not finite, so nothing is near it")
         hits: list[list[Hit]] = [[] for _ in names]
         for index, item in self._collections.values():
             values, ids, scores = index.search(queries, top)
+            if self.model.config.experiment.ranking == "cosine":
+                values = values.clamp(-1, 1)  # rounding can take a product of unit vectors beyond
             for query, (row, found, labelled) in enumerate(zip(values.tolist(), ids, scores, strict=True)):
                 labels = self.model.predicted(index.owner.modality, labelled)
                 hits[query] += [Hit(item(id), *rest) for id, *rest in zip(found, row, labels, strict=True)]
