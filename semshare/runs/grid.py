@@ -93,7 +93,8 @@ def plan(
 ) -> list[Experiment]:
     """Plan the experiments of ``grids``, each once (:func:`semshare.runs.planning.plan`).
 
-    ``method`` is *ours* unless given. A field that a method or a dataset does not read is left out of its experiments and does not multiply them.
+    ``method`` is *ours* unless given. A field that a method or a dataset does not read is left out of its experiments
+    and does not multiply them.
 
     Args:
         grids: as :func:`read` gives them.
