@@ -7,7 +7,6 @@ YAML, Markdown and HTML, and no folder of the machine that trained is named.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,10 +73,9 @@ def model_card(
     dev, epoch = _dev(record["history"], method.selection, experiment.get("checkpoint", "dev"))
     dev, tested = _meant(dev, half), {name: _meant(measures, half) for name, measures in tested.items()}
     meaning, limit = STATUS[dataset.status], LIMITS[dataset.status]
-    about = (inspect.getdoc(type(method)) or method.title).partition("\n\n")[0]
     sections = [
         f"# {text(title)}",
-        text(about),
+        text(method.about),
         f"**Data: {meaning}.** {limit}",
         f"Written by semshare from the record of run `{record['key']}`. The data is described in [{DATA}]({DATA}).",
         "## The run",
