@@ -266,7 +266,7 @@ class SealedStore:
 class SealedSource:
     """A source that tells no item: it knows all of them."""
 
-    notes, root = (), None
+    notes, root, without_pictures = (), None, False
     __getattr__ = _touched
 
 

@@ -73,7 +73,7 @@ def page(runs: Iterable[Run], images: int = IMAGES, folder: Path | None = None, 
         dataset = run.dataset
         sample = _Sample(run, images)
         if dataset.name not in shown:
-            if not getattr(dataset.source, "without_pictures", False):
+            if not dataset.source.without_pictures:
                 thumbs = shared.setdefault(dataset.source.pool, {})
                 new = [id for id in sample.part.image_ids if id not in thumbs]
                 thumbs.update((id, thumbnail(dataset.source.picture(id))) for id in new)

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from semshare import methods, training
 from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
 from semshare.data.regions.base import UNTRAINED
+from semshare.data.source import portable_notes
 from semshare.utils.files import atomic_write
 from semshare.utils.markdown import bullets, page, table, text
 
@@ -257,9 +258,7 @@ def _labels_table(dataset: PairedDataset, parts: Mapping[str, Part]) -> str:
 
 def _notes(dataset: PairedDataset) -> str:
     """What the reader found different from what it expected; files are named from the data's folder on."""
-    notes, root = getattr(dataset.source, "notes", ()), getattr(dataset.source, "root", None)
-    if root is not None and Path(root).is_absolute():
-        notes = [note.replace(f"{root}/", "").replace(str(root), dataset.name) for note in notes]
+    notes = portable_notes(dataset.source, dataset.name)
     return f"## Notes of the reader\n\n{bullets(map(text, notes))}" if notes else ""
 
 
