@@ -279,8 +279,8 @@ def _sealed(dataset: PairedDataset) -> PairedDataset:
 @pytest.fixture
 def sealed(collection: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Experiment]:
     """An experiment on a sealed dataset, of a seed that no other test trains."""
-    open_it = store._dataset
-    monkeypatch.setattr(store, "_dataset", lambda experiment, *device: _sealed(open_it(experiment)))
+    open_it = store.load_data
+    monkeypatch.setattr(store, "load_data", lambda experiment, *device: _sealed(open_it(experiment)))
     return lambda method: _experiment(collection("nothing"), method, seed=7, epochs=1)
 
 

@@ -22,7 +22,7 @@ from semshare.book.explorer import DATA_FOLDER, FILES
 from semshare.book.provenance import DATA, minutes
 from semshare.book.tools import OWN_KERNEL
 from semshare.errors import UserError
-from semshare.runs.store import library_versions
+from semshare.runs.keys import library_versions
 from semshare.utils.checkout import commit, find_root
 from semshare.utils.devices import describe_device, find_device
 from semshare.utils.files import atomic_write

@@ -19,7 +19,8 @@ from semshare.data.regions.base import UNTRAINED
 from semshare.experiment import SCALES, Experiment
 from semshare.paper import recordings
 from semshare.paper.recordings import RecordedRun, Recording
-from semshare.runs.store import Run, library_versions
+from semshare.runs.keys import library_versions
+from semshare.runs.store import Run
 from semshare.utils.checkout import commit
 from semshare.utils.devices import describe_device, find_device
 from semshare.utils.markdown import distinct

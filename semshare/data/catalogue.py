@@ -26,8 +26,9 @@ from semshare.data.words import Vocabulary, tokenise, train_word2vec
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
 from semshare.utils.files import atomic_write
-from semshare.utils.home import cache_folder, code_digest, home
+from semshare.utils.home import cache_folder, home
 from semshare.utils.progress import Progress
+from semshare.utils.source import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -290,14 +291,16 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
 
 
 def _region_code(regions: str) -> str:
-    """The digest of the code that makes ``regions``."""
-    module = regions if regions in ("simulated", "grid") else "detector"
-    return code_digest("data/regions/base.py", f"data/regions/{module}.py")
+    """The digest of the code that makes ``regions``: of its extractor's definition, followed through imports."""
+    if regions == "simulated":
+        return code_digest(RegionSimulator.__module__)
+    extractor = EXTRACTORS[regions]
+    return code_digest(f"{extractor.__module__}:{extractor.__qualname__.partition('.')[0]}")
 
 
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
     """Word2Vec vectors, cached by all that they are made from."""
-    parts = [texts, vocabulary.words, seed, code_digest("data/words.py"), version("gensim")]
+    parts = [texts, vocabulary.words, seed, code_digest(train_word2vec.__module__), version("gensim")]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     path = cache_folder("words") / f"{digest}.npy"
     with FileLock(f"{path}.lock"):

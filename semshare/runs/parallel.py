@@ -9,7 +9,8 @@ from multiprocessing import get_context
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from semshare.runs.store import Run, get, missing, thread_count, title
+from semshare.runs.store import Run, get, missing
+from semshare.runs.trainer import thread_count, title
 from semshare.utils import processes
 from semshare.utils.devices import cores, find_device
 from semshare.utils.progress import Progress

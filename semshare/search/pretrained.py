@@ -27,7 +27,7 @@ from semshare.data.regions.registry import EXTRACTORS
 from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
 from semshare.errors import UserError
 from semshare.metrics import above
-from semshare.runs import cards, store
+from semshare.runs import cards, keys, store
 from semshare.search.folder import (
     CARD,
     CONFIG,
@@ -44,7 +44,6 @@ from semshare.search.folder import (
     read_words,
 )
 from semshare.utils.devices import find_device
-from semshare.utils.home import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,11 +56,6 @@ if TYPE_CHECKING:
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _BATCH = 256  # texts a forward pass, as an evaluation reads them
-# The same weights say something else once the code that reads pictures and words with them changes.
-_CODE = code_digest(
-    "attention.py", "model.py", "data/dataset.py", "data/regions/base.py", "data/regions/detector.py",
-    "data/regions/grid.py", "data/segments.py", "data/words.py",
-)  # fmt: skip
 
 
 class Encoded(NamedTuple):
@@ -192,7 +186,9 @@ class PretrainedModel(ModelHubMixin):
     @cached_property
     def fingerprint(self) -> str:
         """64 hex digits that stand for all that decides an embedding; other weights or words, other digits."""
-        return hashlib.sha256(f"{self.config.model_dump_json()} {_CODE}".encode()).hexdigest()
+        # The same weights say something else once the code that reads pictures and words with them changes.
+        code = keys.encoding_code(self.config.experiment.method)
+        return hashlib.sha256(f"{self.config.model_dump_json()} {code}".encode()).hexdigest()
 
     def words_of(self, text: str) -> tuple[list[str], list[str]]:
         """The words of ``text``, as many as are read of it, that the model knows, and those that it does not."""

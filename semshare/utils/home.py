@@ -10,8 +10,6 @@ from filelock import FileLock
 
 from semshare.errors import UserError
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-
 
 def home() -> Path:
     """The folder of caches and runs; raises :class:`UserError` for a user without a home folder (some containers)."""
@@ -30,17 +28,6 @@ def settle() -> None:
         Path.home()
     except RuntimeError:
         os.environ["HOME"] = str(home())  # gensim and Jupyter ask for one when they are imported
-
-
-def code_digest(*modules: str) -> str:
-    """Eight hex digits of the package's source files ``modules``, e.g. ``data/words.py``.
-
-    Part of the name of whatever they make and keep.
-    """
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update((_PACKAGE / module).read_bytes())
-    return digest.hexdigest()[:8]
 
 
 def cache_folder(name: str) -> Path:

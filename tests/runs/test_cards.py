@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from semshare import methods, runs, training
 from semshare.data import catalogue
 from semshare.experiment import Experiment
-from semshare.runs import cards, store
+from semshare.runs import cards
 from semshare.runs.store import Run
 
 EVIL = "<script>x</script> | a\n# b [c](javascript:d) ![e](f) `g` *h* _i_ $j$ {k} &amp; ~~l~~ \\| \n---\nhttp://m.org é"
@@ -322,11 +322,3 @@ def test_a_checkpoint_with_a_public_name_is_named(untested: tuple[Run, str, str]
     model = cards.model_card(run.record | {"experiment": changed}, run.dataset, {}, True, 1)
     assert _front(model)["base_model"] == "google-bert/bert-base-uncased"
     assert dict(_table(model, "The experiment"))["bert"] == "google-bert/bert-base-uncased"
-
-
-def test_the_wording_of_cards_trains_nothing_again() -> None:
-    assert "cards.py" not in store._SOURCES
-    root = Path(cards.__file__).parent
-    for name in store._SOURCES:
-        for path in (root / name).rglob("*.py") if (root / name).is_dir() else [root / name]:
-            assert not re.search(r"\bcards\b", path.read_text()), path

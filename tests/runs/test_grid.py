@@ -231,7 +231,7 @@ def test_runs_are_trained_once_and_a_failed_one_holds_up_no_other(
 @pytest.fixture
 def another_home(semshare_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home that has the session's data and none of its runs."""
-    store._dataset(grid.plan([SMALL], "cpu")[0])  # drawn once
+    store.load_data(grid.plan([SMALL], "cpu")[0])  # drawn once
     folder = tmp_path / "home"
     shutil.copytree(semshare_home, folder, ignore=shutil.ignore_patterns("runs"))
     monkeypatch.setenv("SEMSHARE_HOME", str(folder))

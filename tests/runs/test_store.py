@@ -25,7 +25,7 @@ from semshare.errors import UserError
 from semshare.evaluation import Retrieval, Thresholds
 from semshare.experiment import DIFFERENCES, Difference, Experiment
 from semshare.paper import tables
-from semshare.runs import planning, protocols, store
+from semshare.runs import keys, planning, protocols, store
 from semshare.runs.store import Run
 from semshare.utils.progress import MARK
 
@@ -218,7 +218,7 @@ def test_get_names_a_device_that_is_not_there_before_any_work(no_work: Path) -> 
 
 
 def _key(experiment: Experiment, checksum: str = "data") -> str:
-    return store.run_key(experiment, SimpleNamespace(checksum=checksum))  # type: ignore[arg-type]
+    return keys.key_of(keys.parts(experiment, SimpleNamespace(checksum=checksum)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,10 @@ def _key(experiment: Experiment, checksum: str = "data") -> str:
         {"text_queries": "distinct"}, {"checkpoint": "lowest-loss"}, {"epoch_pairs": "captions"},
         {"gallery": "texts"}, {"missing_regions": 0.1}, {"missing_words": 0.1}, {"train_items": 9},
         {"method": "ours"}, {"dataset": "scenes-nuswide"}, {"scale": "laptop"}, {"split_seed": 1}, {"regions": "x"},
+        {"context_items": "longest"}, {"context_words": "all"}, {"segment_sum": "mean"}, {"layer_norm": "deviation"},
+        {"word_places": "first"}, {"boxes": "first"}, {"initial_words": "uniform"}, {"initial_layers": "xavier"},
+        {"epoch_pairs": "captions"}, {"checkpoint": "lowest-loss"}, {"evaluation_batches": "in-order"},
+        {"caption_mean": "split"}, {"text_queries": "distinct"},
     ],
     ids=lambda fields: next(iter(fields)),
 )  # fmt: skip
@@ -339,9 +343,9 @@ def test_the_key_changes_with_data_libraries_and_code(monkeypatch: pytest.Monkey
     before = _key(_plan())
     assert _key(_plan(), "other data") != before
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "library_versions", lambda: {"torch": "0"})
+        patch.setattr(keys, "library_versions", lambda: {"torch": "0"})
         assert _key(_plan()) != before
-    monkeypatch.setattr(store, "_source_digest", lambda: "other code")
+    monkeypatch.setattr(keys, "code_parts", lambda method: {"semshare.training": "other code"})
     assert _key(_plan()) != before
 
 
@@ -398,7 +402,7 @@ def test_protocols_are_read_again_by_other_code(run: Run, monkeypatch: pytest.Mo
     run.retrieval(["recall@5"])
     monkeypatch.setattr(protocols, "read", None)  # so that reading once more would fail
     run.retrieval(["recall@5"])
-    monkeypatch.setattr(store, "_RETRIEVAL", ".other.retrieval")
+    monkeypatch.setattr(store, "retrieval_suffix", lambda: ".other.retrieval")
     with pytest.raises(TypeError):
         run.retrieval(["recall@5"])
 
@@ -407,7 +411,7 @@ def test_other_rankings_evaluate_again_and_train_nothing(
     run: Run, monkeypatch: pytest.MonkeyPatch, no_training: None
 ) -> None:
     before = run.test
-    monkeypatch.setattr(store, "_EVALUATION", ".other.evaluation")
+    monkeypatch.setattr(store, "evaluation_suffix", lambda: ".other.evaluation")
     again = _get(run.experiment)
     monkeypatch.setattr(store.evaluation, "evaluate", lambda *_: replace(before, i2t=before.i2t + 1))
     assert torch.equal(again.test.i2t, before.i2t + 1)
