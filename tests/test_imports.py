@@ -131,3 +131,9 @@ def test_no_module_has_the_name_of_something_that_its_folder_hands_out() -> None
         module = import_module(package)
         stems = {path.stem for path in Path(str(module.__file__)).parent.iterdir()}
         assert not (set(module.__all__) - {"losses", "metrics"}) & stems
+
+
+def test_no_module_is_longer_than_one_sitting() -> None:
+    """What is longer holds two ideas; data tables may be, and none is."""
+    long = {path.name: count for path in PACKAGE.rglob("*.py") if (count := len(path.read_text().splitlines())) > 350}
+    assert long == {}
