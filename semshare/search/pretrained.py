@@ -253,7 +253,7 @@ class PretrainedModel(ModelHubMixin):
 
 
 def load(name: str | Path, device: str = "auto") -> PretrainedModel:
-    """The model called ``name``: its folder, a finished run (:func:`semshare.runs.store.find`), or a hub's ``user/name``.
+    """The model called ``name``: its folder, a finished run (:func:`semshare.runs.finding.find`), or a hub's ``user/name``.
 
     Raises:
         UserError: none of them, or a damaged one.
