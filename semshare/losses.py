@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize, softplus
 
+from semshare import checks
+
 LabelLoss = Literal["softplus_dot", "bce"]
 Similarity = Literal["binary", "count"]
 ContextScores = Literal["raw", "sigmoid"]
@@ -38,11 +40,13 @@ def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "soft
         ``{"label": scalar}``.
 
     Raises:
-        ValueError: shapes that differ, or an unknown ``kind``.
+        ValueError: shapes that differ, an empty batch, labels other than 0 and 1, predictions outside [0, 1] under
+            ``bce``, or an unknown ``kind``.
 
     >>> label_prediction(torch.tensor([[1.0, 0.0]]), torch.tensor([[1, 0]]))
     {'label': tensor(0.3133)}
     """
+    _check_labels(labels)
     if prediction.shape != labels.shape:
         raise ValueError(f"prediction: found shape {tuple(prediction.shape)}, expected {tuple(labels.shape)} as labels")
     prediction = widened(prediction)
@@ -50,6 +54,8 @@ def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "soft
     if kind == "softplus_dot":
         return {"label": softplus(-(prediction * labels).sum(1)).mean()}
     if kind == "bce":
+        if not ((prediction >= 0) & (prediction <= 1)).all():  # NaN neither
+            raise ValueError("prediction: found values outside [0, 1], expected probabilities for kind 'bce'")
         return {"label": binary_cross_entropy(prediction, labels)}
     raise ValueError(f"kind: found {kind!r}, expected 'softplus_dot' or 'bce'")
 
@@ -70,8 +76,10 @@ def consistency(image: Tensor, text: Tensor, labels: Tensor, similarity: Similar
         ``{"inter": scalar, "intra_image": scalar, "intra_text": scalar}``; l_con is their sum.
 
     Raises:
-        ValueError: shapes that do not fit, or an unknown ``similarity``.
+        ValueError: shapes that do not fit, an empty batch, labels other than 0 and 1, or an unknown ``similarity``.
     """
+    _check_labels(labels)
+    checks.matrix("image", image)
     if image.shape != text.shape or len(image) != len(labels):
         raise ValueError(
             f"text: found shape {tuple(text.shape)} with {len(labels)} label rows, expected "
@@ -112,10 +120,13 @@ def context_prediction(
         ``{"context_image": scalar, "context_text": scalar}``; a modality with nothing hidden gives 0.
 
     Raises:
-        ValueError: an unknown ``scores``.
+        ValueError: targets that are not as many as their logits or no class of theirs, or an unknown ``scores``.
     """
     if scores not in ("raw", "sigmoid"):
         raise ValueError(f"scores: found {scores!r}, expected 'raw' or 'sigmoid'")
+
+    _check_targets("image", image_logits, image_targets)
+    _check_targets("text", text_logits, text_targets)
 
     def term(logits: Tensor, targets: Tensor) -> Tensor:
         read = widened(logits) if scores == "raw" else torch.sigmoid(widened(logits))
@@ -144,7 +155,13 @@ def dscmr(
 
     Returns:
         ``{"label": scalar, "consistency": scalar, "pair": scalar}``; the total weighs them 1, 1e-3, 1e-1.
+
+    Raises:
+        ValueError: shapes that do not fit, an empty batch, or labels other than 0 and 1.
     """
+    _check_labels(labels)
+    checks.matrix("image_prediction", image_prediction, *labels.shape)
+    checks.matrix("text_prediction", text_prediction, *labels.shape)
     labels = labels.float()
 
     def distance(left: Tensor, right: Tensor) -> Tensor:
@@ -155,3 +172,22 @@ def dscmr(
         "consistency": torch.stack(list(consistency(image, text, labels, "count").values())).sum(),
         "pair": distance(image, text),
     }
+
+
+def _check_labels(labels: Tensor) -> None:
+    checks.matrix("labels", labels)
+    checks.not_empty("labels", labels)
+    checks.zeros_and_ones("labels", labels)
+
+
+def _check_targets(side: str, logits: Tensor, targets: Tensor) -> None:
+    """Refuse what cross-entropy would read otherwise, skip (-100), or end a GPU's process for."""
+    checks.matrix(f"{side}_logits", logits)
+    if targets.shape != logits.shape[:1] or targets.is_floating_point():
+        found = f"{targets.dtype} of shape {tuple(targets.shape)}"
+        raise ValueError(f"{side}_targets: found {found}, expected {len(logits)} integers")
+    if len(targets) and ((targets < 0) | (targets >= logits.shape[1])).any():
+        raise ValueError(
+            f"{side}_targets: found {int(targets.min())} to {int(targets.max())}, expected classes from 0 to "
+            f"{logits.shape[1] - 1}"
+        )

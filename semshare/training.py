@@ -55,8 +55,15 @@ def fit(
     ``keep = "every-epoch"`` every epoch's weights.
 
     Returns:
-        The history: per epoch the mean of each loss term, the dev measures and thresholds, and seconds.
+        The history: per epoch the mean of each loss term, the dev measures and thresholds, and seconds. It is empty for
+        a method with a ``fit`` of its own, which is called instead.
     """
+    if method.fit is not None:
+        with _random_state(experiment.seed):
+            network = method.fit(experiment, dataset)
+        if processes.is_first():
+            _save_weights(network.state_dict(), folder / BEST)
+        return []
     with _random_state(experiment.seed):
         network = method.network(experiment, dataset).to(device)
     optimiser = torch.optim.Adam(

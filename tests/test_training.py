@@ -123,11 +123,13 @@ def _first_gradients(experiment: Experiment, dataset: PairedDataset, folder: Pat
     """The gradients by name that the optimiser's first step is given."""
     networks: list[torch.nn.Module] = []
 
-    class Watched(type(methods.get(experiment.method))):
-        def network(self, experiment: Experiment, dataset: PairedDataset) -> torch.nn.Module:
-            networks.append(super().network(experiment, dataset))
-            return networks[-1]
+    method = methods.get(experiment.method)
 
+    def network(experiment: Experiment, dataset: PairedDataset) -> torch.nn.Module:
+        networks.append(method.network(experiment, dataset))
+        return networks[-1]
+
+    watched = replace(method, network=network)
     found: dict[str, Tensor] = {}
 
     def stop(*_: object) -> None:
@@ -138,7 +140,7 @@ def _first_gradients(experiment: Experiment, dataset: PairedDataset, folder: Pat
     hook = register_optimizer_step_pre_hook(stop)
     try:
         with pytest.raises(InterruptedByTest):
-            training.fit(experiment, Watched(), dataset, folder, CPU, Progress("a step", quiet=True))
+            training.fit(experiment, watched, dataset, folder, CPU, Progress("a step", quiet=True))
     finally:
         hook.remove()
     return found
@@ -368,13 +370,14 @@ def test_only_the_best_weights_are_kept_by_default(dataset: PairedDataset, tmp_p
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(dataset: PairedDataset, tmp_path: Path) -> None:
-    class Diverging(methods.DSCMR):
-        def terms(self, outputs, labels, experiment):
-            return {name: term * float("nan") for name, term in super().terms(outputs, labels, experiment).items()}
+    def terms(outputs, labels, experiment):
+        found = methods.dscmr_terms(outputs, labels, experiment)
+        return {name: term * float("nan") for name, term in found.items()}
 
+    diverging = replace(methods.get("dscmr"), terms=terms)
     experiment = _plan("dscmr", epochs=1)
     with pytest.raises(UserError, match="epoch 1: a loss is not finite"):
-        training.fit(experiment, Diverging(), dataset, tmp_path, CPU, Progress("diverges", quiet=True))
+        training.fit(experiment, diverging, dataset, tmp_path, CPU, Progress("diverges", quiet=True))
     assert not (tmp_path / training.BEST).exists()
 
 

@@ -7,12 +7,24 @@ import io
 import json
 import sys
 from dataclasses import asdict
-from enum import Enum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import Annotated
 
 import typer
 
+from semshare.cli.options import (
+    BERT,
+    AsJson,
+    Device,
+    Name,
+    Preset,
+    PresetName,
+    ReadUnder,
+    Regions,
+    Root,
+    Scale,
+    ScaleName,
+)
 from semshare.errors import UserError
 from semshare.utils.home import home, settle
 from semshare.utils.progress import printable
@@ -28,42 +40,6 @@ data = typer.Typer(
     help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(data, name="data")
-
-
-class ScaleName(str, Enum):  # noqa: UP042 - Typer reads str enums
-    """How much machine: seconds, a laptop's minutes, or the paper's sizes."""
-
-    smoke = "smoke"
-    laptop = "laptop"
-    full = "full"
-
-
-class PresetName(str, Enum):  # noqa: UP042 - Typer reads str enums
-    """Which reading of the paper: the supplementary, or the authors' released code."""
-
-    paper = "paper"
-    released = "released"
-
-
-ReadUnder = Annotated[
-    PresetName | None, typer.Option("--preset", help="Read under this preset, not the one it was first asked for with.")
-]
-Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
-Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
-Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco, or another name of the catalogue.")]
-Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: where it was prepared).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Regions = Annotated[
-    str | None,
-    typer.Option(
-        help="grid (offline); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
-        "fasterrcnn-untrained or fasterrcnn-mobilenet-untrained (random weights: they try the pipeline offline, and no "
-        "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
-    ),
-]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
-
-_BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first 6 layers and 8 heads at every scale."
 
 
 def main() -> None:
@@ -144,7 +120,7 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
     label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
-    bert: Annotated[str | None, typer.Option(help=_BERT)] = None,
+    bert: Annotated[str | None, typer.Option(help=BERT)] = None,
     layers: Annotated[int | None, typer.Option(help="Transformer blocks; with --bert, the first of its own.")] = None,
     heads: Annotated[str | None, typer.Option(help="Attention heads; 'checkpoint': as many as --bert has.")] = None,
     device: Device = "auto",

@@ -72,8 +72,7 @@ def as_text(result: dict[str, Any]) -> str:
         f"  NDCG@500   I2T {test['i2t']:.3f}   T2I {test['t2i']:.3f}   T2I, ordinary discount {test['t2i_rank']:.3f}",
     ]
     for direction, gain in result["gain"].items():
-        interval = f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
-        lines.append(f"  {direction.upper()} above a random ranking: {interval}")
+        lines.append(f"  {direction.upper()} above a random ranking: {Interval(**gain)}")
     return "\n".join([*lines, *(f"  run {run['folder']}" for run in result["runs"])])
 
 

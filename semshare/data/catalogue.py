@@ -269,7 +269,7 @@ def forget_loaded() -> None:
 
 def _region_store(source: Source, items: list[Item], regions: str, device: str) -> FeatureStore:
     """The store of the source's pool, extracted now where an item is missing from it."""
-    if getattr(source, "without_pictures", False) and regions != "simulated":
+    if source.without_pictures and regions != "simulated":
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
     drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
     folder = cache_folder("regions") / f"{drawn_from}-{regions}-{_region_code(regions)}"

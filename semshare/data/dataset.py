@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semshare.data.regions.base import BOX, CLASS, SCORE
+from semshare.data.regions.base import Regions
 from semshare.data.segments import Segments
 from semshare.data.source import SPLITS, Item, Source, Split
 from semshare.data.words import SPECIAL, UNK, Vocabulary, tokenise
@@ -188,16 +188,11 @@ class PairedDataset:
         """The regions of images ``rows`` (all by default), features [B, 36, D] float32."""
         ids = self.parts[split].image_ids
         chosen = ids if rows is None else [ids[row] for row in rows]
-        stored = self.store.tensor(chosen).float()
-        boxes = stored[..., BOX]
+        segments = Regions.of_rows(self.store.tensor(chosen)).segments()
         if self.first_boxes:
-            boxes = self.store.tensor(ids[:1]).float()[..., BOX].expand_as(boxes)
-        return Segments(
-            features=stored[..., :-7],
-            positions=boxes,
-            mask=kept_regions(chosen, self.missing_regions, stored[..., SCORE] > 0),
-            targets=stored[..., CLASS].long(),
-        )
+            first = Regions.of_rows(self.store.tensor(ids[:1])).boxes
+            segments = replace(segments, positions=first.expand_as(segments.positions))
+        return replace(segments, mask=kept_regions(chosen, self.missing_regions, segments.mask))
 
     def texts(self, split: Split, rows: Sequence[int] | None = None) -> Segments:
         """The words of texts ``rows`` (all by default) as ids [B, L], padded to the longest of them."""

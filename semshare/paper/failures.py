@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from semshare.errors import UserError
+from semshare.metrics import above
 from semshare.ranking import rank
 from semshare.runs.intervals import Scored
 
@@ -80,8 +81,8 @@ def find(run: Run, direction: Direction) -> Failures:
     """The failures of ``run`` on its test split; the gallery of ``i2t`` is all captions."""
     part, reading, thresholds = run.dataset.parts["test"], run.reading("test"), run.thresholds
     _, members = supercategory_members(run.dataset.label_names, run.dataset.supercategories)
-    image = (reading.image, part.labels, reading.image_scores >= thresholds.image)
-    text = (reading.text, part.text_labels, reading.text_scores >= thresholds.text)
+    image = (reading.image, part.labels, above(reading.image_scores, thresholds.image))
+    text = (reading.text, part.text_labels, above(reading.text_scores, thresholds.text))
     (query, query_labels, _), (gallery, gallery_labels, high) = (image, text) if direction == "i2t" else (text, image)
     if run.experiment.ranking == "cosine":
         query, gallery = normalize(query, dim=1), normalize(gallery, dim=1)

@@ -54,7 +54,7 @@ def gradient_conflict(run: Run, eta: float) -> pd.DataFrame:
         for modality in MODALITIES:
             label, consistency = sums[modality, "label"], sums[modality, "consistency"]
             norms = {"label": float(label.norm()), "consistency": float(consistency.norm())}
-            cosine = float(torch.nn.functional.cosine_similarity(label, consistency, dim=0))
+            cosine = float(torch.nn.functional.cosine_similarity(label, consistency, dim=0).clamp(-1, 1))
             ratio = norms["consistency"] / norms["label"]
             rows.append({"epoch": epoch, "modality": modality} | norms | {"ratio": ratio, "cosine": cosine})
     return pd.DataFrame(rows)

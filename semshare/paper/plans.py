@@ -6,7 +6,7 @@ entry a seed. :func:`train` asks for all of a plan's runs at once, so that those
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from semshare import methods, runs
@@ -120,13 +120,14 @@ def train(plans: Any, device: str = "auto") -> Any:
     """``plans`` with the run of each experiment in its place, found or trained now, in one call of the run store."""
     experiments = flat(plans)
     found = dict(zip(experiments, runs.get_all(experiments, device), strict=True))
+    return with_each(plans, lambda part: [found[experiment] for experiment in part])
 
-    def placed(part: Any) -> Any:
-        if isinstance(part, Mapping):
-            return {name: placed(value) for name, value in part.items()}
-        return [found[one] for one in part]
 
-    return placed(plans)
+def with_each(plans: Any, change: Callable[[Sequence[Experiment]], list[Any]]) -> Any:
+    """``plans`` with what ``change`` makes of each list at its ends in the list's place."""
+    if isinstance(plans, Mapping):
+        return {name: with_each(part, change) for name, part in plans.items()}
+    return change(plans)
 
 
 def flat(plans: Any) -> list[Any]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from semshare import runs
-from semshare.experiment import DIFFERENCES, SCALES, Experiment, Preset
+from semshare.experiment import DIFFERENCES, SCALES, Preset
+from semshare.paper.comparisons import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,15 +18,6 @@ FLICKR = "flickr25k-simulated"
 SEEDS = range(2)
 SMOKE_SEEDS = range(3)
 SMOKE_ITEMS = 4000  # of FLICKR25K's 16,015 training pairs: seconds a run
-
-
-@dataclass(frozen=True)
-class Arms:
-    """Two lists of experiments, an entry a seed, that differ in one thing; ``what`` names it for a recording's row."""
-
-    what: dict[str, str]
-    changed: list[Experiment]
-    base: list[Experiment]
 
 
 @dataclass(frozen=True)
@@ -83,12 +75,12 @@ def variants() -> Iterator[Variant]:
             yield Variant(row.field, released, row.within, dataset, method, whole, whole | {row.field: paper})
 
 
-def at_laptop(precision: str) -> list[Arms]:
+def at_laptop(precision: str) -> list[Comparison]:
     """Every variant on stand-ins, then ``pairing`` and the whole preset; ``precision`` is that of the paper's runs."""
-    return [_arms(one, one.dataset, "laptop", SEEDS, precision) for one in (*variants(), *_WHOLE)]
+    return [_comparison(one, one.dataset, "laptop", SEEDS, precision) for one in (*variants(), *_WHOLE)]
 
 
-def at_smoke(precision: str, root: Path | None = None) -> list[Arms]:
+def at_smoke(precision: str, root: Path | None = None) -> list[Comparison]:
     """The variants of ``released``, then the whole: on FLICKR25K's real tags, or on drawn captions.
 
     Only so many training pairs are read of FLICKR25K, whose folder is ``root``.
@@ -98,22 +90,17 @@ def at_smoke(precision: str, root: Path | None = None) -> list[Arms]:
         if one.within == "released" or one.field == "preset":
             real = (FLICKR, {"root": root, "train_items": SMOKE_ITEMS})
             dataset, where = real if one.dataset == TAGS else (one.dataset, {})
-            several.append(_arms(one, dataset, "smoke", SMOKE_SEEDS, precision, **where))
+            several.append(_comparison(one, dataset, "smoke", SMOKE_SEEDS, precision, **where))
     return several
 
 
-def _arms(one: Variant, dataset: str, scale: str, seeds: Iterable[int], precision: str, **where: Any) -> Arms:
-    """Both arms of a variant; the paper's runs compute in ``precision``, those of ``released`` name their own."""
+def _comparison(
+    variant: Variant, dataset: str, scale: str, seeds: Iterable[int], precision: str, **where: Any
+) -> Comparison:
+    """Both sides of a variant; the paper's runs compute in ``precision``, those of ``released`` name their own."""
     planned = []
-    for fields in (one.changed, one.base):
+    for fields in (variant.changed, variant.base):
         own = where | ({} if "preset" in fields else {"precision": precision})
-        planned.append([runs.plan(dataset, one.method, scale, seed=seed, **(own | fields)) for seed in seeds])
-    what = {"field": one.field, "value_there": str(one.value), "dataset": dataset, "method": one.method}
-    return Arms(what, *planned)
-
-
-def distinct(several: list[Arms]) -> list[Experiment]:
-    """The experiments of ``several``, each once, seed by seed, what others are compared with first."""
-    experiments = [experiment for side in ("base", "changed") for arms in several for experiment in getattr(arms, side)]
-    once = {experiment.to_json(): experiment for experiment in experiments}
-    return sorted(once.values(), key=lambda experiment: experiment.seed)
+        planned.append([runs.plan(dataset, variant.method, scale, seed=seed, **(own | fields)) for seed in seeds])
+    what = {"field": variant.field, "value_there": str(variant.value), "dataset": dataset, "method": variant.method}
+    return Comparison(what, *planned)

@@ -26,6 +26,7 @@ from semshare.runs import parallel, store
 from semshare.runs.intervals import MEASURES, Scored, scored, scored_epochs
 from semshare.utils.checkout import find_root
 from semshare.utils.files import atomic_write, write_json
+from semshare.utils.markdown import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -136,12 +137,12 @@ class Recording:
         experiments = [run.experiment for run in self.runs]
         return {
             "Recorded runs": f"{len(self.runs)} of {self.planned}",
-            "Preset": _distinct(one.preset for one in experiments),
-            "Scale": _distinct(one.scale for one in experiments),
-            "Seeds": _distinct(one.seed for one in experiments),
-            "Device": _distinct(run.record["device"] for run in self.runs),
-            "Trained at commit": _distinct(run.record["commit"] for run in self.runs),
-            "torch": _distinct(run.record["versions"]["torch"] for run in self.runs),
+            "Preset": distinct(one.preset for one in experiments),
+            "Scale": distinct(one.scale for one in experiments),
+            "Seeds": distinct(one.seed for one in experiments),
+            "Device": distinct(run.record["device"] for run in self.runs),
+            "Trained at commit": distinct(run.record["commit"] for run in self.runs),
+            "torch": distinct(run.record["versions"]["torch"] for run in self.runs),
             "Training": f"{sum(run.record['seconds'] for run in self.runs) / 3600:.1f} h in all",
         }
 
@@ -284,10 +285,6 @@ def row(run: Run) -> dict[str, Any]:
 
 def _rounded(numbers: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 5) for name, value in numbers.items()}
-
-
-def _distinct(values: Any) -> str:
-    return ", ".join(sorted({str(value) for value in values})) or "none"
 
 
 def _file(name: str, folder: Path | None) -> Path:

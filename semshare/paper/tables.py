@@ -96,7 +96,7 @@ def shapes_table(run: Run, batch: int = 4) -> pd.DataFrame:
         fetch = dataset.images if modality == "image" else dataset.texts
         segments = fetch("test", range(batch))
         if modality == "image":
-            if not getattr(dataset.source, "without_pictures", False):
+            if not dataset.source.without_pictures:
                 picture = np.asarray(dataset.source.picture(dataset.parts["test"].image_ids[0]))
                 shapes[modality, "the first picture (height, width, RGB)"] = picture.shape
             shapes[modality, "region features"] = tuple(segments.features.shape)

@@ -7,7 +7,6 @@ YAML, Markdown and HTML, and no folder of the machine that trained is named.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import safe_open
 from semshare import methods, training
 from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
 from semshare.data.regions.base import UNTRAINED
+from semshare.data.source import portable_notes
 from semshare.utils.files import atomic_write
 from semshare.utils.markdown import bullets, page, table, text
 
@@ -79,10 +79,9 @@ def model_card(
     dev, epoch = _dev(record["history"], method.selection, experiment.get("checkpoint", "dev"))
     dev, tested = _meant(dev, half), {name: _meant(measures, half) for name, measures in tested.items()}
     meaning, limit = STATUS[dataset.status], LIMITS[dataset.status]
-    about = (inspect.getdoc(type(method)) or method.title).partition("\n\n")[0]
     sections = [
         f"# {text(title)}",
-        text(about),
+        text(method.about),
         f"**Data: {meaning}.** {limit}",
         f"Written by semshare from the record of run `{record['key']}`. The data is described in [{DATA}]({DATA}).",
         "## The run",
@@ -265,9 +264,7 @@ def _labels_table(dataset: PairedDataset, parts: Mapping[str, Part]) -> str:
 
 def _notes(dataset: PairedDataset) -> str:
     """What the reader found different from what it expected; files are named from the data's folder on."""
-    notes, root = getattr(dataset.source, "notes", ()), getattr(dataset.source, "root", None)
-    if root is not None and Path(root).is_absolute():
-        notes = [note.replace(f"{root}/", "").replace(str(root), dataset.name) for note in notes]
+    notes = portable_notes(dataset.source, dataset.name)
     return f"## Notes of the reader\n\n{bullets(map(text, notes))}" if notes else ""
 
 

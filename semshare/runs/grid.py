@@ -2,8 +2,8 @@
 
 A grid maps an experiment's fields to a value or a list of values; it stands for every combination of them.
 
-:func:`semshare.runs.parallel.train_missing` trains a notebook's handful of runs in processes of its own. A grid hands the same
-missing runs to ``dask.distributed``: workers on this machine or on a cluster, replaced when they die.
+:func:`semshare.runs.parallel.train_missing` trains a notebook's handful of runs in processes of its own. A grid hands
+the same missing runs to ``dask.distributed``: workers on this machine or on a cluster, replaced when they die.
 """
 
 from __future__ import annotations
@@ -91,10 +91,10 @@ def _value(text: str) -> Any:
 def plan(
     grids: Sequence[Mapping[str, Any]], device: str = "auto", elsewhere: bool = False, source: str = ""
 ) -> list[Experiment]:
-    """The experiments of ``grids``, each once, as :func:`semshare.runs.planning.plan` makes them; ``method`` is *ours* unless
-    given.
+    """Plan the experiments of ``grids``, each once (:func:`semshare.runs.planning.plan`).
 
-    A field that a method or a dataset does not read is left out of its experiments and does not multiply them.
+    ``method`` is *ours* unless given. A field that a method or a dataset does not read is left out of its experiments
+    and does not multiply them.
 
     Args:
         grids: as :func:`read` gives them.

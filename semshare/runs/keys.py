@@ -50,6 +50,7 @@ def parts(experiment: Experiment, dataset: PairedDataset) -> dict[str, Any]:
     made = {
         "experiment": training_fields(experiment),
         "data": dataset.checksum,
+        "method": _row_values(experiment.method),
         "code": code_parts(experiment.method),
         "versions": library_versions(),
     }
@@ -72,17 +73,25 @@ def training_fields(experiment: Experiment) -> dict[str, Any]:
 
 def code_parts(method: str, code: Code | None = None) -> dict[str, str]:
     """The code that trains ``method``: digests of the shared modules and of what the method's own row names."""
-    return _code_parts(_row(method), code or installed())
+    return _code_parts(_named(method), code or installed())
 
 
 @cache
-def _code_parts(row: str, code: Code) -> dict[str, str]:
-    return code.parts((_TRAINS, row), STOP, TABLES)
+def _code_parts(named: tuple[str, ...], code: Code) -> dict[str, str]:
+    return code.parts((_TRAINS, *named), STOP, TABLES)
 
 
-def _row(method: str) -> str:
-    """The unit that holds the row of ``method``."""
-    return f"semshare.methods:{type(methods.get(method)).__name__}"
+def _named(method: str) -> tuple[str, ...]:
+    """The definitions that the row of ``method`` names; its settings are in the experiment's fields."""
+    row = methods.get(method)
+    functions = (row.network, row.terms, row.hide, row.fit)
+    return tuple(f"{function.__module__}:{function.__qualname__}" for function in functions if function is not None)
+
+
+def _row_values(method: str) -> dict[str, Any]:
+    """What the row of ``method`` says beside what it names."""
+    row = methods.get(method)
+    return {"selection": row.selection, "betas": list(row.betas)}
 
 
 def evaluation_code(code: Code | None = None) -> str:
@@ -107,13 +116,13 @@ def reading_digest(experiment: Experiment) -> str:
 
 def encoding_code(method: str, code: Code | None = None) -> str:
     """Eight hex digits of the code with which a trained model of ``method`` reads pictures and texts."""
-    return _encoding_code(_row(method), code or installed())
+    return _encoding_code(_named(method)[0], code or installed())
 
 
 @cache
-def _encoding_code(row: str, code: Code) -> str:
+def _encoding_code(network: str, code: Code) -> str:
     stop = (*STOP_ENCODING, "semshare.experiment")
-    return code.digest("semshare.search.pretrained", row, stop=stop, tables=TABLES)
+    return code.digest("semshare.search.pretrained", network, stop=stop, tables=TABLES)
 
 
 def library_versions() -> dict[str, str]:

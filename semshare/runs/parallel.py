@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def get_all(experiments: Sequence[Experiment], device: str = "auto", quiet: bool = False) -> list[Run]:
-    """:func:`semshare.runs.store.get` for each of ``experiments``, in order, those that are missing trained by :func:`train_missing`."""
+    """The run of each of ``experiments``, in order; those that are missing are trained by :func:`train_missing`."""
     for _ in train_missing(experiments, device, quiet):
         pass
     return [get(experiment, device, quiet) for experiment in experiments]

@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from semshare import checks
 from semshare.errors import UserError
 from semshare.utils.files import write_json
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _INDEX = "index.json"
 _FORMAT = 1
+_NOT_FINITE = "the model's numbers for it are not finite"
 _SAVE_EVERY = 60.0  # seconds of encoding after which what is there is kept, so that a killed build goes on from it
 
 
@@ -117,6 +119,8 @@ class Index:
     def update(self, stamps: Mapping[str, str], encode: Callable[[list[str]], Iterator[Piece]]) -> tuple[int, int]:
         """Make the index hold exactly the items ``stamps``, in that order: what is new or changed is encoded.
 
+        An item of which the model says NaN or infinity has no place in a ranking: it is left out, with that reason.
+
         Args:
             stamps: the collection's ids, each with what changes when the item does.
             encode: encodes the ids it is given, piece by piece.
@@ -136,7 +140,7 @@ class Index:
             return 0, 0
         ids, vectors, scores = [self._ids[row] for row in kept], [self.vectors()[kept]], [self.scores[kept]]
         saved = time.monotonic()
-        for piece in encode(new):
+        for piece in map(_finite, encode(new)):
             skipped |= {id: (stamps[id], reason) for id, reason in piece.skipped.items()}
             if piece.ids:
                 ids += piece.ids
@@ -162,8 +166,19 @@ class Index:
 
         Returns:
             Inner products [Q, k], ids [Q][k], and the items' scores [Q, k, C].
+
+        Raises:
+            ValueError: queries of another width, that are not finite, or too long to be multiplied; a ``top`` that is
+                no whole number from 1.
         """
+        checks.whole_number("top", top)
+        if not len(self):
+            return torch.empty(len(queries), 0), [[] for _ in queries], torch.empty(len(queries), 0, 0)
+        checks.matrix("queries", queries, columns=self._vectors.d)
+        checks.finite("queries", queries)
         found, rows = self._vectors.search(queries.numpy(), min(top, len(self)))
+        if (rows < 0).any():  # how faiss says that no inner product was a number
+            raise ValueError(f"queries: found up to {float(queries.abs().max()):.1e}, too large to be multiplied")
         return torch.from_numpy(found), [[self._ids[row] for row in some] for some in rows], self.scores[rows]
 
     def _hold(
@@ -227,5 +242,17 @@ class Index:
         scores = load_file(self.folder / names[1])["scores"]
         if not isinstance(vectors, faiss.IndexFlatIP) or not len(stamps) == vectors.ntotal == len(scores):
             raise ValueError(f"{len(stamps)} items, {vectors.ntotal} vectors, {len(scores)} scores")
+        checks.finite("vectors", torch.from_numpy(vectors.reconstruct_n(0, vectors.ntotal)))
+        checks.finite("scores", scores)
         self.stamps, self.skipped, self.scores, self._vectors = stamps, skipped, scores, vectors
         self._ids = list(stamps)
+
+
+def _finite(piece: Piece) -> Piece:
+    """``piece`` with the items whose vectors or scores are not finite among the skipped ones."""
+    good = torch.isfinite(piece.vectors).all(1) & torch.isfinite(piece.scores).all(1)
+    if good.all():
+        return piece
+    ids = [id for id, kept in zip(piece.ids, good.tolist(), strict=True) if kept]
+    skipped = {id: _NOT_FINITE for id in piece.ids if id not in set(ids)}
+    return Piece(ids, piece.vectors[good], piece.scores[good], {**piece.skipped, **skipped})

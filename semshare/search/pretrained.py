@@ -22,11 +22,11 @@ from torch.nn.functional import normalize
 
 from semshare import methods, runs
 from semshare.data.dataset import pad_words
-from semshare.data.regions.base import BOX, CLASS, SCORE, RegionExtractor
+from semshare.data.regions.base import RegionExtractor, Regions
 from semshare.data.regions.registry import EXTRACTORS
-from semshare.data.segments import Segments
 from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
 from semshare.errors import UserError
+from semshare.metrics import above
 from semshare.runs import cards, keys, store
 from semshare.search.folder import (
     CARD,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from semshare.data.segments import Segments
     from semshare.model import Modality
     from semshare.runs.store import Run
 
@@ -211,10 +212,8 @@ class PretrainedModel(ModelHubMixin):
             UserError: the model was trained on simulated regions and has never seen a picture.
         """
         # Rounded as a store keeps them, since that is what the network was trained on.
-        rows = torch.from_numpy(self.extractor.extract(pictures).rows()).float()
-        return self._read(
-            "image", Segments(rows[..., :-7], rows[..., BOX], rows[..., SCORE] > 0, rows[..., CLASS].long())
-        )
+        rows = torch.from_numpy(self.extractor.extract(pictures).rows())
+        return self._read("image", Regions.of_rows(rows).segments())
 
     @cached_property
     def extractor(self) -> RegionExtractor:
@@ -232,7 +231,7 @@ class PretrainedModel(ModelHubMixin):
 
     def predicted(self, modality: Modality, scores: Tensor) -> list[tuple[str, ...]]:
         """The labels of each row of ``scores`` [N, C] at least as high as the threshold tuned on dev."""
-        chosen = scores.double() >= getattr(self.config.thresholds, modality)
+        chosen = above(scores, getattr(self.config.thresholds, modality))
         return [tuple(self.config.label_names[column] for column in row.nonzero().flatten()) for row in chosen]
 
     def _batches(self, order: list[int], ids: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -253,7 +252,7 @@ class PretrainedModel(ModelHubMixin):
 
 
 def load(name: str | Path, device: str = "auto") -> PretrainedModel:
-    """The model called ``name``: its folder, a finished run (:func:`semshare.runs.finding.find`), or a hub's ``user/name``.
+    """The model called ``name``: a folder, a run (:func:`semshare.runs.finding.find`), or a hub's ``user/name``.
 
     Raises:
         UserError: none of them, or a damaged one.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semshare.paper import figures
+from semshare.paper import figures, recorded_figures
 from semshare.paper.recordings import Recording
 from semshare.paper.verdicts import Verdict
 from semshare.runs import intervals
@@ -65,11 +65,11 @@ def test_intervals_of_before_are_marked_over_a_figure(kept: dict[str, object], s
         for measure in intervals.MEASURES
     ]
     recording = Recording("r", "", 1, [], rows)
-    for figure in (figures.costs(recording), figures.phase(recording)):
+    for figure in (recorded_figures.costs(recording), recorded_figures.phase(recording)):
         assert figure.get_suptitle().count("intervals of before") == said
     alone = Recording("r", "", 1, [], [row | kept | {"error": 0.1, "training": False} for row in rows])
-    assert figures.costs(alone).axes[0].lines[2].get_markerfacecolor() == "white"
-    assert figures.phase(alone).axes[0].texts[0].get_fontweight() == "normal"
+    assert recorded_figures.costs(alone).axes[0].lines[2].get_markerfacecolor() == "white"
+    assert recorded_figures.phase(alone).axes[0].texts[0].get_fontweight() == "normal"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
