@@ -20,6 +20,7 @@ from semshare.cli.options import (
     Name,
     Preset,
     PresetName,
+    ReadUnder,
     Regions,
     Root,
     Scale,
@@ -224,13 +225,14 @@ def evaluate(
         list[str] | None, typer.Option(help="How to read it, e.g. ndcg@500 (repeatable; default: every way that fits).")
     ] = None,
     root: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since.")] = None,
+    preset: ReadUnder = None,
     as_json: AsJson = False,
 ) -> None:
     """Read retrieval on test off a finished run, by named protocols."""
     from semshare import runs
     from semshare.cli import report
 
-    result = report.protocol_report(runs.find(run, root), protocol or ())
+    result = report.protocol_report(runs.find(run, root, preset and preset.value), protocol or ())
     print(json.dumps(result, indent=2) if as_json else report.protocols_as_text(result))
 
 
@@ -238,12 +240,13 @@ def evaluate(
 def export(
     run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
     folder: Annotated[Path, typer.Argument(help="The model's folder: a new one, or an older model's.")],
+    preset: ReadUnder = None,
 ) -> None:
     """Write a finished run as a model's folder, which needs neither the run nor its data any more."""
     from semshare import runs
     from semshare.search.pretrained import PretrainedModel
 
-    model = PretrainedModel.of_run(runs.find(run), "cpu")
+    model = PretrainedModel.of_run(runs.find(run, preset=preset and preset.value), "cpu")
     model.save_pretrained(folder)
     print(printable(f"{model.title} is at {folder}"))
 
