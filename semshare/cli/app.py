@@ -7,12 +7,13 @@ import io
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from semshare import __version__
+from semshare.cli import housekeeping
 from semshare.cli.options import (
     BERT,
     AsJson,
@@ -41,6 +42,8 @@ data = typer.Typer(
     help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(data, name="data")
+app.add_typer(housekeeping.runs, name="runs")
+app.add_typer(housekeeping.cache, name="cache")
 
 
 def _print_version(asked: bool) -> None:

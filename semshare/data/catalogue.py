@@ -272,7 +272,7 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
     if source.without_pictures and regions != "simulated":
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
     drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
-    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{_region_code(regions)}"
+    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{region_code(regions)}"
     with FileLock(f"{folder}.lock"):
         try:
             store = FeatureStore(folder)
@@ -290,7 +290,7 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
         return extract_to_store(extractor, source.pool_ids(), source.picture, folder, track, extractor.batch)
 
 
-def _region_code(regions: str) -> str:
+def region_code(regions: str) -> str:
     """The digest of the code that makes ``regions``: of its extractor's definition, followed through imports."""
     if regions == "simulated":
         return code_digest(RegionSimulator.__module__)
@@ -298,11 +298,16 @@ def _region_code(regions: str) -> str:
     return code_digest(f"{extractor.__module__}:{extractor.__qualname__.partition('.')[0]}")
 
 
+def words_code() -> str:
+    """The digest of the code that trains word vectors."""
+    return code_digest(train_word2vec.__module__)
+
+
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
     """Word2Vec vectors, cached by all that they are made from."""
-    parts = [texts, vocabulary.words, seed, code_digest(train_word2vec.__module__), version("gensim")]
+    parts = [texts, vocabulary.words, seed, version("gensim")]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    path = cache_folder("words") / f"{digest}.npy"
+    path = cache_folder("words") / f"{digest}-{words_code()}.npy"
     with FileLock(f"{path}.lock"):
         if not path.exists():
             with atomic_write(path) as part, open(part, "wb") as file:

@@ -15,7 +15,6 @@ from semshare.utils.source import Code, code_digest, installed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from semshare.data.dataset import PairedDataset
     from semshare.experiment import Experiment
 
 _LIBRARIES = ("torch", "transformers", "gensim")
@@ -32,7 +31,7 @@ STOP = (
     "semshare.data.regions.registry",
     "semshare.data.regions.simulated",
     "semshare.data.catalogue:CATALOGUE",
-    "semshare.data.catalogue:_region_code",
+    "semshare.data.catalogue:region_code",
     # The key holds the experiment's fields by value.
     "semshare.experiment",
     # Ranks for the history alone and selects nothing; what is read of a run names its own code (see EVALUATION).
@@ -45,11 +44,14 @@ STOP_ENCODING = ("semshare.runs", "semshare.training", "semshare.methods:METHODS
 _TRAINS = "semshare.runs.trainer"
 
 
-def parts(experiment: Experiment, dataset: PairedDataset) -> dict[str, Any]:
-    """Everything that a run's key is made from; ``run.json`` keeps it, so that one can see what differs."""
+def parts(experiment: Experiment, data: str) -> dict[str, Any]:
+    """Everything that a run's key is made from, ``data`` being the checksum of its dataset.
+
+    ``run.json`` keeps it, so that one can see what differs.
+    """
     made = {
         "experiment": training_fields(experiment),
-        "data": dataset.checksum,
+        "data": data,
         "method": _row_values(experiment.method),
         "code": code_parts(experiment.method),
         "versions": library_versions(),

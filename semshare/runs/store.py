@@ -212,7 +212,7 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
         bert.check(experiment)  # what is wrong with a checkpoint is told before any work
         bert.digest(experiment.bert)
     dataset = load_data(trained, device)
-    parts = keys.parts(trained, dataset)
+    parts = keys.parts(trained, dataset.checksum)
     folder = _folder(trained, keys.key_of(parts))
     if processes.count() > 1 or not _holds(folder, trained):
         folder.mkdir(exist_ok=True)
@@ -255,7 +255,7 @@ def missing(experiments: Sequence[Experiment]) -> list[Experiment]:
 def folder_of(experiment: Experiment) -> Path:
     """The folder that the run of ``experiment`` is kept in, there already or not; its data is made ready for that."""
     trained = _trained(experiment)
-    return _folder(trained, keys.key_of(keys.parts(trained, load_data(trained))))
+    return _folder(trained, keys.key_of(keys.parts(trained, load_data(trained).checksum)))
 
 
 def _trained(experiment: Experiment) -> Experiment:

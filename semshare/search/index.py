@@ -48,13 +48,15 @@ class Piece:
 class Owner:
     """Whom an index is for: only the model that ``fingerprint`` names may read it, as a gallery of ``modality``.
 
-    ``collection`` is a digest of where the indexed collection lies; empty where it is a list in memory.
+    ``collection`` is a digest of where the indexed collection lies; empty where it is a list in memory. ``code`` is the
+    model's method and the digest of the code that encodes with it.
     """
 
     title: str
     fingerprint: str
     modality: str
     collection: str
+    code: str = ""
 
 
 class Index:

@@ -187,8 +187,13 @@ class PretrainedModel(ModelHubMixin):
     def fingerprint(self) -> str:
         """64 hex digits that stand for all that decides an embedding; other weights or words, other digits."""
         # The same weights say something else once the code that reads pictures and words with them changes.
-        code = keys.encoding_code(self.config.experiment.method)
-        return hashlib.sha256(f"{self.config.model_dump_json()} {code}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.config.model_dump_json()} {self.code}".encode()).hexdigest()
+
+    @property
+    def code(self) -> str:
+        """The method, and the digest of the code that reads pictures and words with its weights."""
+        method = self.config.experiment.method
+        return f"{method}:{keys.encoding_code(method)}"
 
     def words_of(self, text: str) -> tuple[list[str], list[str]]:
         """The words of ``text``, as many as are read of it, that the model knows, and those that it does not."""

@@ -183,7 +183,7 @@ class Retriever:
         told = "" if collection is None else digest(os.path.realpath(collection))
         if place is None and collection is not None:
             place = cache_folder("indexes") / f"{self.model.fingerprint[:12]}-{told}"
-        owner = Owner(self.model.title, self.model.fingerprint, modality, told)
+        owner = Owner(self.model.title, self.model.fingerprint, modality, told, self.model.code)
         progress = Progress(f"index of {printable(name)}", self._quiet)
         if place is None:
             index = Index(owner, None)

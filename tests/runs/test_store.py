@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -219,7 +218,7 @@ def test_get_names_a_device_that_is_not_there_before_any_work(no_work: Path) -> 
 
 
 def _key(experiment: Experiment, checksum: str = "data") -> str:
-    return keys.key_of(keys.parts(experiment, SimpleNamespace(checksum=checksum)))  # type: ignore[arg-type]
+    return keys.key_of(keys.parts(experiment, checksum))
 
 
 @pytest.mark.parametrize(
@@ -265,9 +264,9 @@ def test_every_field_that_only_reads_is_tried_above() -> None:
 
 
 def test_a_field_at_its_default_is_not_in_the_key() -> None:
-    fields = keys.parts(_plan(), SimpleNamespace(checksum="data"))["experiment"]  # type: ignore[arg-type]
+    fields = keys.parts(_plan(), "data")["experiment"]
     assert "dropout" not in fields and "seed" not in fields and fields["epochs"] == 2
-    assert keys.parts(_plan().change(dropout=0.2), SimpleNamespace(checksum=""))["experiment"]["dropout"] == 0.2
+    assert keys.parts(_plan().change(dropout=0.2), "")["experiment"]["dropout"] == 0.2
 
 
 def test_a_run_trained_with_another_default_is_not_taken_for_this_one(tmp_path: Path) -> None:
@@ -418,7 +417,7 @@ def test_protocols_agree_with_the_evaluation_and_are_read_once(run: Run, monkeyp
 
     def watched(some: list[protocols.Protocol], *rest: object) -> list[Retrieval]:
         asked.extend(one.name for one in some)
-        return read(some, *rest)  # type: ignore[arg-type]
+        return read(some, *rest)
 
     monkeypatch.setattr(protocols, "read", watched)
     again = run.retrieval(["map", "recall@1", "ndcg@500"])
