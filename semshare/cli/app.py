@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from semshare import __version__
 from semshare.cli.options import (
     BERT,
     AsJson,
@@ -42,6 +43,21 @@ data = typer.Typer(
 app.add_typer(data, name="data")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"semshare {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before a command's name; the help of the whole is that of ``app``."""
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -66,7 +82,7 @@ def _fail(message: str) -> None:
 
 @app.command()
 def check() -> None:
-    """Check what semshare needs: one [ok] or [fail] line each; exit code 1 on any fail."""
+    """Check what semshare needs: a line for each thing, ok or fail; exit code 1 on any fail."""
     from semshare.cli.check import findings
 
     failed = False
@@ -313,13 +329,8 @@ def book(
     ] = None,
 ) -> None:
     """Execute the notebooks with papermill and build the HTML book; what --parameters says goes before the flags."""
-    try:
-        from semshare.book.build import build, declared
-        from semshare.book.parameters import Given, read
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
-        ) from None
+    from semshare.book.build import build, declared
+    from semshare.book.parameters import Given, read
 
     given = read(parameters, declared()) if parameters else [Given()]
     for one in given:

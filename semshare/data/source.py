@@ -33,7 +33,7 @@ class Source(ABC):
 
     Attributes:
         name: the dataset's name in the catalogue.
-        status: how near it is to the real dataset (:data:`semshare.data.about.STATUS`).
+        status: how near it is to the real dataset (``semshare.data.about`` has it in words).
         text_kind: what its texts are.
         pool: names the collection of pictures. Sources of one pool share extracted regions, so an item id must mean
             the same picture in all of them.

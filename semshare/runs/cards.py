@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 from safetensors import safe_open
 
 from semshare import methods, training
@@ -116,13 +117,13 @@ def data_card(record: Mapping[str, Any], dataset: PairedDataset, tested: bool) -
     experiment = record["experiment"]
     parts = {split: dataset.parts[split] for split in ("train", "dev", *(("test",) if tested else ()))}
     meaning, limit = STATUS[dataset.status], LIMITS[dataset.status]
-    facts = {
-        "license": "other",
-        "license_name": "see-license-details",
-        "pretty_name": dataset.name,
-        "tags": ["image-text-retrieval", "multi-label", dataset.status, dataset.text_kind],
-        "license_details": dataset.attribution,
-    }
+    facts = DatasetCardData(
+        license="other",
+        license_name="see-license-details",
+        license_details=dataset.attribution,
+        pretty_name=dataset.name,
+        tags=["image-text-retrieval", "multi-label", dataset.status, dataset.text_kind],
+    ).to_dict()
     features = f"{dataset.feature_size} numbers and one of {dataset.region_classes} classes"
     vectors = f"Word2Vec of size {dataset.vectors.shape[1]} from the training texts alone"
     rows = [
@@ -161,23 +162,34 @@ def _model_facts(
     experiment = record["experiment"]
     tags = ["image-text-retrieval", "multi-label-classification", experiment["method"]]
     tags += [f"preset-{experiment['preset']}", f"scale-{experiment['scale']}", f"data-{dataset.status}"]
-    facts = {"license": "other", "license_name": "as-the-training-data", "library_name": "semshare"}
-    facts |= {"tags": tags, "datasets": [dataset.name]}
-    if experiment["bert"] and not _is_folder(experiment["bert"]):
-        facts["base_model"] = experiment["bert"]
+    bert = experiment["bert"]
     read = [(dataset.name, "dev", dev), *((name, "test", measures) for name, measures in tested.items())]
     results = [
-        {
-            "task": {"type": "image-text-retrieval", "name": "Label-wise image-text retrieval"},
-            "dataset": {"name": name, "type": name, "split": split},
-            "metrics": [
-                {"type": "f1" if "_f1" in measure else "ndcg", "name": _MEASURES.get(measure, measure), "value": value}
-                for measure, value in measures.items()
-            ],
-        }
+        EvalResult(
+            task_type="image-text-retrieval",
+            task_name="Label-wise image-text retrieval",
+            dataset_type=name,
+            dataset_name=name,
+            dataset_split=split,
+            metric_type="f1" if "_f1" in measure else "ndcg",
+            metric_name=_MEASURES.get(measure, measure),
+            metric_value=value,
+        )
         for name, split, measures in read
+        for measure, value in measures.items()
     ]
-    return facts | {"metrics": ["f1", "ndcg"], "model-index": [{"name": title, "results": results}]}
+    # As a dict: the hub's own YAML would write an object as one that is made when the card is read.
+    return ModelCardData(
+        license="other",
+        license_name="as-the-training-data",
+        library_name="semshare",
+        tags=tags,
+        datasets=[dataset.name],
+        base_model=bert if bert and not _is_folder(bert) else None,
+        metrics=["f1", "ndcg"],
+        model_name=title,
+        eval_results=results,
+    ).to_dict()
 
 
 def _run_facts(record: Mapping[str, Any], parameters: int) -> list[tuple[str, str]]:
