@@ -167,7 +167,8 @@ class Code:
             return None
         if name not in self._modules:
             path = self._path(name)
-            self._modules[name] = None if path is None else _parse(path.read_text(encoding="utf-8"))
+            package = path is not None and path.name == "__init__.py"
+            self._modules[name] = None if path is None else _parse(path.read_text(encoding="utf-8"), package)
         return self._modules[name]
 
     def _path(self, name: str) -> Path | None:
@@ -231,10 +232,10 @@ class _Plain(ast.NodeTransformer):
         return node
 
 
-def _parse(text: str) -> _Module:
+def _parse(text: str, package: bool = False) -> _Module:
     tree = ast.parse(text)
     checked = [node for node in ast.walk(tree) if isinstance(node, ast.If) and _for_checkers(node)]
-    lazily = _bindings(statement for block in checked for statement in block.body)
+    lazily = _bindings(statement for block in checked for statement in block.body) if package else {}
     plain = ast.fix_missing_locations(_Plain().visit(tree))
     return _Module(tuple(plain.body), _bindings(plain.body), lazily)
 
