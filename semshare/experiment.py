@@ -155,6 +155,9 @@ DIFFERENCES = (
     ),
 )  # fmt: skip
 
+# Fields that only say how a finished run is read or what it is called. They train nothing and are in no run's key.
+READING = frozenset({"preset", "ranking", "gallery", "text_queries"})
+
 
 class Experiment(BaseModel):
     """Everything that decides a run's result, device and thread count aside.
@@ -260,6 +263,17 @@ class Experiment(BaseModel):
     def to_json(self) -> str:
         """One line of JSON with sorted keys: equal experiments give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+    def reading(self) -> dict[str, Any]:
+        """The fields of :data:`READING`, as JSON has them."""
+        return self.model_dump(mode="json", include=set(READING))
+
+    def plainly_read(self) -> Experiment:
+        """A copy that is read in the one way that histories are, whatever was asked: every such field at its default.
+
+        Retrieval ranks by cosine, and the gallery of a tag set tells texts with other labels apart.
+        """
+        return self.change(**{name: type(self).model_fields[name].default for name in READING})
 
     def change(self, **fields: Any) -> Experiment:
         """A copy with ``fields`` replaced, validated again."""

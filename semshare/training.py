@@ -73,7 +73,7 @@ def fit(
         fused=True,
     )
     history = _resume(folder, network, optimiser, device)
-    dataset = prefetch.hold(dataset, device)
+    dataset, plain = prefetch.hold(dataset, device), experiment.plainly_read()
     steps = math.ceil(dataset.pairs_in_epoch("train", experiment.epoch_pairs) / experiment.batch)
     epochs = max(experiment.epochs, math.ceil(experiment.least_steps / steps))
     with progress.epochs(epochs, done=len(history)) as advance:
@@ -83,7 +83,7 @@ def fit(
             losses = _train_epoch(experiment, method, dataset, network, optimiser, device, epoch, lowest)
             dev = read_split(network, dataset, "dev", device, experiment)
             thresholds = Thresholds.tune(dev, dataset.parts["dev"])
-            measured = evaluate(dev, dataset.parts["dev"], dataset.text_kind, thresholds, experiment).numbers()
+            measured = evaluate(dev, dataset.parts["dev"], dataset.text_kind, thresholds, plain).numbers()
             history.append(
                 {"epoch": epoch}
                 | losses

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from semshare import __version__
 from semshare.cli.options import (
     BERT,
     AsJson,
@@ -19,6 +20,7 @@ from semshare.cli.options import (
     Name,
     Preset,
     PresetName,
+    ReadUnder,
     Regions,
     Root,
     Scale,
@@ -39,6 +41,21 @@ data = typer.Typer(
     help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(data, name="data")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"semshare {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before a command's name; the help of the whole is that of ``app``."""
 
 
 def main() -> None:
@@ -65,7 +82,7 @@ def _fail(message: str) -> None:
 
 @app.command()
 def check() -> None:
-    """Check what semshare needs: one [ok] or [fail] line each; exit code 1 on any fail."""
+    """Check what semshare needs: a line for each thing, ok or fail; exit code 1 on any fail."""
     from semshare.cli.check import findings
 
     failed = False
@@ -208,13 +225,14 @@ def evaluate(
         list[str] | None, typer.Option(help="How to read it, e.g. ndcg@500 (repeatable; default: every way that fits).")
     ] = None,
     root: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since.")] = None,
+    preset: ReadUnder = None,
     as_json: AsJson = False,
 ) -> None:
     """Read retrieval on test off a finished run, by named protocols."""
     from semshare import runs
     from semshare.cli import report
 
-    result = report.protocol_report(runs.find(run, root), protocol or ())
+    result = report.protocol_report(runs.find(run, root, preset and preset.value), protocol or ())
     print(json.dumps(result, indent=2) if as_json else report.protocols_as_text(result))
 
 
@@ -222,12 +240,13 @@ def evaluate(
 def export(
     run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
     folder: Annotated[Path, typer.Argument(help="The model's folder: a new one, or an older model's.")],
+    preset: ReadUnder = None,
 ) -> None:
     """Write a finished run as a model's folder, which needs neither the run nor its data any more."""
     from semshare import runs
     from semshare.search.pretrained import PretrainedModel
 
-    model = PretrainedModel.of_run(runs.find(run), "cpu")
+    model = PretrainedModel.of_run(runs.find(run, preset=preset and preset.value), "cpu")
     model.save_pretrained(folder)
     print(printable(f"{model.title} is at {folder}"))
 
@@ -310,13 +329,8 @@ def book(
     ] = None,
 ) -> None:
     """Execute the notebooks with papermill and build the HTML book; what --parameters says goes before the flags."""
-    try:
-        from semshare.book.build import build, declared
-        from semshare.book.parameters import Given, read
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
-        ) from None
+    from semshare.book.build import build, declared
+    from semshare.book.parameters import Given, read
 
     given = read(parameters, declared()) if parameters else [Given()]
     for one in given:

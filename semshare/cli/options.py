@@ -24,6 +24,9 @@ class PresetName(str, Enum):  # noqa: UP042 - Typer reads str enums
     released = "released"
 
 
+ReadUnder = Annotated[
+    PresetName | None, typer.Option("--preset", help="Read under this preset, not the one it was first asked for with.")
+]
 Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
 Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
 Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco, or another name of the catalogue.")]

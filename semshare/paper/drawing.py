@@ -9,9 +9,13 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
-import seaborn as sns
 from PIL import Image, ImageDraw
+
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import matplotlib.pyplot as plt
+    import seaborn as sns
 
 if TYPE_CHECKING:
     import numpy as np

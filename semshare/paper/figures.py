@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import seaborn as sns
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
 from semshare.data.files import open_picture
 from semshare.data.regions.base import ELIGIBLE, Regions
 from semshare.paper import reference
 from semshare.paper.drawing import COLOURS, QUANTITIES, bare, curve, interval_row, picture_of, subplots, write_under
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import pandas as pd
+    import seaborn as sns
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

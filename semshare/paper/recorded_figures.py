@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import seaborn as sns
-
 from semshare.paper.drawing import QUANTITIES, interval_row, subplots
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import seaborn as sns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

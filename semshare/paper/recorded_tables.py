@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from semshare import methods
 from semshare.experiment import DIFFERENCES, Difference
 from semshare.model import MODALITIES
 from semshare.paper import plans, preset_costs, reference
 from semshare.paper.recordings import decided
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

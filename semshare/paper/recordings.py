@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
 
 from semshare import bert, methods, runs
 from semshare.errors import UserError
@@ -25,12 +24,15 @@ from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
 from semshare.runs.intervals import MEASURES, Scored, scored, scored_epochs
 from semshare.utils.checkout import find_root
+from semshare.utils.extras import extra
 from semshare.utils.files import atomic_write, write_json
 from semshare.utils.markdown import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    import pandas as pd
 
     from semshare.runs.store import Run
 
@@ -130,6 +132,8 @@ class Recording:
 
     def frame(self) -> pd.DataFrame:
         """The comparisons as a table, one row each; ``decided`` says whose interval knows of seeds and lacks 0."""
+        with extra("book"):
+            import pandas as pd
         return pd.DataFrame([comparison | {"decided": decided(comparison)} for comparison in self.comparisons])
 
     def facts(self) -> dict[str, str]:

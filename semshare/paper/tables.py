@@ -6,7 +6,6 @@ import html
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +19,10 @@ from semshare.paper.failures import KINDS, Direction, Failures
 from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
 from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

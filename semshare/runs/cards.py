@@ -46,20 +46,26 @@ Measures = Mapping[str, float]
 
 
 def write(
-    folder: Path, record: Mapping[str, Any], dataset: PairedDataset, tested: Mapping[str, Measures], half: bool
+    folder: Path,
+    record: Mapping[str, Any],
+    dataset: PairedDataset,
+    tested: Mapping[str, Measures],
+    half: bool,
+    weights: Path,
 ) -> None:
-    """Write both cards into a run's ``folder``, each in one move.
+    """Write both cards into ``folder``, each in one move.
 
     Args:
-        folder: where the run's ``best.safetensors`` lies.
+        folder: where they go.
         record: the run's record.
         dataset: the data it was trained on.
         tested: the test measures by dataset, none while test was not read.
         half: whether 0.5 is a threshold for the scores; else its measures are left out.
+        weights: the run's ``best.safetensors``.
     """
     for name, content in {
         DATA: data_card(record, dataset, tested=bool(tested)),
-        MODEL: model_card(record, dataset, tested, half, _parameters(folder / training.BEST)),
+        MODEL: model_card(record, dataset, tested, half, _parameters(weights)),
     }.items():
         with atomic_write(folder / name) as part:
             part.write_text(content, encoding="utf-8")

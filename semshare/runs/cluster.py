@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from logging import CRITICAL
 from typing import TYPE_CHECKING
 
-import dask
 import torch
-from distributed import Client, Nanny, Scheduler, SpecCluster, wait
-from distributed import TimeoutError as DaskTimeoutError
-from distributed.utils import silence_logging_cmgr
 
 from semshare.errors import UserError
 from semshare.utils.devices import cores, find_device
+from semshare.utils.extras import extra
+
+with extra("grid"):
+    import dask
+    from distributed import Client, Nanny, Scheduler, SpecCluster, wait
+    from distributed import TimeoutError as DaskTimeoutError
+    from distributed.utils import silence_logging_cmgr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

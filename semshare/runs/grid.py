@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import yaml
-from distributed.scheduler import KilledWorker
 
 from semshare import methods, runs
 from semshare.data import catalogue
@@ -24,7 +23,11 @@ from semshare.experiment import Experiment, no_such_field
 from semshare.runs import cluster, parallel, store
 from semshare.utils import files
 from semshare.utils.devices import default_precision
+from semshare.utils.extras import extra
 from semshare.utils.progress import Progress
+
+with extra("grid"):
+    from distributed.scheduler import KilledWorker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

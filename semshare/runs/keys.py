@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from semshare import bert, methods
+from semshare.experiment import READING
 from semshare.utils.source import Code, code_digest, installed
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ def key_of(parts: Mapping[str, Any]) -> str:
 def training_fields(experiment: Experiment) -> dict[str, Any]:
     """The fields that decide what is trained, without those at their default: a new field changes no key by itself.
 
-    Where data and a BERT checkpoint lie decides nothing; what they hold is in the key by its checksum.
+    Those of ``READING`` only say how a run is read. Where data and a BERT checkpoint lie decides nothing; what they
+    hold is in the key by its checksum.
     """
-    return experiment.model_dump(mode="json", exclude={"root", "bert"}, exclude_defaults=True)
+    return experiment.model_dump(mode="json", exclude={"root", "bert", *READING}, exclude_defaults=True)
 
 
 def code_parts(method: str, code: Code | None = None) -> dict[str, str]:
@@ -104,6 +106,12 @@ def retrieval_code(code: Code | None = None) -> str:
 
 def _digest(roots: tuple[str, ...], code: Code | None) -> str:
     return code_digest(*roots) if code is None else code.digest(*roots)
+
+
+def reading_digest(experiment: Experiment) -> str:
+    """Eight hex digits of how ``experiment`` is read, the preset's name aside; empty where plainly."""
+    fields = experiment.model_dump(mode="json", include=set(READING) - {"preset"}, exclude_defaults=True)
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8] if fields else ""
 
 
 def encoding_code(method: str, code: Code | None = None) -> str:

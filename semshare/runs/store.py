@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -14,7 +13,7 @@ from semshare import bert, evaluation, methods, training
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Retrieval, Thresholds
-from semshare.experiment import Experiment
+from semshare.experiment import READING, Experiment
 from semshare.runs import cards, keys, protocols, trainer
 from semshare.runs.trainer import load_data
 from semshare.utils import processes
@@ -24,24 +23,26 @@ from semshare.utils.home import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import torch
 
     from semshare.data.dataset import PairedDataset
     from semshare.data.source import Split
 
-_RECORD = "run.json"
-_READINGS = ("reading-*", "*.evaluation", "*.retrieval")  # what was read with the kept weights
+RECORD = "run.json"
+# What was read with the kept weights, and the cards that told it.
+_READINGS = ("reading-*", "*.evaluation", "*.retrieval", f"*/{cards.MODEL}", f"*/{cards.DATA}")
 
 
-def evaluation_suffix() -> str:
-    """The end of the names of the files that keep evaluations: a run may be older than the code that reads it."""
-    return f".{keys.evaluation_code()}.evaluation"
+def evaluation_suffix(experiment: Experiment) -> str:
+    """The end of the names of the files that keep evaluations: the code that read, and how it read."""
+    return f".{keys.evaluation_code()}{keys.reading_digest(experiment)}.evaluation"
 
 
-def retrieval_suffix() -> str:
+def retrieval_suffix(experiment: Experiment) -> str:
     """Likewise of those that keep what a protocol read."""
-    return f".{keys.retrieval_code()}.retrieval"
+    return f".{keys.retrieval_code()}{keys.reading_digest(experiment)}.retrieval"
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,28 @@ class Run:
 
     @property
     def card(self) -> Path:
-        """The model card (:mod:`semshare.runs.cards`), written now if it is missing; the data card lies beside it."""
-        path = self.folder / cards.MODEL
+        """The model card (:mod:`semshare.runs.cards`), written now if it is missing; the data card lies beside it.
+
+        Both lie in the run's folder; those of another preset or ranking than the first that was asked for, in one of
+        its own there.
+        """
+        path = self._cards / cards.MODEL
         if not path.exists():
             with FileLock(self.folder / ".lock"):
                 self._write_cards()
         return path
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The record with the preset and the ranking that were asked for, in place of those it was trained under."""
+        return self.record | {"experiment": self.record["experiment"] | self.experiment.reading()}
+
+    @property
+    def _cards(self) -> Path:
+        first = self.record["experiment"]
+        if all(first.get(name, value) == value for name, value in self.experiment.reading().items()):
+            return self.folder
+        return self.folder / f"{self.experiment.preset}{keys.reading_digest(self.experiment)}"
 
     @cached_property
     def test(self) -> Evaluation:
@@ -119,7 +136,9 @@ class Run:
             UserError: an unknown protocol, or one that does not fit the dataset.
         """
         chosen = protocols.choose(names, self.experiment.dataset, catalogue.entry(self.experiment.dataset))
-        paths = {name: self.folder / f"{name}-{self.experiment.dataset}{retrieval_suffix()}" for name in names}
+        paths = {
+            name: self.folder / f"{name}-{self.experiment.dataset}{retrieval_suffix(self.experiment)}" for name in names
+        }
         if missing := [name for name, path in paths.items() if not path.exists()]:
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             wanted = [chosen[name] for name in missing]
@@ -154,7 +173,7 @@ class Run:
 
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
-        path = self.folder / f"{name}-{self.experiment.dataset}{evaluation_suffix()}"
+        path = self.folder / f"{name}-{self.experiment.dataset}{evaluation_suffix(self.experiment)}"
         if not path.exists():
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             made = evaluation.evaluate(read(), part, kind, thresholds, self.experiment)
@@ -166,13 +185,16 @@ class Run:
 
     def _write_cards(self, made: Mapping[str, Mapping[str, float]] | None = None) -> None:
         """Write the cards with the test measures found here, and those just ``made``, by dataset."""
-        suffix = evaluation_suffix()
+        suffix = evaluation_suffix(self.experiment)
         tested = {
             path.name.removeprefix("test-").removesuffix(suffix): Evaluation.load(path).numbers()
             for path in sorted(self.folder.glob(f"test-*{suffix}"))
         }
         dataset, tested = load_data(_trained(self.experiment)), tested | dict(made or {})
-        cards.write(self.folder, self.record, dataset, tested, self.half_means_something)
+        self._cards.mkdir(exist_ok=True)
+        cards.write(
+            self._cards, self.described, dataset, tested, self.half_means_something, self.folder / training.BEST
+        )
 
 
 def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Run:
@@ -192,66 +214,42 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     dataset = load_data(trained, device)
     parts = keys.parts(trained, dataset)
     folder = _folder(trained, keys.key_of(parts))
-    if processes.count() > 1 or not (folder / _RECORD).exists():
+    if processes.count() > 1 or not _holds(folder, trained):
         folder.mkdir(exist_ok=True)
         with processes.locked(folder / ".lock"):
-            if not (folder / _RECORD).exists():
+            if not _holds(folder, trained):
                 _make(trained, dataset, folder, parts, place, quiet)
-    return Run(experiment, folder, json.loads((folder / _RECORD).read_text()))
-
-
-def find(name: str, root: Path | None = None) -> Run:
-    """The finished run called ``name``: its key, the beginning of its key, or its folder.
-
-    Args:
-        name: what to look for; the folder's own name, without where it lies, will do.
-        root: where the run's dataset lies now, if it has moved.
-
-    Raises:
-        UserError: no such run, several of them, or its dataset is not there or not the one it was trained on.
-    """
-    folder = Path(name)
-    if not is_run(folder):
-        records = sorted(cache_folder("runs").glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
-        finished = [path.parent for path in reversed(records)]
-        found = [one for one in finished if one.name == name or one.name.rpartition("-")[2].startswith(name)]
-        if len(found) != 1:
-            what = f"{len(found)} keys begin with it" if found else f"no such folder or key in {cache_folder('runs')}"
-            raise UserError(f"run: {name!r}: {what}; {_listed([one.name for one in found or finished])}")
-        folder = found[0]
-    try:
-        record = json.loads((folder / _RECORD).read_text())
-        experiment = Experiment.from_json(json.dumps(record["experiment"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / _RECORD}: damaged record: {error}") from None
-    run = Run(experiment.change(root=root or experiment.root), folder, record)
-    if run.dataset.checksum != record["data"]:
-        again = "; prepare that data again to use it" if "root" in catalogue.entry(experiment.dataset).reads else ""
-        raise UserError(f"run: {folder.name} was trained on other data than {experiment.dataset!r} holds now{again}")
-    return run
+    return Run(experiment, folder, json.loads((folder / RECORD).read_text()))
 
 
 def is_run(folder: Path) -> bool:
     """Whether ``folder`` holds a finished run."""
-    return (folder / _RECORD).is_file()
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    """The first of ``names``, the latest runs', for an error message."""
-    if not names:
-        return "there are no finished runs"
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"choose from {', '.join(names[:most])}{more}"
+    return (folder / RECORD).is_file()
 
 
 def exists(experiment: Experiment) -> bool:
     """Whether the run of ``experiment`` is finished, so that :func:`get` is instant."""
-    return (folder_of(experiment) / _RECORD).exists()
+    return _holds(folder_of(experiment), experiment)
+
+
+def _holds(folder: Path, experiment: Experiment) -> bool:
+    """Whether ``folder`` holds the finished run of ``experiment``.
+
+    A key leaves out what is at its default: where a default was changed since, the record tells.
+    """
+    if not is_run(folder):
+        return False
+    trained = json.loads((folder / RECORD).read_text())["experiment"]
+    asked = experiment.model_dump(mode="json", exclude={"root", "bert", "dataset", *READING})
+    return all(trained.get(name, value) == value for name, value in asked.items())
 
 
 def missing(experiments: Sequence[Experiment]) -> list[Experiment]:
-    """Those of ``experiments`` that :func:`get` would train, one a training: COCO1K and COCO5K share theirs."""
-    return list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
+    """Those of ``experiments`` that :func:`get` would train, one a training.
+
+    COCO1K and COCO5K share theirs, as do presets that differ in nothing that trains.
+    """
+    return list({folder_of(one): one for one in experiments if not exists(one)}.values())
 
 
 def folder_of(experiment: Experiment) -> Path:
@@ -286,5 +284,5 @@ def _make(
     record |= {"key": keys.key_of(parts), "key_parts": parts}
     record["versions"] = {"python": record.pop("python")} | parts["versions"]
     Run(experiment, folder, record)._write_cards()
-    write_json(folder / _RECORD, record)
+    write_json(folder / RECORD, record)
     training.forget_state(folder)

@@ -1,8 +1,8 @@
-"""Index: a collection's vectors on disk, brought up to date piece by piece, searched exactly by faiss.
+"""Index: a collection's vectors on disk, brought up to date piece by piece, searched exactly.
 
 A folder holds ``index.json`` (the model's fingerprint, the items with what tells their versions apart, what was left
-out and why) and the two files it names: ``vectors-*.faiss`` and ``scores-*.safetensors``. ``index.json`` is replaced
-last and in one move, so that whatever breaks off leaves the index of before.
+out and why) and the two files it names: ``vectors-*.safetensors`` and ``scores-*.safetensors``. ``index.json`` is
+replaced last and in one move, so that whatever breaks off leaves the index of before.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import faiss
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -24,13 +22,14 @@ from torch import Tensor
 
 from semshare import checks
 from semshare.errors import UserError
+from semshare.search.vectors import Vectors
 from semshare.utils.files import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _INDEX = "index.json"
-_FORMAT = 1
+_FORMAT = 2
 _NOT_FINITE = "the model's numbers for it are not finite"
 _SAVE_EVERY = 60.0  # seconds of encoding after which what is there is kept, so that a killed build goes on from it
 
@@ -75,7 +74,7 @@ class Index:
         self.skipped: dict[str, tuple[str, str]] = {}
         self.scores = torch.empty(0, 0)
         self._ids: list[str] = []
-        self._vectors = faiss.IndexFlatIP(1)
+        self._vectors = Vectors(torch.empty(0, 1))
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -97,6 +96,9 @@ class Index:
             described, found = content["format"], Owner(**content["owner"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             say(f"{path}: damaged ({type(error).__name__}), built anew")
+            return index
+        if isinstance(described, int) and described < _FORMAT:
+            say(f"{path}: of an older format, built anew")
             return index
         if described != _FORMAT:
             raise UserError(f"{path}: format: found {str(described)[:40]!r}, expected {_FORMAT}")
@@ -156,13 +158,10 @@ class Index:
 
     def vectors(self) -> Tensor:
         """[N, E] what is compared, a copy."""
-        return torch.from_numpy(self._vectors.reconstruct_n(0, self._vectors.ntotal).copy())
+        return self._vectors.tensor()
 
     def search(self, queries: Tensor, top: int) -> tuple[Tensor, list[list[str]], Tensor]:
         """The ``top`` items (or all, where there are fewer) with the largest inner product, best first.
-
-        All ``queries`` [Q, E] go to faiss in one batch: below 128,000 numbers in a batch it compares them one by one,
-        some five times slower a query than by matrix products (``benchmarks/search.py``).
 
         Returns:
             Inner products [Q, k], ids [Q][k], and the items' scores [Q, k, C].
@@ -174,12 +173,10 @@ class Index:
         checks.whole_number("top", top)
         if not len(self):
             return torch.empty(len(queries), 0), [[] for _ in queries], torch.empty(len(queries), 0, 0)
-        checks.matrix("queries", queries, columns=self._vectors.d)
+        checks.matrix("queries", queries, columns=self._vectors.width)
         checks.finite("queries", queries)
-        found, rows = self._vectors.search(queries.numpy(), min(top, len(self)))
-        if (rows < 0).any():  # how faiss says that no inner product was a number
-            raise ValueError(f"queries: found up to {float(queries.abs().max()):.1e}, too large to be multiplied")
-        return torch.from_numpy(found), [[self._ids[row] for row in some] for some in rows], self.scores[rows]
+        found, rows = self._vectors.search(queries, min(top, len(self)))
+        return found, [[self._ids[row] for row in some] for some in rows.tolist()], self.scores[rows]
 
     def _hold(
         self,
@@ -197,17 +194,16 @@ class Index:
         self.skipped = dict(skipped)
         rows = [torch.cat([part for part in parts if len(part)] or [torch.empty(0, 1)]) for parts in (vectors, scores)]
         self.scores = rows[1][order]
-        self._vectors = faiss.IndexFlatIP(rows[0].shape[1])
-        self._vectors.add(rows[0][order].numpy())
+        self._vectors = Vectors(rows[0][order])
 
     def _save(self) -> None:
         if self.folder is None:
             return
         token = uuid4().hex[:12]
-        files = {"vectors": f"vectors-{token}.faiss", "scores": f"scores-{token}.safetensors"}
+        files = {"vectors": f"vectors-{token}.safetensors", "scores": f"scores-{token}.safetensors"}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / files["vectors"]).write_bytes(faiss.serialize_index(self._vectors))
+            save_file({"vectors": self._vectors.tensor()}, self.folder / files["vectors"])
             save_file({"scores": self.scores}, self.folder / files["scores"])
             content = {"format": _FORMAT, "owner": vars(self.owner), "files": files}
             write_json(self.folder / _INDEX, content | {"items": self.stamps, "skipped": self.skipped})
@@ -230,7 +226,7 @@ class Index:
 
     def _files(self) -> list[Path]:
         """The index's own files but for ``index.json``, in use or left behind."""
-        patterns = ("vectors-*.faiss", "scores-*.safetensors", f"{_INDEX}.*.part")
+        patterns = ("vectors-*", "scores-*", f"{_INDEX}.*.part")
         return [path for pattern in patterns for path in (self.folder.glob(pattern) if self.folder else ())]
 
     def _read(self, content: dict) -> None:
@@ -238,13 +234,13 @@ class Index:
         stamps = {str(id): str(stamp) for id, stamp in content["items"].items()}
         skipped = {str(id): (str(stamp), str(reason)) for id, (stamp, reason) in content["skipped"].items()}
         names = [Path(content["files"][kind]).name for kind in ("vectors", "scores")]
-        vectors = faiss.deserialize_index(np.fromfile(self.folder / names[0], np.uint8))
+        vectors = load_file(self.folder / names[0])["vectors"]
         scores = load_file(self.folder / names[1])["scores"]
-        if not isinstance(vectors, faiss.IndexFlatIP) or not len(stamps) == vectors.ntotal == len(scores):
-            raise ValueError(f"{len(stamps)} items, {vectors.ntotal} vectors, {len(scores)} scores")
-        checks.finite("vectors", torch.from_numpy(vectors.reconstruct_n(0, vectors.ntotal)))
+        if vectors.dim() != 2 or vectors.dtype != torch.float32 or not len(stamps) == len(vectors) == len(scores):
+            raise ValueError(f"{len(stamps)} items, vectors {tuple(vectors.shape)}, {len(scores)} scores")
+        checks.finite("vectors", vectors)
         checks.finite("scores", scores)
-        self.stamps, self.skipped, self.scores, self._vectors = stamps, skipped, scores, vectors
+        self.stamps, self.skipped, self.scores, self._vectors = stamps, skipped, scores, Vectors(vectors)
         self._ids = list(stamps)
 
 

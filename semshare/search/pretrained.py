@@ -252,7 +252,7 @@ class PretrainedModel(ModelHubMixin):
 
 
 def load(name: str | Path, device: str = "auto") -> PretrainedModel:
-    """The model called ``name``: a folder, a run (:func:`semshare.runs.store.find`), or a hub's ``user/name``.
+    """The model called ``name``: a folder, a run (:func:`semshare.runs.finding.find`), or a hub's ``user/name``.
 
     Raises:
         UserError: none of them, or a damaged one.

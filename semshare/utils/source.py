@@ -49,6 +49,7 @@ class Code:
         self._package = package
         self._modules: dict[str, _Module | None] = {}
         self._names: frozenset[str] = frozenset({"semshare"})
+        self._whole: dict[tuple[str, tuple[str, ...]], tuple[str, set[_Binding]]] = {}
 
     def digest(self, *roots: str, stop: Collection[str] = (), tables: Collection[str] = ()) -> str:
         """Eight hex digits of :meth:`parts`: part of the name of whatever the code makes and keeps."""
@@ -85,31 +86,39 @@ class Code:
             unit = f"{module}:{name}" if name else module
             if unit in digests or _stopped(unit, stop) or (source := self._module(module)) is None:
                 continue
-            statements = source.statements if name is None else source.defining(name)
+            if name is None:
+                digests[module], used = self._of_module(module, source, tuple(tables))
+                waiting += used
+                if not module.startswith("semshare"):  # this package's own folders run nothing when imported
+                    waiting += [(parent, None) for parent in _parents(module)]
+                continue
+            statements = source.defining(name)
             if not statements and name in source.bindings:  # handed on from elsewhere
                 waiting.append(source.bindings[name])
                 continue
-            if not statements:
-                name, unit, statements = None, module, source.statements
-                if unit in digests:
-                    continue
-            if name is not None:  # what a module does when it is imported counts for each of its definitions
-                statements = [
-                    statement for statement in source.statements if statement in statements or _acts(statement)
-                ]
-            used = self._used(source, statements, whole=name is None, tables=tables)
+            if not statements:  # bound in no way that is seen here: the whole module counts
+                waiting.append((module, None))
+                continue
+            # What a module does when it is imported counts for each of its definitions.
+            statements = [statement for statement in source.statements if statement in statements or _acts(statement)]
+            used = self._used(source, statements, whole=False, tables=tables)
             text = "\n".join(ast.unparse(statement) for statement in statements)
-            if name is not None:
-                local = {id for id in _globals(text) if id != name and source.defining(id)}
-                waiting += [(module, id) for id in local]
-                direct |= {(module, id) for id in local}
-                taken = {chain[0] for chain in _chains(statements)} & source.bindings.keys()
-                text += "".join(sorted(f"\n{id} is {source.bindings[id]}" for id in taken))
+            local = {id for id in _globals(text) if id != name and source.defining(id)}
+            waiting += [(module, id) for id in local]
+            direct |= {(module, id) for id in local}
+            taken = {chain[0] for chain in _chains(statements)} & source.bindings.keys()
+            text += "".join(sorted(f"\n{id} is {source.bindings[id]}" for id in taken))
             digests[unit] = hashlib.sha256(text.encode()).hexdigest()[:8]
             waiting += used
-            if not module.startswith("semshare"):  # this package's own folders run nothing when imported
-                waiting += [(parent, None) for parent in _parents(module)]
         return digests
+
+    def _of_module(self, name: str, source: _Module, tables: tuple[str, ...]) -> tuple[str, set[_Binding]]:
+        """The digest of a whole module, and what it takes from others."""
+        if (name, tables) not in self._whole:
+            text = "\n".join(ast.unparse(statement) for statement in source.statements)
+            used = self._used(source, source.statements, whole=True, tables=tables)
+            self._whole[name, tables] = hashlib.sha256(text.encode()).hexdigest()[:8], used
+        return self._whole[name, tables]
 
     def followed(self, text: str, stop: Collection[str] = (), tables: Collection[str] = ()) -> dict[str, str]:
         """:meth:`parts` of what the source ``text`` imports, e.g. a notebook's cells."""

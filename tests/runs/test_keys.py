@@ -13,6 +13,7 @@ from semshare.runs import keys
 from semshare.utils.source import Code
 
 PACKAGE = Path(keys.__file__).parent.parent
+HERE = Code(PACKAGE)
 
 
 @pytest.fixture
@@ -31,8 +32,8 @@ def _edit(path: Path, old: str, new: str) -> None:
 
 def _changed(tree: Path, of: Callable[[str, Code], object] = keys.code_parts) -> set[str]:
     """The methods whose code is another in ``tree`` than here."""
-    code, here = Code(tree), Code(PACKAGE)
-    return {method for method in methods.METHODS if of(method, code) != of(method, here)}
+    code = Code(tree)
+    return {method for method in methods.METHODS if of(method, code) != of(method, HERE)}
 
 
 ALL = set(methods.METHODS)

@@ -10,6 +10,7 @@ from zlib import crc32
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from semshare.errors import UserError
 from semshare.search import index as index_module
@@ -216,13 +217,9 @@ def test_a_damaged_index_is_said_and_built_anew(damage: str, tmp_path: Path) -> 
         del content["items"]["b"]
         (tmp_path / "index.json").write_text(json.dumps(content))
     elif damage == "not finite":
-        other = index_module.faiss.IndexFlatIP(SIZE)
-        other.add(torch.full((3, SIZE), torch.nan).numpy())
-        vectors.write_bytes(index_module.faiss.serialize_index(other))
+        save_file({"vectors": torch.full((3, SIZE), torch.nan)}, vectors)
     else:
-        other = index_module.faiss.IndexFlatL2(SIZE)
-        other.add(torch.zeros(3, SIZE).numpy())
-        vectors.write_bytes(index_module.faiss.serialize_index(other))
+        save_file({"vectors": torch.zeros(3, SIZE, dtype=torch.float16)}, vectors)
     said: list[str] = []
     index = Index.open(tmp_path, OWNER, said.append)
     assert len(said) == 1 and "damaged" in said[0] and len(index) == 0
@@ -280,3 +277,16 @@ def test_names_that_are_no_utf8_survive(tmp_path: Path) -> None:
     items = stamps("caf\udce9.jpg", "\x1b[31m\n\u202e.jpg")
     opened(tmp_path / "i").update(items, Encoder({id: "1" for id in items}))
     assert opened(tmp_path / "i").stamps == items
+
+
+def test_an_index_of_an_older_format_is_built_anew(tmp_path: Path) -> None:
+    items = stamps("a", "b")
+    opened(tmp_path).update(items, Encoder(items))
+    content = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps(content | {"format": 1}))
+    (tmp_path / "vectors-old.faiss").touch()
+    said: list[str] = []
+    index = Index.open(tmp_path, OWNER, said.append)
+    assert len(index) == 0 and said == [f"{tmp_path / 'index.json'}: of an older format, built anew"]
+    index.update(items, Encoder(items))
+    assert len(contents(tmp_path)) == 3  # the older files are gone
