@@ -45,7 +45,7 @@ def _nothing_hidden(batch: Batch, experiment: Experiment, generator: torch.Gener
 
 @dataclass(frozen=True)
 class Method:
-    """A network and the loss it is trained with: a row of the table :data:`METHODS`.
+    """A network and the loss it is trained with: a row of the table ``METHODS``.
 
     Attributes:
         name: what the command line calls it.
