@@ -13,12 +13,11 @@ from typing import Annotated
 import typer
 
 from semshare import __version__
-from semshare.cli import housekeeping
+from semshare.cli import datasets, housekeeping
 from semshare.cli.options import (
     BERT,
     AsJson,
     Device,
-    Name,
     Preset,
     PresetName,
     ReadUnder,
@@ -38,10 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # a help text is shown as it is written: [ok] is no markup
     pretty_exceptions_enable=False,
 )
-data = typer.Typer(
-    help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(data, name="data")
+app.add_typer(datasets.data, name="data")
 app.add_typer(housekeeping.runs, name="runs")
 app.add_typer(housekeeping.cache, name="cache")
 
@@ -94,33 +90,6 @@ def check() -> None:
         print(f"[{'ok' if finding.ok else 'fail'}] {finding.name}: {finding.detail}")
     if failed:
         raise typer.Exit(1)
-
-
-@data.command("prepare")
-def data_prepare(
-    name: Name,
-    root: Root = None,
-    from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
-    regions: Regions = None,
-    device: Device = "auto",
-) -> None:
-    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
-
-    A folder given with --root, and regions given with --regions, are remembered: training, notebooks and the book
-    then find them without being told.
-    """
-    from semshare.data import prepare
-
-    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device)))
-
-
-@data.command("show")
-def data_show(name: Name, root: Root = None, scale: Scale = ScaleName.laptop, as_json: AsJson = False) -> None:
-    """Print a dataset's counts, labels, splits, checksums and licence."""
-    from semshare.data import prepare
-
-    found = prepare.describe(name, root, scale.value)
-    print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))
 
 
 @app.command()

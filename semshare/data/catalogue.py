@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from importlib.metadata import version
+from functools import cache, lru_cache
+from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -121,12 +122,61 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
+ENTRY_POINTS = "semshare.datasets"  # the group in which another package names functions that register datasets
+_registered: dict[str, str] = {}  # datasets from outside, by name the module that registers them
+
+
+def register(
+    name: str, open: Callable[[], Source], text_kind: Literal["tags", "captions"], regions: str = "grid"
+) -> None:
+    """Add a dataset from outside; the command line, the run store and worker processes then know it.
+
+    A worker process imports the module that calls this, so call it when that module is imported. Code in a notebook
+    cannot be imported: its runs are trained in the notebook's own process, one after another.
+
+    Args:
+        name: what it is called everywhere.
+        open: gives the source.
+        text_kind: what its texts are: the paper's lambda and what retrieval ranks follow from it.
+        regions: the region extractor that it takes when none is named.
+
+    Raises:
+        UserError: another dataset has that name.
+    """
+    module = sys._getframe(1).f_globals["__name__"]
+    if name in CATALOGUE and _registered.get(name) != module:
+        raise UserError(f"dataset: {name!r} is there already; give yours another name")
+    CATALOGUE[name] = Entry(lambda scale, root, split_seed: open(), text_kind, regions=regions)
+    _registered[name] = module
+
+
+def modules_to_import() -> list[str]:
+    """The modules that a worker process must import to know the datasets registered here."""
+    return sorted(set(_registered.values()) - {"__main__"})
+
+
+def is_of_main(name: str) -> bool:
+    """Whether the dataset called ``name`` was registered by code that no other process can import: a notebook's."""
+    return _registered.get(name) == "__main__"
+
+
 def entry(name: str) -> Entry:
     """The entry of ``name``; raises :class:`UserError` listing the known datasets."""
+    if name not in CATALOGUE:
+        _load_entry_points()
     try:
         return CATALOGUE[name]
     except KeyError:
         raise UserError(f"dataset: unknown {name!r}, expected one of {', '.join(CATALOGUE)}") from None
+
+
+@cache
+def _load_entry_points() -> None:
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()()
+        except Exception as error:  # other people's code
+            raise UserError(f"dataset: {point.value} of another package cannot be loaded: {error}") from None
 
 
 def stored(folders: Sequence[str]) -> Path | None:

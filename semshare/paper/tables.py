@@ -131,7 +131,7 @@ def parameter_table(network: nn.Module) -> pd.DataFrame:
 
 def still_improving(runs: Iterable[Run]) -> str:
     """How many of the distinct ``runs`` were best on dev in their last epoch, in words."""
-    distinct = list({run.key: run for run in runs}.values())
+    distinct = list({run.key: run for run in runs if run.history}.values())
     late = sum(training.best_epoch(run.history)["epoch"] == len(run.history) for run in distinct)
     return f"{late} of {len(distinct)}"
 

@@ -218,6 +218,8 @@ def _dev(history: Sequence[Mapping[str, float]], selection: str, checkpoint: str
     Where each modality keeps its own epoch, no epoch has the retrieval measures of the two together. Where the lowest
     training loss selects, the kept weights are of the midst of an epoch, and dev was not asked.
     """
+    if not history:
+        return {}, "the weights that the method's own fit gives"
     if checkpoint == "lowest-loss":
         return {}, "the weights after the batch with the lowest training loss among every tenth; dev selected nothing"
     if selection == "mean":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -202,6 +203,11 @@ def train(
     Raises:
         UserError: data or a device that is not there, before any work; a scheduler that does not answer.
     """
+    if of_main := [experiment for experiment in experiments if parallel.is_of_main(experiment)]:
+        raise UserError(
+            f"grid: {of_main[0].method} on {of_main[0].dataset}: registered in a script or notebook, which workers "
+            "cannot import; register it in a module"
+        )
     reasons: dict[Path, str] = {}
     with ExitStack() as stack:
         client = (
@@ -239,9 +245,10 @@ def _train(
     if not count:
         progress.say(f"waiting for a worker of {scheduler}")
     reasons: dict[Path, str] = {}
+    modules = parallel.outside_modules()
     with progress.units(len(asked), "run") as advance:
         waiting = {
-            client.submit(_task, one.experiment, device, str(folder), pure=False, retries=_RETRIES): folder
+            client.submit(_task, one.experiment, device, str(folder), modules, pure=False, retries=_RETRIES): folder
             for folder, one in asked.items()
         }
         try:
@@ -257,12 +264,14 @@ def _train(
     return reasons
 
 
-def _task(experiment: Experiment, device: str, folder: str) -> str:
+def _task(experiment: Experiment, device: str, folder: str, modules: Sequence[str] = ()) -> str:
     """On a worker: train and read ``experiment``, whose run the client will look for in ``folder``; why not, if not.
 
     A user's mistake comes back as words: raised, it would be tried again.
     """
     try:
+        for module in modules:
+            import_module(module)
         if (own := str(store.folder_of(experiment))) != folder:
             raise UserError(
                 f"a worker would keep it as {own}, expected {folder}: workers need the same SEMSHARE_HOME on a shared "
