@@ -112,6 +112,7 @@ def show(shown: object, made_of: Recording | Sequence[Run | PairedDataset] = ())
     frame = shown.data if isinstance(shown, Styler) else shown
     if isinstance(frame, pd.DataFrame):
         behind["table"] = json.loads(frame.to_json(orient="split"))
+        behind["means"] = frame.attrs.get("keys", {})
     display(HTML(_drawer(behind), metadata={DRAWER: behind}))
 
 
@@ -119,6 +120,8 @@ def _drawer(behind: Mapping[str, Any]) -> str:
     """HTML that unfolds to the facts in ``behind``, each escaped."""
     rows, here = behind["runs"], ", ".join(f"{name} {version}" for name, version in behind["versions"].items())
     facts = {"Made at commit": behind["commit"], "Made with": here}
+    if means := behind.get("means"):
+        facts["Means are of"] = "; ".join(f"{name}: {', '.join(keys)}" for name, keys in means.items())
     if rows:
         facts |= {
             name.capitalize(): distinct(one["experiment"][name] for one in rows)

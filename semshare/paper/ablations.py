@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from semshare.experiment import Experiment
+    from semshare.paper.recordings import RecordedRun
     from semshare.runs.store import Run
 
 _TAGS = "scenes-flickr25k"
@@ -46,15 +47,20 @@ def _flickr25k(root: Path | None, device: str) -> list[Experiment]:
     return sorted(distinct.values(), key=lambda one: one.seed)
 
 
+def flickr25k_sections(done: Sequence[Run | RecordedRun]) -> dict[str, Any]:
+    """The finished runs in their places in the plans of sections 1, 3 and 5, by the name of the section."""
+    finished = {run.experiment.change(root=None, precision="float32").to_json(): run for run in done}
+
+    def of_plan(experiments: Sequence[Experiment]) -> list[Run | RecordedRun]:
+        planned = [experiment.change(precision="float32").to_json() for experiment in experiments]
+        return [finished[experiment] for experiment in planned if experiment in finished]
+
+    return plans.with_each(_flickr25k_plans(None, "cpu"), of_plan)
+
+
 def _compare_flickr25k(done: Sequence[Run]) -> list[dict[str, Any]]:
     """The verdicts on claims 1 to 4 that rest on finished runs alone; no score's own height is judged."""
-    found = {run.experiment.change(root=None, precision="float32").to_json(): run for run in done}
-
-    def finished(experiments: Sequence[Experiment]) -> list[Run]:
-        keys = [experiment.change(precision="float32").to_json() for experiment in experiments]
-        return [found[key] for key in keys if key in found]
-
-    planned = plans.with_each(_flickr25k_plans(None, "cpu"), finished)
+    planned = flickr25k_sections(done)
     of_method = {method: some for (method, _), some in planned["classification"].items()}
     by_lambda, (without, with_) = planned["sensitivity"][_FLICKR], planned["consistency"].values()
     claims = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from semshare import methods
 from semshare.experiment import DIFFERENCES, Difference
 from semshare.model import MODALITIES
-from semshare.paper import plans, preset_costs, reference
+from semshare.paper import preset_costs, reference
 from semshare.paper.recordings import decided
 from semshare.utils.extras import extra
 
@@ -15,7 +15,7 @@ with extra("book"):
     import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from semshare.paper.recordings import RecordedRun, Recording
 
@@ -106,34 +106,39 @@ def signs(recording: Recording) -> dict[str, int]:
     return counts
 
 
-def recorded_table(recording: Recording) -> pd.DataFrame:
-    """Recorded runs of Table 1's methods on one dataset, the mean over seeds, beside the paper's values."""
+def recorded_table(runs: Mapping[tuple[str, str], Sequence[RecordedRun]]) -> pd.DataFrame:
+    """Recorded runs of Table 1's methods on one dataset, the mean over seeds, beside the paper's values.
+
+    Args:
+        runs: by method and dataset, as the plan of section 3 has them; a method without a finished run has no row.
+    """
     f1 = [(title, who) for title in ("image F1", "text F1") for who in ("here", "paper")]
     columns = pd.MultiIndex.from_tuples([*f1, ("NDCG@500", "I2T"), ("NDCG@500", "T2I"), ("", "seeds")])
-    rows = {}
-    for method in reference.TABLE_1:
-        some = [run for run in recording.select(method=method) if run.experiment.lam in (0, _chosen(run))]
-        if some:
-            numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
-            paper = [reference.table_1(method, some[0].experiment.dataset, f"{m}_f1") for m in MODALITIES]
-            rows[some[0].title] = [
-                numbers["image_f1"], paper[0], numbers["text_f1"], paper[1], numbers["i2t"], numbers["t2i"], len(some)
-            ]  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    rows, keys = {}, {}
+    for (method, dataset), of_method in runs.items():
+        if of_method:
+            numbers = pd.DataFrame([run.test.numbers() for run in of_method]).mean()
+            paper = [reference.table_1(method, dataset, f"{modality}_f1") for modality in MODALITIES]
+            here = [numbers["image_f1"], paper[0], numbers["text_f1"], paper[1], numbers["i2t"], numbers["t2i"]]
+            rows[of_method[0].title] = [*here, len(of_method)]
+            keys[of_method[0].title] = [run.key for run in of_method]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table.attrs["keys"] = keys
+    return table
 
 
 def initial_weights_table(recording: Recording) -> pd.DataFrame:
     """Recorded runs by initial weights and attention heads, the mean over seeds: Micro-F1 and NDCG@500 on test."""
-    numbers: dict[tuple[str, int], list[dict[str, float]]] = {}
+    by_setting: dict[tuple[str, int], list[RecordedRun]] = {}
     for run in recording.runs:
-        numbers.setdefault((run.experiment.bert or "random", run.experiment.heads), []).append(run.test.numbers())
-    rows = {
-        key: {title: sum(one[name] for one in some) / len(some) for name, title in _TITLES.items()}
-        | {"seeds": len(some)}
-        for key, some in numbers.items()
+        by_setting.setdefault((run.experiment.bert or "random", run.experiment.heads), []).append(run)
+    rows = {}
+    for setting, of_setting in by_setting.items():
+        numbers = pd.DataFrame([run.test.numbers() for run in of_setting]).mean()
+        rows[setting] = {title: numbers[name] for name, title in _TITLES.items()} | {"seeds": len(of_setting)}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads"])
+    table.attrs["keys"] = {
+        f"{weights}, {heads} heads": [run.key for run in of_setting]
+        for (weights, heads), of_setting in by_setting.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads"])
-
-
-def _chosen(run: RecordedRun) -> float:
-    return plans.chosen_lambda(run.experiment.dataset, run.experiment.preset)
+    return table

@@ -116,11 +116,6 @@ class Recording:
     runs: list[RecordedRun]
     comparisons: list[dict[str, Any]]
 
-    def select(self, **fields: Any) -> list[RecordedRun]:
-        """The runs whose experiments have these fields, in order of seed."""
-        found = [run for run in self.runs if all(getattr(run.experiment, k) == v for k, v in fields.items())]
-        return sorted(found, key=lambda run: run.experiment.seed)
-
     @property
     def before(self) -> bool:
         """Whether its intervals were made before standard errors were kept with them."""

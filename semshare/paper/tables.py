@@ -153,7 +153,18 @@ def last_epoch_table(without: Sequence[Run], with_: Sequence[Run]) -> pd.DataFra
             row["here", name], row["here", f"{name} ±"] = here.value, here.half_width
         paper = reference.figure_1(without[0].experiment.dataset, measure) or (np.nan, np.nan)
         row |= {("paper", name): value for name, value in zip(sides, paper, strict=True)}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), sides)
+
+
+def _with_keys(table: pd.DataFrame, made_of: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """``table`` with the keys of the runs behind its means, by row or column, for the drawer under it."""
+    table.attrs["keys"] = {name: [run.key for run in runs] for name, runs in made_of.items()}
+    return table
+
+
+def _by_row(runs: Mapping[tuple[str, str], Sequence[Run]]) -> dict[str, Sequence[Run]]:
+    """The runs of Table 1 by the names of its rows."""
+    return {f"{dataset}, {methods.get(method).title}": side for (method, dataset), side in runs.items()}
 
 
 def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:
@@ -177,7 +188,7 @@ def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.Da
                 row[modality, "here"], row[modality, "±"] = here.value, here.half_width
                 row[modality, "at 0.5"] = half if side[0].half_means_something else np.nan
                 row[modality, "paper"] = np.nan if paper is None else paper
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), _by_row(runs))
 
 
 def protocol_table(names: Sequence[str]) -> Styler:
@@ -217,7 +228,7 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
                 first = next(iter(read.values()))[0][name]
                 random[column] = 100 * float(getattr(first, f"{direction}_random").nanmean())
         rows[dataset, "Random"] = random
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), _by_row(runs))
 
 
 def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Styler:
@@ -246,7 +257,8 @@ def gain_table(runs: Mapping[tuple[str, str], Sequence[Run]], method: str = "our
         for direction in directions:
             gain = gain_over_random(evaluated[method], direction, variance)
             rows[dataset, direction] = {"gain": 100 * gain.value, "low": 100 * gain.low, "high": 100 * gain.high}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    of_method = {dataset: plans.by_method(runs, dataset)[method] for dataset in dict.fromkeys(name for _, name in runs)}
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), of_method)
 
 
 def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFrame:
@@ -261,7 +273,10 @@ def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFram
         paper = methods.chosen_lambda(catalogue.entry(dataset).text_kind)
         rows[dataset] = {"dev chooses": chosen, "dev F1 there": dev[chosen], "the paper's": paper}
         rows[dataset] |= {"dev F1 at the paper's": dev[paper]}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    by_setting = {
+        f"{dataset}, lambda {lam:g}": side for dataset, by_lambda in runs.items() for lam, side in by_lambda.items()
+    }
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), by_setting)
 
 
 def failure_shares(failures: Sequence[Failures]) -> pd.DataFrame:

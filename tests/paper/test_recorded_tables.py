@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from semshare.experiment import DIFFERENCES, SCALES
-from semshare.paper import preset_costs, recorded_tables
+from semshare.paper import ablations, plans, preset_costs, recorded_tables, recordings
 from semshare.paper.recordings import RecordedRun, Recording
+
+FOLDER = Path(__file__).resolve().parents[2] / "book" / "recorded"
 
 
 def _comparison(step: str, measure: str, low: float, value: float, high: float) -> dict[str, object]:
@@ -37,8 +43,8 @@ def test_an_interval_of_images_alone_has_no_star_and_one_of_before_is_marked() -
 
 def test_a_recording_without_runs_gives_an_empty_table_with_its_columns() -> None:
     empty = Recording("a", "b", 2, [], [])
-    assert recorded_tables.recorded_table(empty).empty and recorded_tables.comparison_table(empty, "step").empty
-    assert ("image F1", "paper") in recorded_tables.recorded_table(empty).columns
+    assert recorded_tables.recorded_table({}).empty and recorded_tables.comparison_table(empty, "step").empty
+    assert ("image F1", "paper") in recorded_tables.recorded_table({}).columns
 
 
 def test_every_difference_of_the_presets_has_a_row() -> None:
@@ -80,3 +86,34 @@ def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
     assert found == {
         "image_f1_all": 5, "image_f1_lower": 1, "image_f1_raise": 2, "i2t_all": 1, "i2t_lower": 0, "i2t_raise": 0
     }  # fmt: skip
+
+
+def test_the_recorded_column_is_made_of_the_runs_that_its_plan_names() -> None:
+    """Once the run at lambda 0 of section 5's sweep was in the mean of Ours: four seeds, and T2I .635 for .632."""
+    recording = recordings.load("flickr25k", FOLDER)
+    sections = ablations.flickr25k_sections(recording.runs)
+    table = recorded_tables.recorded_table(sections["classification"])
+    assert table["", "seeds"].tolist() == [3] * len(plans.METHODS)
+    for (method, _), of_method in sections["classification"].items():
+        title = of_method[0].title
+        assert table.attrs["keys"][title] == [run.key for run in of_method]
+        assert [run.experiment.seed for run in of_method] == [0, 1, 2] and {
+            run.experiment.method for run in of_method
+        } == {method}
+        here = [run.record["test"]["t2i"] for run in of_method]
+        assert table.loc[title, ("NDCG@500", "T2I")] == pytest.approx(sum(here) / 3)
+    ours = sections["classification"]["ours", "flickr25k-simulated"]
+    assert {run.experiment.lam for run in ours} == {0.1}
+    assert round(table.loc["Ours", ("NDCG@500", "T2I")], 3) == 0.632
+    swept = sections["sensitivity"]["flickr25k-simulated"]
+    assert [len(side) for side in swept.values()] == [1] * 6
+    assert [side[0].experiment.lam for side in swept.values()] == list(swept)
+
+
+def test_the_initial_weights_are_made_of_the_runs_that_were_recorded() -> None:
+    recording = recordings.load("weights", FOLDER)
+    table = recorded_tables.initial_weights_table(recording)
+    assert sorted(key for keys in table.attrs["keys"].values() for key in keys) == sorted(
+        run.key for run in recording.runs
+    )
+    assert len(table.attrs["keys"]) == len(table)

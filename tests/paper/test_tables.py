@@ -38,6 +38,9 @@ def test_table_1_has_means_over_seeds_with_widths_and_half_where_it_means_someth
         ("dscmr", "scenes-flickr25k"): [fake_run(0.4, half=True, key=key) for key in ("a", "b")],
     }
     table = tables.classification_table(runs)
+    expected = {"scenes-flickr25k, Ours": "ours", "scenes-flickr25k, DSCMR": "dscmr"}
+    by_row = {row: [run.key for run in runs[method, "scenes-flickr25k"]] for row, method in expected.items()}
+    assert table.attrs["keys"] == by_row
     ours, dscmr = table.loc["scenes-flickr25k", "Ours"], table.loc["scenes-flickr25k", "DSCMR"]
     assert ours["image", "here"] == pytest.approx(0.6) and ours["text", "paper"] == 0.556
     # Two seeds score .5 and .7, two others alike: .02 on two degrees of freedom, and half of the variance for a mean.
