@@ -1,4 +1,4 @@
-"""What the readers of files share: lines of text, pictures, safe paths, counts beside the expected ones."""
+"""What the readers of files share: lines of text, safe paths, counts beside the expected ones."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import hashlib
 import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-
-from PIL import Image
 
 from semshare.errors import UserError
 
@@ -41,15 +39,6 @@ def read_lines(path: Path) -> list[str]:
         raise UserError(f"{path}, line {line}: not UTF-8 text") from None
     lines = [line.rstrip("\r") for line in text.split("\n")]
     return lines[:-1] if lines[-1] == "" else lines
-
-
-def open_picture(path: Path) -> Image.Image:
-    """The picture at ``path`` as RGB; raises :class:`UserError` naming a file that is none."""
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot read this picture: {error}") from None
 
 
 def is_inside(name: str) -> bool:

@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from semshare.data.files import open_picture
+from semshare.data.pictures import open_picture
 from semshare.data.regions.base import ELIGIBLE
 from semshare.paper import reference
 

@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 from semshare.data.about import STATUS
-from semshare.data.files import digest, open_picture, read_lines
+from semshare.data.files import digest, read_lines
+from semshare.data.pictures import as_rgb, open_picture
 from semshare.errors import UserError
 from semshare.search import pretrained
 from semshare.search.index import Index, Owner, Piece
@@ -159,7 +160,7 @@ class Retriever:
             str(getattr(image, "filename", "") or "picture" if isinstance(image, Image.Image) else image)
             for image in images
         ]
-        opened = [image if isinstance(image, Image.Image) else open_picture(Path(image)) for image in images]
+        opened = [as_rgb(image) if isinstance(image, Image.Image) else open_picture(Path(image)) for image in images]
         size = self.model.extractor.batch
         parts = [self.model.encode_pictures(opened[start : start + size]) for start in range(0, len(opened), size)]
         encoded = [torch.cat(some) for some in zip(*parts, strict=True)]

@@ -9,7 +9,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from semshare.data.files import count_notes, is_inside, open_picture, pool_digest
+from semshare.data.files import count_notes, is_inside, pool_digest
+from semshare.data.pictures import open_picture
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
 

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
-from semshare.data.files import SHOWN, is_inside, open_picture, pool_digest, read_lines
+from semshare.data.files import SHOWN, is_inside, pool_digest, read_lines
+from semshare.data.pictures import open_picture
 from semshare.data.readers import splits
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError

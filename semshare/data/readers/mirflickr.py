@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from semshare.data.files import count_notes, digest, open_picture, pool_digest, read_lines, shorten
+from semshare.data.files import count_notes, digest, pool_digest, read_lines, shorten
+from semshare.data.pictures import open_picture
 from semshare.data.readers import splits
 from semshare.data.source import Item
 from semshare.errors import UserError

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from semshare.data.files import count_notes, is_inside, open_picture, pool_digest, read_bytes, read_lines, shorten
+from semshare.data.files import count_notes, is_inside, pool_digest, read_bytes, read_lines, shorten
+from semshare.data.pictures import open_picture
 from semshare.data.readers import splits
 from semshare.data.source import Item
 from semshare.errors import UserError
