@@ -67,9 +67,9 @@ lock: ## write requirements.lock anew from pyproject.toml
 	@echo "Resolving pyproject.toml with $(TORCH) in a fresh environment (about 7 GB: some minutes)"
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh" requirements.lock.part' EXIT; \
 	$(PYTHON) -m venv "$$fresh"; \
-	"$$fresh/bin/python" $(PIP) install -e '.[book,test]' $(TORCH); \
+	"$$fresh/bin/python" $(PIP) install -e '.[all,test]' $(TORCH); \
 	{ \
-		echo '# Every package that semshare[book,test] runs on, at one exact version: Linux, Python 3.11 or newer.'; \
+		echo '# Every package that semshare[all,test] runs on, at one exact version: Linux, Python 3.11 or newer.'; \
 		echo '# Written by `make lock` from the ranges of pyproject.toml; do not edit.'; \
 		"$$fresh/bin/python" -m pip freeze --all --exclude pip --exclude-editable; \
 	} > requirements.lock.part; \

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from semshare.model import Modality
 
 K = 500  # the paper's NDCG cut-off
+_RELEASED_BATCH = 64  # texts at a time in the released code's evaluation
 
 
 class Stored:
@@ -66,14 +67,30 @@ class Reading(Stored):
 
 @torch.inference_mode()
 def read_split(
-    network: nn.Module, dataset: PairedDataset, split: Split, device: torch.device, precision: str
+    network: nn.Module, dataset: PairedDataset, split: Split, device: torch.device, experiment: Experiment
 ) -> Reading:
-    """Run ``network`` over every image and text of ``split``, texts of equal length together."""
+    """Run ``network`` over every image and text of ``split``, texts of equal length together.
+
+    As the released code has it (``evaluation_batches`` in order), texts are read 64 at a time as the split has them;
+    and where ``caption_mean`` is over the split, what a text says shrinks by its batch's longest over the split's.
+    """
     network.eval()
-    part = dataset.parts[split]
-    by_length = sorted(range(len(part.words)), key=lambda row: len(part.words[row]))
+    part, precision = dataset.parts[split], experiment.precision
+    in_order = experiment.evaluation_batches == "in-order"
+    rows = list(range(len(part.words)))
+    lengths = [len(words) for words in part.words]
     image, image_scores = _read(network, "image", dataset, split, list(range(len(part.image_ids))), device, precision)
-    text, text_scores = _read(network, "text", dataset, split, by_length, device, precision)
+    text, text_scores = _read(
+        network,
+        "text",
+        dataset,
+        split,
+        rows if in_order else sorted(rows, key=lengths.__getitem__),
+        device,
+        precision,
+        batch=_RELEASED_BATCH if in_order else 256,
+        longest=max(lengths) if experiment.caption_mean == "split" else None,
+    )
     return Reading(image, text, image_scores, text_scores)
 
 
@@ -86,15 +103,18 @@ def _read(
     device: torch.device,
     precision: str,
     batch: int = 256,
+    longest: int | None = None,
 ) -> tuple[Tensor, Tensor]:
+    """Embeddings and scores of the items in ``order``; means over segments become means over ``longest`` of them."""
     fetch = partial(dataset.images if modality == "image" else dataset.texts, split)
     embeddings, scores = [], []
     for start in range(0, len(order), batch):
         segments = fetch(order[start : start + batch]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             output = network(modality, segments)
-        embeddings.append(output.embedding.float().cpu())
-        scores.append(output.scores.float().cpu())
+        share = 1 if longest is None else segments.mask.shape[1] / longest
+        embeddings.append(output.embedding.float().cpu() * share)
+        scores.append(output.scores.float().cpu() * share)
     back = torch.tensor(order).argsort()
     return torch.cat(embeddings)[back], torch.cat(scores)[back]
 
@@ -124,7 +144,8 @@ class Evaluation(Stored):
         image_half: [N, 3] the same counts at threshold 0.5, which means something for ``bce`` and DSCMR alone.
         text_half: [M, 3] likewise.
         i2t: [N] NDCG@500 of each image query over the texts (tags: over the distinct texts).
-        t2i: [M] NDCG@500 of each text query over the images; on captions with the released discount.
+        t2i: [M] NDCG@500 of each text query over the images; on captions with the released discount. NaN, here and
+            below, for a text that does not ask (``text_queries``).
         t2i_rank: [M] the same with the ordinary discount (equal to ``t2i`` on tags).
         i2t_random: [N] the expected value under a random ranking of the same gallery.
         t2i_random: [M] likewise, ordinary discount.
@@ -148,10 +169,10 @@ class Evaluation(Stored):
             "image_f1_at_half": metrics.f1_of_counts(self.image_half.sum(0)),
             "text_f1_at_half": metrics.f1_of_counts(self.text_half.sum(0)),
             "i2t": float(self.i2t.mean()),
-            "t2i": float(self.t2i.mean()),
-            "t2i_rank": float(self.t2i_rank.mean()),
+            "t2i": float(self.t2i.nanmean()),
+            "t2i_rank": float(self.t2i_rank.nanmean()),
             "i2t_random": float(self.i2t_random.mean()),
-            "t2i_random": float(self.t2i_random.mean()),
+            "t2i_random": float(self.t2i_random.nanmean()),
         }
 
 
@@ -181,14 +202,19 @@ def retrieve(
     """Every measure in both directions, ranked as ``experiment`` says, from one ranking of each query.
 
     An image ranks the distinct texts of a tag set (``experiment.gallery`` says what is distinct), all captions of
-    another (section 4); a text that stands for several belongs to all their images. The released discount is for
-    caption queries: image queries, and texts that are tags, have the ordinary one instead.
+    another (section 4); a text that stands for several belongs to all their images. Every text asks for images, or of
+    a tag set the distinct ones alone (``experiment.text_queries``), with the labels of their first occurrence and the
+    images of all. The released discount is for caption queries: image queries, and texts that are tags, have the
+    ordinary one instead.
     """
     captions = text_kind == "captions"
-    texts = place = torch.arange(len(part.words))
+    texts = place = asking = torch.arange(len(part.words))
+    owners = part.owner.unsqueeze(1)
     if not captions:
         texts, place = part.distinct_texts(with_labels=experiment.gallery == "texts-and-labels")
-    images, queries = (reading.image, part.labels), (reading.text, part.text_labels)
+        if experiment.text_queries == "distinct":
+            asking, owners = texts, _owners(part, place)
+    images, queries = (reading.image, part.labels), (reading.text[asking], part.text_labels[asking])
     gallery = (reading.text[texts], part.text_labels[texts])
     ordinary = [replace(one, discount="rank") if isinstance(one, NDCG) else one for one in measures]
     i2t = _read_each(ordinary, images, gallery, experiment, own=_own(part, place))
@@ -197,13 +223,17 @@ def retrieve(
         queries,
         images,
         experiment,
-        own=part.owner.unsqueeze(1),
-        caption_index=part.caption_index,
+        own=owners,
+        caption_index=part.caption_index[asking],
     )
     sizes = torch.tensor([[len(texts), len(part.labels)]])
+
+    def of_texts(values: Tensor) -> Tensor:
+        return values.new_full((len(part.words),), torch.nan).index_copy(0, asking, values)
+
     return [
-        Retrieval(one.values, other.values, one.random, other.random, sizes)
-        for one, other in zip(i2t, t2i, strict=True)
+        Retrieval(of_image.values, of_texts(of_text.values), of_image.random, of_texts(of_text.random), sizes)
+        for of_image, of_text in zip(i2t, t2i, strict=True)
     ]
 
 
@@ -225,6 +255,14 @@ def _own(part: Part, place: Tensor) -> Tensor:
     """[N, T] the gallery rows of each image's own texts, -1 where it has fewer; ``place`` [M] is each text's row."""
     rows = [sorted({int(place[text]) for text in texts}) for texts in part.texts_by_image()]
     return pad_sequence([torch.tensor(some) for some in rows], batch_first=True, padding_value=-1)
+
+
+def _owners(part: Part, place: Tensor) -> Tensor:
+    """[D, T] the images of all texts that one of the D distinct texts stands for, -1 where there are fewer than T."""
+    owners: list[list[int]] = [[] for _ in range(int(place.max()) + 1)]
+    for row, owner in zip(place.tolist(), part.owner.tolist(), strict=True):
+        owners[row].append(owner)
+    return pad_sequence([torch.tensor(images) for images in owners], batch_first=True, padding_value=-1)
 
 
 def evaluate(

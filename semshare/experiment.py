@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Scale = Literal["smoke", "laptop", "full"]
 Preset = Literal["paper", "released"]
@@ -35,29 +38,38 @@ SCALES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One field in which the two presets differ.
+    """One thing in which the two presets differ, or in which ``released`` does not follow the released code.
 
     Attributes:
-        field: the experiment's field.
-        paper: its value under ``paper``; a text where it depends on the data.
-        released: its value under ``released``.
+        field: the experiment's field; of what is refused, a name for it.
+        paper: its value under ``paper``; a text where it depends on the data or the device.
+        released: its value under ``released``; of what is refused, what the released code does.
         about: what the two values mean, for readers.
-        only: where the released value is taken: everywhere, at scale ``full``, on captions, by *Independent*.
+        only: where the released value is taken: a scale, a kind of text or a method, all of which must hold;
+            everywhere where it is empty.
+        within: the preset in which its cost is measured: what does nothing alone is taken back from ``released``.
+        refused: why ``released`` does not follow; None where it does.
     """
 
     field: str
     paper: Any
     released: Any
     about: str
-    only: Literal["full", "captions", "independent"] | None = None
+    only: tuple[str, ...] = ()
+    within: Preset = "paper"
+    refused: str | None = None
 
     def holds(self, method: str, scale: str, text_kind: str) -> bool:
         """Whether the released value is taken for this method, scale and kind of text."""
-        return self.only in (None, method, scale, text_kind)
+        return self.refused is None and set(self.only) <= {method, scale, text_kind}
 
 
-# Every difference between the supplementary and the authors' released code that is not the data's. The preset
-# "paper" is what the fields' defaults and the scales say.
+def _measured_in_released(*parts: Any, only: tuple[str, ...] = ()) -> Difference:
+    return Difference(*parts, only=only, within="released")
+
+
+# Every difference between the supplementary and the authors' released code that is not the data's, the refused ones
+# last. The preset "paper" is what the fields' defaults and the scales say. Of two rows of one field the later holds.
 DIFFERENCES = (
     Difference("block", "post-ln", "pre-ln", "normalisation after each sub-layer (BERT), or before it"),
     Difference("padding", "masked", "read", "whether padding is masked, or attended to and averaged like a segment"),
@@ -68,15 +80,83 @@ DIFFERENCES = (
     Difference("context_scores", "raw", "sigmoid", "what context prediction's cross-entropy reads"),
     Difference("lam", "0.1 on tags, 0.01 on captions", 5e-4, "weight of context prediction"),
     Difference("similarity", "binary", "count", "whether the consistency loss asks if, or how many, labels are shared"),
-    Difference("label_loss", "softplus_dot", "bce", "Independent's label prediction loss", "independent"),
+    Difference("label_loss", "softplus_dot", "bce", "Independent's label prediction loss", ("independent",)),
     Difference("text_clip", None, 2.0, "largest norm of the text segment encoder's gradient"),
-    Difference("ranking", "cosine", "dot", "how retrieval compares two embeddings", "captions"),
+    Difference("ranking", "cosine", "dot", "how retrieval compares two embeddings; DSCMR's by cosine", ("captions",)),
     Difference("gallery", "texts-and-labels", "texts", "what makes two tag sets one item of the gallery"),
-    Difference("width", 768, 1024, "width of the encoder", "full"),
-    Difference("feed_forward", 3072, 2048, "width of its feed-forward layers", "full"),
-    Difference("learning_rate", 1e-4, 2e-4, "Adam's learning rate", "full"),
-    Difference("epochs", 45, 35, "passes over the training pairs", "full"),
-)
+    Difference("width", 768, 1024, "width of the encoder", ("full",)),
+    Difference("feed_forward", 3072, 2048, "width of its feed-forward layers", ("full",)),
+    Difference("learning_rate", 1e-4, 2e-4, "Adam's learning rate", ("full",)),
+    Difference("epochs", 45, 35, "passes over the training pairs", ("full",)),
+    Difference("epochs", 45, 500, "DSCMR's passes over the training pairs", ("full", "dscmr")),
+    _measured_in_released(
+        "segment_sum", "sum", "mean", "a segment is the sum of what it is and where it is, or half of that"
+    ),
+    _measured_in_released(
+        "layer_norm", "variance", "deviation",
+        "what normalisation divides by: sqrt(variance + 1e-5), or the unbiased standard deviation + 1e-6",
+    ),
+    _measured_in_released(
+        "word_places", "in-order", "first", "words take places 0, 1, 2..., or all take place 0, which is not trained"
+    ),
+    _measured_in_released(
+        "boxes", "own", "first",
+        "an image's regions have its own boxes, or those of the split's first image, whose layer is not trained",
+    ),
+    _measured_in_released(
+        "evaluation_batches", "by-length", "in-order",
+        "texts are read with others of their length, or 64 at a time as the split has them: padding that is read "
+        "makes an embedding depend on its batch",
+    ),
+    _measured_in_released(
+        "caption_mean", "batch", "split",
+        "in evaluation a caption's mean is over its batch's longest, or over the split's with zeros in what is left",
+        only=("captions",),
+    ),
+    _measured_in_released(
+        "context_items", "all", "longest",
+        "context prediction counts all B pairs of a batch, or the min(B, L) with the longest texts, L being the "
+        "modality's segments",
+    ),
+    _measured_in_released(
+        "context_words", "known", "all",
+        "context prediction hides known words and may answer <mask>, or hides <unk> too and may not",
+    ),
+    _measured_in_released(
+        "text_queries", "all", "distinct",
+        "every tag set asks, or each item of the text gallery once, with its first label vector",
+        only=("tags",),
+    ),
+    _measured_in_released(
+        "initial_words", "word2vec", "uniform", "word vectors begin with Word2Vec's, or uniform in ±0.1"
+    ),
+    _measured_in_released(
+        "initial_layers", "own", "xavier",
+        "the image layer and attention's queries, keys and values begin as the libraries have it, or each by Xavier",
+    ),
+    _measured_in_released(
+        "checkpoint", "dev", "lowest-loss",
+        "the kept weights are of the best epoch on dev, or of the lowest training loss of every tenth batch",
+    ),
+    _measured_in_released(
+        "epoch_pairs", "images", "captions",
+        "an epoch sees each image once with one of its captions, or once with each",
+        only=("captions",),
+    ),
+    _measured_in_released("precision", "the device's own", "float32", "what networks compute in"),
+    Difference(
+        "dev split", "part of the training pairs", "the test split", "what is looked at during training",
+        ("tags",), refused="not followed: it would select on test",
+    ),
+    Difference(
+        "DSCMR's distances", "mean norm of the rows", "norm of the batch",
+        "what its label error and paired distance are", ("dscmr",),
+        refused="not followed: where a prediction is exact its gradient is not a number, and training ends",
+    ),
+)  # fmt: skip
+
+# Fields that only say how a finished run is read or what it is called. They train nothing and are in no run's key.
+READING = frozenset({"preset", "ranking", "gallery", "text_queries"})
 
 
 class Experiment(BaseModel):
@@ -87,7 +167,8 @@ class Experiment(BaseModel):
     text, or on a random text of the same label vector. ``missing_regions`` and ``missing_words`` are the shares of
     segments withheld from every split, ``train_items`` keeps the first training pairs only: for studies of how
     much a modality knows. A dataset so small that ``epochs`` take fewer than ``least_steps`` steps is read more often,
-    until they are reached. ``keep`` says which checkpoints stay: the best on dev, or every epoch's (Fig. 1).
+    until they are reached. ``keep`` says which checkpoints stay: the one that ``checkpoint`` selects, or every epoch's
+    too (Fig. 1).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -113,6 +194,8 @@ class Experiment(BaseModel):
     context_scores: Literal["raw", "sigmoid"] = "raw"
     masked_word: Literal["mask", "unk"] = "mask"
     masked_region: Literal["replaced", "kept"] = "replaced"
+    context_items: Literal["all", "longest"] = "all"
+    context_words: Literal["known", "all"] = "known"
 
     width: Annotated[int, Field(gt=0)]
     layers: Annotated[int, Field(gt=0)]
@@ -123,18 +206,29 @@ class Experiment(BaseModel):
     padding: Literal["masked", "read"] = "masked"
     box_weight: Annotated[float, Field(ge=0)] = 1.0
     place_weight: Annotated[float, Field(ge=0)] = 1.0
+    segment_sum: Literal["sum", "mean"] = "sum"
+    layer_norm: Literal["variance", "deviation"] = "variance"
+    word_places: Literal["in-order", "first"] = "in-order"
+    boxes: Literal["own", "first"] = "own"
+    initial_words: Literal["word2vec", "uniform"] = "word2vec"
+    initial_layers: Literal["own", "xavier"] = "own"
     bert: str | None = None
 
     epochs: Annotated[int, Field(gt=0)]
     least_steps: Annotated[int, Field(ge=0)] = 0
+    epoch_pairs: Literal["images", "captions"] = "images"
     batch: Annotated[int, Field(gt=0)] = 64
     learning_rate: Annotated[float, Field(gt=0)]
     text_clip: Annotated[float, Field(gt=0)] | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
+    checkpoint: Literal["dev", "lowest-loss"] = "dev"
     keep: Literal["best", "every-epoch"] = "best"
 
+    evaluation_batches: Literal["by-length", "in-order"] = "by-length"
+    caption_mean: Literal["batch", "split"] = "batch"
     ranking: Literal["cosine", "dot"] = "cosine"
     gallery: Literal["texts-and-labels", "texts"] = "texts-and-labels"
+    text_queries: Literal["all", "distinct"] = "all"
 
     @model_validator(mode="after")
     def _fits(self) -> Experiment:
@@ -170,6 +264,17 @@ class Experiment(BaseModel):
         """One line of JSON with sorted keys: equal experiments give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
+    def reading(self) -> dict[str, Any]:
+        """The fields of :data:`READING`, as JSON has them."""
+        return self.model_dump(mode="json", include=set(READING))
+
+    def plainly_read(self) -> Experiment:
+        """A copy that is read in the one way that histories are, whatever was asked: every such field at its default.
+
+        Retrieval ranks by cosine, and the gallery of a tag set tells texts with other labels apart.
+        """
+        return self.change(**{name: type(self).model_fields[name].default for name in READING})
+
     def change(self, **fields: Any) -> Experiment:
         """A copy with ``fields`` replaced, validated again."""
         return Experiment.make(**{**self.model_dump(), **fields})
@@ -181,8 +286,12 @@ def known_scale(scale: str) -> None:
         raise UserError(f"scale: unknown {scale!r}, expected one of {', '.join(SCALES)}")
 
 
-def preset_fields(preset: str, method: str, scale: str, text_kind: str) -> dict[str, Any]:
+def preset_fields(
+    preset: str, method: str, scale: str, text_kind: str, own: Collection[str] = frozenset()
+) -> dict[str, Any]:
     """The fields that ``preset`` sets for a method, scale and kind of text; none for ``paper``.
+
+    The method's ``own`` fields are set by differences of that method alone.
 
     Raises:
         UserError: an unknown preset.
@@ -191,7 +300,8 @@ def preset_fields(preset: str, method: str, scale: str, text_kind: str) -> dict[
         raise UserError(f"preset: unknown {preset!r}, expected one of {', '.join(PRESETS)}")
     if preset == "paper":
         return {}
-    return {one.field: one.released for one in DIFFERENCES if one.holds(method, scale, text_kind)}
+    held = [row for row in DIFFERENCES if row.holds(method, scale, text_kind)]
+    return {row.field: row.released for row in held if method in row.only or row.field not in own}
 
 
 def no_such_field(name: str) -> str:

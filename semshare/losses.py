@@ -11,9 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize, softplus
 
+from semshare import checks
+
 LabelLoss = Literal["softplus_dot", "bce"]
 Similarity = Literal["binary", "count"]
 ContextScores = Literal["raw", "sigmoid"]
+
+
+def widened(values: Tensor) -> Tensor:
+    """``values`` in float32 at least: bfloat16 becomes float32, float64 stays."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "softplus_dot") -> dict[str, Tensor]:
@@ -33,17 +40,22 @@ def label_prediction(prediction: Tensor, labels: Tensor, kind: LabelLoss = "soft
         ``{"label": scalar}``.
 
     Raises:
-        ValueError: shapes that differ, or an unknown ``kind``.
+        ValueError: shapes that differ, an empty batch, labels other than 0 and 1, predictions outside [0, 1] under
+            ``bce``, or an unknown ``kind``.
 
     >>> label_prediction(torch.tensor([[1.0, 0.0]]), torch.tensor([[1, 0]]))
     {'label': tensor(0.3133)}
     """
+    _check_labels(labels)
     if prediction.shape != labels.shape:
         raise ValueError(f"prediction: found shape {tuple(prediction.shape)}, expected {tuple(labels.shape)} as labels")
-    prediction, labels = prediction.float(), labels.float()
+    prediction = widened(prediction)
+    labels = labels.to(prediction.dtype)
     if kind == "softplus_dot":
         return {"label": softplus(-(prediction * labels).sum(1)).mean()}
     if kind == "bce":
+        if not ((prediction >= 0) & (prediction <= 1)).all():  # NaN neither
+            raise ValueError("prediction: found values outside [0, 1], expected probabilities for kind 'bce'")
         return {"label": binary_cross_entropy(prediction, labels)}
     raise ValueError(f"kind: found {kind!r}, expected 'softplus_dot' or 'bce'")
 
@@ -64,8 +76,10 @@ def consistency(image: Tensor, text: Tensor, labels: Tensor, similarity: Similar
         ``{"inter": scalar, "intra_image": scalar, "intra_text": scalar}``; l_con is their sum.
 
     Raises:
-        ValueError: shapes that do not fit, or an unknown ``similarity``.
+        ValueError: shapes that do not fit, an empty batch, labels other than 0 and 1, or an unknown ``similarity``.
     """
+    _check_labels(labels)
+    checks.matrix("image", image)
     if image.shape != text.shape or len(image) != len(labels):
         raise ValueError(
             f"text: found shape {tuple(text.shape)} with {len(labels)} label rows, expected "
@@ -76,7 +90,7 @@ def consistency(image: Tensor, text: Tensor, labels: Tensor, similarity: Similar
         shared = (shared > 0).float()
     elif similarity != "count":
         raise ValueError(f"similarity: found {similarity!r}, expected 'binary' or 'count'")
-    image, text = normalize(image.float(), dim=1), normalize(text.float(), dim=1)
+    image, text = normalize(widened(image), dim=1), normalize(widened(text), dim=1)
 
     def term(left: Tensor, right: Tensor) -> Tensor:
         theta = left @ right.T / 2
@@ -106,13 +120,16 @@ def context_prediction(
         ``{"context_image": scalar, "context_text": scalar}``; a modality with nothing hidden gives 0.
 
     Raises:
-        ValueError: an unknown ``scores``.
+        ValueError: targets that are not as many as their logits or no class of theirs, or an unknown ``scores``.
     """
     if scores not in ("raw", "sigmoid"):
         raise ValueError(f"scores: found {scores!r}, expected 'raw' or 'sigmoid'")
 
+    _check_targets("image", image_logits, image_targets)
+    _check_targets("text", text_logits, text_targets)
+
     def term(logits: Tensor, targets: Tensor) -> Tensor:
-        read = logits.float() if scores == "raw" else torch.sigmoid(logits.float())
+        read = widened(logits) if scores == "raw" else torch.sigmoid(widened(logits))
         return cross_entropy(read, targets) if len(targets) else read.sum()
 
     return {
@@ -138,14 +155,39 @@ def dscmr(
 
     Returns:
         ``{"label": scalar, "consistency": scalar, "pair": scalar}``; the total weighs them 1, 1e-3, 1e-1.
+
+    Raises:
+        ValueError: shapes that do not fit, an empty batch, or labels other than 0 and 1.
     """
+    _check_labels(labels)
+    checks.matrix("image_prediction", image_prediction, *labels.shape)
+    checks.matrix("text_prediction", text_prediction, *labels.shape)
     labels = labels.float()
 
     def distance(left: Tensor, right: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(left.float() - right.float(), dim=1).mean()
+        return torch.linalg.vector_norm(widened(left) - widened(right), dim=1).mean()
 
     return {
         "label": distance(image_prediction, labels) + distance(text_prediction, labels),
         "consistency": torch.stack(list(consistency(image, text, labels, "count").values())).sum(),
         "pair": distance(image, text),
     }
+
+
+def _check_labels(labels: Tensor) -> None:
+    checks.matrix("labels", labels)
+    checks.not_empty("labels", labels)
+    checks.zeros_and_ones("labels", labels)
+
+
+def _check_targets(side: str, logits: Tensor, targets: Tensor) -> None:
+    """Refuse what cross-entropy would read otherwise, skip (-100), or end a GPU's process for."""
+    checks.matrix(f"{side}_logits", logits)
+    if targets.shape != logits.shape[:1] or targets.is_floating_point():
+        found = f"{targets.dtype} of shape {tuple(targets.shape)}"
+        raise ValueError(f"{side}_targets: found {found}, expected {len(logits)} integers")
+    if len(targets) and ((targets < 0) | (targets >= logits.shape[1])).any():
+        raise ValueError(
+            f"{side}_targets: found {int(targets.min())} to {int(targets.max())}, expected classes from 0 to "
+            f"{logits.shape[1] - 1}"
+        )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from semshare import checks
 from semshare.ranking import Ranked, over_blocks
 
 if TYPE_CHECKING:
@@ -20,6 +21,27 @@ if TYPE_CHECKING:
 
 Gain = Literal["linear", "exponential"]
 Discount = Literal["rank", "coco-released"]
+
+
+def above(scores: Tensor, threshold: float) -> Tensor:
+    """Which ``scores`` reach ``threshold``: the one comparison by which a label is predicted.
+
+    In float64, since a threshold is the midpoint of two scores: rounded to float32 it can be the lower one.
+
+    Args:
+        scores: of any shape and precision.
+        threshold: what a score has to be at least.
+
+    Returns:
+        Booleans of the shape of ``scores``.
+
+    Raises:
+        ValueError: ``threshold`` is NaN, or ``scores`` are not finite.
+    """
+    if threshold != threshold:
+        raise ValueError("threshold: found NaN, expected a number")
+    checks.finite("scores", scores)
+    return scores.double() >= threshold
 
 
 def f1_counts(scores: Tensor, labels: Tensor, threshold: float) -> Tensor:
@@ -31,24 +53,37 @@ def f1_counts(scores: Tensor, labels: Tensor, threshold: float) -> Tensor:
         threshold: the decision threshold.
 
     Returns:
-        [N, 3] integer counts, what a bootstrap over items resamples.
+        [N, 3] integer counts, what an interval over items is made of; [0, 3] of no items.
+
+    Raises:
+        ValueError: shapes that differ, scores that are not finite, labels other than 0 and 1, or a NaN threshold.
     """
-    _same_shape("scores", scores, "labels", labels)
-    predicted, true = scores.double() >= threshold, labels.bool()
+    _check_decisions(scores, labels)
+    predicted, true = above(scores, threshold), labels.bool()
     return torch.stack([(predicted & true).sum(1), (predicted & ~true).sum(1), (~predicted & true).sum(1)], 1)
 
 
 def micro_f1(scores: Tensor, labels: Tensor, threshold: float) -> float:
     """Micro-F1 in [0, 1]: one F1 over all N x C decisions; 0 when nothing is true and nothing predicted.
 
+    Raises:
+        ValueError: what :func:`f1_counts` refuses, or no decision at all.
+
     >>> micro_f1(torch.tensor([[0.9, 0.2], [0.4, 0.8]]), torch.tensor([[1, 0], [1, 1]]), threshold=0.5)
     0.8
     """
+    checks.not_empty("scores", scores)
     return f1_of_counts(f1_counts(scores, labels, threshold).sum(0))
 
 
 def f1_of_counts(counts: Tensor) -> float:
-    """Micro-F1 of summed counts [3]: true positives, false positives, false negatives."""
+    """Micro-F1 of summed counts [3]: true positives, false positives, false negatives.
+
+    Raises:
+        ValueError: not three numbers from 0 up.
+    """
+    if counts.shape != (3,) or not (counts >= 0).all():
+        raise ValueError(f"counts: found {counts.tolist()}, expected three numbers from 0 up")
     hit, false, missed = counts.tolist()
     return 2 * hit / max(2 * hit + false + missed, 1)
 
@@ -61,18 +96,24 @@ def best_threshold(scores: Tensor, labels: Tensor) -> float:
         labels: [N, C] 0/1.
 
     Returns:
-        The midpoint between the lowest accepted and the highest refused score; among equals the highest.
+        The midpoint between the lowest accepted and the highest refused score; among equals the highest. Finite.
+
+    Raises:
+        ValueError: shapes that differ, no decision at all, scores that are not finite, or labels other than 0 and 1.
     """
-    _same_shape("scores", scores, "labels", labels)
+    checks.not_empty("scores", scores)
+    checks.finite("scores", scores)
+    _check_decisions(scores, labels)
     flat, order = scores.double().flatten().sort(descending=True, stable=True)
     truth = labels.flatten()[order].double()
     hits = truth.cumsum(0)
-    accepted = torch.arange(1, len(flat) + 1, device=flat.device)
-    f1 = 2 * hits / (accepted + truth.sum()).clamp(min=1)
+    predicted = torch.arange(1, len(flat) + 1, device=flat.device)
+    f1 = 2 * hits / (predicted + truth.sum()).clamp(min=1)
     f1[:-1][flat[:-1] == flat[1:]] = -1  # equal scores are accepted together
     best = int(f1.argmax())
-    below = flat[min(best + 1, len(flat) - 1)]
-    return float((flat[best] + below) / 2)
+    accepted, refused = float(flat[best]), float(flat[min(best + 1, len(flat) - 1)])
+    middle = accepted / 2 + refused / 2  # halved first: the sum of two large numbers can be infinite
+    return middle if refused < middle <= accepted else accepted  # nothing lies between two neighbours among the numbers
 
 
 class Scores(NamedTuple):
@@ -109,6 +150,8 @@ class NDCG:
             if getattr(self, name) not in get_args(kind):
                 expected = " or ".join(map(repr, get_args(kind)))
                 raise ValueError(f"{name}: found {getattr(self, name)!r}, expected {expected}")
+        if self.k is not None:
+            checks.whole_number("k", self.k)
 
     def __call__(self, ranked: Ranked) -> Scores:
         """The values of a block; raises :class:`ValueError` where the discount needs captions and there are none."""
@@ -149,6 +192,10 @@ class AveragePrecision:
 
     k: None = None
 
+    def __post_init__(self) -> None:
+        if self.k is not None:
+            raise ValueError(f"k: found {self.k!r}, expected None: it reads the full ranking")
+
     def __call__(self, ranked: Ranked) -> Scores:
         """The values of a block that is ranked to the end."""
         hits = ranked.relevance[:, : ranked.depth()].gt(0).double()
@@ -169,6 +216,9 @@ class ACG:
 
     k: int = 500
 
+    def __post_init__(self) -> None:
+        checks.whole_number("k", self.k)
+
     def __call__(self, ranked: Ranked) -> Scores:
         """The values of a block."""
         labels = torch.arange(ranked.counts.shape[1], device=ranked.counts.device, dtype=torch.float64)
@@ -182,6 +232,9 @@ class Recall:
     """1 for a query that finds an item of its own pair within the first k, else 0."""
 
     k: int
+
+    def __post_init__(self) -> None:
+        checks.whole_number("k", self.k)
 
     def __call__(self, ranked: Ranked) -> Scores:
         """The values of a block; raises :class:`ValueError` where it does not say what a query's own items are."""
@@ -210,8 +263,13 @@ def retrieve(
     """The :class:`Scores` of every one of ``measures``, from one ranking of each query.
 
     The embeddings [Q, E] and [G, E], the labels [Q, C] and [G, C] and the options are those of
-    :func:`semshare.ranking.over_blocks`.
+    :func:`semshare.ranking.over_blocks`. Without a query every value is of length 0.
+
+    Raises:
+        ValueError: what :func:`semshare.ranking.over_blocks` refuses.
     """
+    if not measures:
+        return []
     depths = [measure.k for measure in measures]
     blocks = over_blocks(
         lambda ranked: [measure(ranked) for measure in measures],
@@ -225,8 +283,6 @@ def retrieve(
     return [Scores(*map(torch.cat, zip(*of_blocks, strict=True))) for of_blocks in zip(*blocks, strict=True)]
 
 
-def _same_shape(name: str, found: Tensor, other: str, expected: Tensor) -> None:
-    if found.shape != expected.shape or found.dim() != 2:
-        raise ValueError(f"{name}: found shape {tuple(found.shape)}, expected that of {other}, {tuple(expected.shape)}")
-    if torch.isnan(found).any():
-        raise ValueError(f"{name}: found NaN, expected numbers")
+def _check_decisions(scores: Tensor, labels: Tensor) -> None:
+    checks.matrix("scores", scores, *labels.shape) if labels.dim() == 2 else checks.matrix("labels", labels)
+    checks.zeros_and_ones("labels", labels)

@@ -15,7 +15,8 @@ from transformers import BertConfig, BertModel
 from semshare import attention, bert
 from semshare.attention import Packing
 from semshare.data.segments import Segments
-from semshare.data.words import MAX_LENGTH, SPECIAL
+from semshare.data.words import MASK, MAX_LENGTH, SPECIAL
+from semshare.losses import widened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,11 +34,12 @@ class Output:
     """What a network says of B items of one modality.
 
     Attributes:
-        embedding: [B, E] what retrieval compares by cosine; the class-space vector, or DSCMR's hidden one.
+        embedding: [B, E] what retrieval compares, as the experiment's ``ranking`` says; the class-space vector, or
+            DSCMR's hidden one.
         scores: [B, C] what Micro-F1 thresholds: the embedding itself, or under ``bce`` the probabilities.
         probabilities: [B, C] mean over tokens of the plain sigmoids, what ``bce`` reads.
         common: [B, d] what the consistency loss compares: the mean segment before the shared encoder.
-        context: [M, K] logits for the M hidden segments; None where nothing was to be hidden.
+        context: [M, K] logits for the M hidden segments that are asked for; None where nothing was to be hidden.
         targets: [M] what those logits should say.
     """
 
@@ -50,14 +52,18 @@ class Output:
 
 
 class RegionEncoder(nn.Module):
-    """Regions to segments: a linear map of the feature plus one of the box, ``box_weight`` times."""
+    """Regions to segments: a linear map of the feature plus one of the box, ``box_weight`` times; or half of that."""
 
     def __init__(self, experiment: Experiment, feature_size: int) -> None:
         super().__init__()
         self.feature = nn.Linear(feature_size, experiment.width)
         self.box = nn.Linear(5, experiment.width)
-        self.box_weight = experiment.box_weight
+        self.box_weight, self.share = experiment.box_weight, _share(experiment)
         self.mask = nn.Parameter(torch.zeros(feature_size)) if experiment.masked_region == "replaced" else None
+        self.box.requires_grad_(experiment.boxes == "own")
+        if experiment.initial_layers == "xavier":
+            nn.init.xavier_uniform_(self.feature.weight)
+            nn.init.zeros_(self.feature.bias)
 
     def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
         """[B, L, D] and boxes [B, L, 5] to [B, L, d]; ``hidden`` [B, L] regions show a learnt vector."""
@@ -65,32 +71,63 @@ class RegionEncoder(nn.Module):
         if hidden is not None and self.mask is not None:
             # The learnt vector is mapped once, not once a region: the features are ten times as wide as the segments.
             features = torch.where(hidden.unsqueeze(-1), self.feature(self.mask), features)
-        return segments.with_features(features + self.box_weight * self.box(segments.positions))
+        return segments.with_features(self.share * (features + self.box_weight * self.box(segments.positions)))
 
 
 class WordEncoder(nn.Module):
-    """Words to segments: Word2Vec, then a one-layer BiGRU whose two directions are averaged."""
+    """Words to segments: a word vector, then a one-layer BiGRU whose two directions are averaged.
+
+    With pre-LN blocks, which know nothing of places, a learnt vector of the word's place is added, ``place_weight``
+    times; BERT's blocks add their own. Half of the sum where ``segment_sum`` is the mean.
+    """
 
     def __init__(self, experiment: Experiment, vectors: np.ndarray) -> None:
         super().__init__()
         self.vectors = nn.Embedding.from_pretrained(torch.tensor(vectors), freeze=False, padding_idx=0)
         self.gru = nn.GRU(vectors.shape[1], experiment.width, batch_first=True, bidirectional=True)
+        self.places = nn.Embedding(MAX_LENGTH, experiment.width) if experiment.block == "pre-ln" else None
+        self.place_weight, self.share = experiment.place_weight, _share(experiment)
+        self.in_order = experiment.word_places == "in-order"
         self.shown = SPECIAL.index(f"<{experiment.masked_word}>")
+        if self.places is not None:
+            nn.init.xavier_uniform_(self.places.weight)
+            self.places.requires_grad_(self.in_order)
+        if experiment.initial_words == "uniform":
+            for table in filter(None, (self.vectors, self.places)):
+                nn.init.uniform_(table.weight, -_WORDS_WITHIN, _WORDS_WITHIN)
+            nn.init.zeros_(self.vectors.weight[0])
 
     def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
-        """Word ids [B, L] to [B, L, d], 0 on padding; ``hidden`` [B, L] words are read as ``<mask>`` or ``<unk>``."""
+        """Word ids [B, L] to [B, L, d]; ``hidden`` [B, L] words are read as ``<mask>`` or ``<unk>``.
+
+        On padding stands what its place adds, or 0.
+        """
         ids = segments.features if hidden is None else segments.features.masked_fill(hidden, self.shown)
         lengths = segments.mask.sum(1).cpu()
         packed = pack_padded_sequence(self.vectors(ids), lengths, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=ids.shape[1])
         forward, backward = states.chunk(2, dim=-1)
-        return segments.with_features((forward + backward) / 2)
+        words = (forward + backward) / 2
+        places = segments.positions if self.in_order else torch.zeros_like(segments.positions)
+        if self.places is not None:
+            words = words + self.place_weight * self.places(places)
+        return replace(segments, features=self.share * words, positions=places)
+
+
+# Words begin uniform within this of 0 in the released code. So do places here, as its read padding has it after the
+# first normalisation: root mean square .23 = s / (s + 1e-6) where s is 1e-5 / 2 times the spread of a place's vector.
+_WORDS_WITHIN = 0.1
+
+
+def _share(experiment: Experiment) -> float:
+    """How much of the sum of what it is and where it is a segment takes."""
+    return 0.5 if experiment.segment_sum == "mean" else 1.0
 
 
 class BertBlocks(nn.Module):
     """Transformer blocks that normalise last: ``BertModel`` through ``inputs_embeds``, so that BERT weights load.
 
-    Regions all take position 0, since their place comes from the box; words take 0, 1, 2... No token-type
+    Regions all take position 0, since their place comes from the box; words those that the segments name. No token-type
     information: BERT's token-type vector is zero and stays so (:func:`semshare.bert.load` says where a
     checkpoint's goes).
     """
@@ -111,12 +148,19 @@ class BertBlocks(nn.Module):
         )
         self.bert = BertModel(sizes, add_pooling_layer=False)
         attention.use(self.bert)
+        if experiment.layer_norm == "deviation":
+            attention.divide_by_deviation(self.bert)
+        if experiment.initial_layers == "xavier":
+            for layer in self.bert.encoder.layer:
+                for part in (layer.attention.self.query, layer.attention.self.key, layer.attention.self.value):
+                    nn.init.xavier_uniform_(part.weight)
         if experiment.bert is not None:
             bert.load(self.bert, experiment)
         self.bert.embeddings.word_embeddings.requires_grad_(False)
         self.bert.embeddings.token_type_embeddings.requires_grad_(False)
         nn.init.zeros_(self.bert.embeddings.token_type_embeddings.weight)
-        self.place_weight = experiment.place_weight
+        self.bert.embeddings.position_embeddings.requires_grad_(experiment.word_places == "in-order")
+        self.place_weight = _share(experiment) * experiment.place_weight
 
     def forward(self, segments: Sequence[Segments], packing: Packing) -> Tensor:
         """Batches [B, L, d] to the hidden states [T, d] of all their segments."""
@@ -153,14 +197,13 @@ class PreNormBlock(nn.TransformerEncoderLayer):
 class PreNormBlocks(nn.Module):
     """The released code's blocks: normalisation first, ReLU, a last normalisation and a ReLU on what leaves them.
 
-    Words add a learnt vector of their place, ``place_weight`` times; regions have their box alone. Matrices begin
-    with Glorot's uniform weights.
+    Segments bring their places with them. Matrices begin with Xavier's uniform weights; those of queries, keys and
+    values as one, or each by itself as ``initial_layers`` says.
     """
 
     def __init__(self, experiment: Experiment) -> None:
         super().__init__()
         width = experiment.width
-        self.places = nn.Embedding(MAX_LENGTH, width)
         block = PreNormBlock(
             width, experiment.heads, experiment.feed_forward, experiment.dropout, batch_first=True, norm_first=True
         )
@@ -171,19 +214,19 @@ class PreNormBlocks(nn.Module):
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
-        self.place_weight = experiment.place_weight
+        if experiment.initial_layers == "xavier":
+            for layer in self.blocks.layers:
+                for part in layer.self_attn.in_proj_weight.data.chunk(3):
+                    nn.init.xavier_uniform_(part)
+        if experiment.layer_norm == "deviation":
+            attention.divide_by_deviation(self.blocks)
 
     def forward(self, segments: Sequence[Segments], packing: Packing) -> Tensor:
         """Batches [B, L, d] to the hidden states [T, d] of all their segments, none below 0."""
-        tokens = packing.pack([self._placed(one) for one in segments])
+        tokens = packing.pack([batch.features for batch in segments])
         for block in self.blocks.layers:
             tokens = block(tokens, packing)
         return torch.relu(self.blocks.norm(tokens))
-
-    def _placed(self, segments: Segments) -> Tensor:
-        if segments.positions.is_floating_point():
-            return segments.features
-        return segments.features + self.place_weight * self.places(segments.positions)
 
 
 _BLOCKS = {"post-ln": BertBlocks, "pre-ln": PreNormBlocks}
@@ -218,10 +261,10 @@ class SemanticNetwork(nn.Module):
         owners = ("both",) if shared else MODALITIES
         self.encoders = nn.ModuleDict({owner: blocks(experiment) for owner in owners})
         self.classifiers = nn.ModuleDict({owner: nn.Linear(width, labels) for owner in owners})
+        self.no_class = SPECIAL.index(MASK) if experiment.context_words == "all" else None  # <mask> is no answer
         if context:
-            self.context = nn.ModuleDict(
-                {"image": nn.Linear(width, region_classes), "text": nn.Linear(width, len(vectors))}
-            )
+            words = len(vectors) - (self.no_class is not None)
+            self.context = nn.ModuleDict({"image": nn.Linear(width, region_classes), "text": nn.Linear(width, words)})
 
     def forward(self, modality: Modality, segments: Segments, hidden: Tensor | None = None) -> Output:
         """Read B items; ``hidden`` [B, L] marks segments to mask and to predict."""
@@ -240,7 +283,7 @@ class SemanticNetwork(nn.Module):
             if read:
                 packing = Packing([embedded[name].mask for name in read])
                 states = encoder([embedded[name] for name in read], packing)
-                scores = packing.unpack(torch.sigmoid(self.classifiers[owner](states).float()))
+                scores = packing.unpack(torch.sigmoid(widened(self.classifiers[owner](states))))
                 for name, own, tokens in zip(read, packing.split(states), scores, strict=True):
                     outputs[name] = self._output(name, embedded[name], own, tokens, segments[name], hidden.get(name))
         return outputs
@@ -257,13 +300,19 @@ class SemanticNetwork(nn.Module):
         """From segments [B, L, d] before the encoder, states [T, d] and scores [B, L, C] after it."""
         embedding = embedded.with_features(normalize(scores, dim=-1)).mean()
         probabilities = embedded.with_features(scores).mean()
+        context = targets = None
+        if hidden is not None:
+            asked = hidden & (segments.targets >= 0)
+            context, targets = self.context[modality](states[asked[embedded.mask]]), segments.targets[asked]
+            if modality == "text" and self.no_class is not None:
+                targets = targets - (targets > self.no_class).long()
         return Output(
             embedding=embedding,
             scores=probabilities if self.plain_scores else embedding,
             probabilities=probabilities,
             common=embedded.mean(),
-            context=None if hidden is None else self.context[modality](states[hidden[embedded.mask]]),
-            targets=None if hidden is None else segments.targets[hidden],
+            context=context,
+            targets=targets,
         )
 
     def modality_of(self, parameter: str) -> Modality | None:
@@ -291,7 +340,7 @@ class DSCMRNetwork(nn.Module):
             words = segments.mask & (segments.features >= len(SPECIAL))
             segments = Segments(self.vectors(segments.features), segments.positions, words, segments.targets)
         embedding = self.common(torch.relu(self.branches[modality](segments.mean())))
-        scores = self.classifier(embedding).float()
+        scores = widened(self.classifier(embedding))
         return Output(embedding=embedding, scores=scores, probabilities=scores, common=embedding)
 
     def read(self, segments: Mapping[Modality, Segments], hidden: Mapping[Modality, Tensor]) -> dict[Modality, Output]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+
+from semshare import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,13 +32,29 @@ _LAST = 2**63 - 1
 def rank(similarity: Tensor, k: int | None = None) -> Tensor:
     """Gallery indices [Q, k] in falling similarity; ties keep gallery order; k = None ranks everything.
 
+    Fewer than k where the gallery is smaller, none where it is empty.
+
+    Args:
+        similarity: [Q, G], finite.
+        k: a whole number from 1.
+
     Raises:
-        ValueError: ``similarity`` holds NaN.
+        ValueError: ``similarity`` is no matrix or holds NaN or infinities, or a ``k`` below 1.
     """
+    checks.matrix("similarity", similarity)
+    checks.finite("similarity", similarity)
+    if k is not None:
+        checks.whole_number("k", k)
+    return _rank(similarity, k)
+
+
+def _rank(similarity: Tensor, k: int | None) -> Tensor:
+    """:func:`rank` of what is known to be right."""
     size = similarity.shape[1]
     k = size if k is None else min(k, size)
+    if not len(similarity) or k == 0:
+        return torch.empty(len(similarity), k, dtype=torch.long, device=similarity.device)
     if similarity.dtype == torch.float64:  # the keys below hold float32 only
-        _refuse_nan(similarity)
         return similarity.sort(dim=1, descending=True, stable=True).indices[:, :k]
     similarity = similarity.float().contiguous()
     keys = _best_keys(similarity, k) if 2 * k <= size else _all_keys(similarity)
@@ -44,7 +63,6 @@ def rank(similarity: Tensor, k: int | None = None) -> Tensor:
 
 def _all_keys(similarity: Tensor) -> Tensor:
     """[B, G] the keys of all items."""
-    _refuse_nan(similarity)
     return _keys(similarity, torch.arange(similarity.shape[1], device=similarity.device))
 
 
@@ -58,8 +76,6 @@ def _best_keys(similarity: Tensor, k: int) -> Tensor:
     depth = size // (2 * k)
     groups = size // depth
     dealt = similarity[:, : depth * groups].unflatten(1, (depth, groups)).amax(1)
-    _refuse_nan(dealt)
-    _refuse_nan(similarity[:, depth * groups :])
     found = _where(similarity >= _kth_largest(dealt, k))
     starts = torch.arange(rows + 1, device=found.device) * size
     count = torch.searchsorted(found, starts).diff().unsqueeze(1)
@@ -102,11 +118,6 @@ def _sorted_rows(keys: Tensor) -> Tensor:
         keys.numpy().sort(axis=1)
         return keys
     return keys.sort(dim=1).values
-
-
-def _refuse_nan(similarity: Tensor) -> None:
-    if similarity.numel() and torch.isnan(similarity.amax()):  # a maximum with NaN is NaN
-        raise ValueError("similarity: found NaN, expected numbers")
 
 
 @dataclass(frozen=True)
@@ -169,12 +180,13 @@ class Ranked:
         """The ranking by ``similarity`` [B, G], to depth ``k``, of items with labels [B, C] and [G, C], 0/1.
 
         Raises:
-            ValueError: shapes that do not fit, labels other than 0 and 1, or NaN similarity.
+            ValueError: shapes that do not fit, an empty gallery, labels other than 0 and 1, NaN or infinite similarity,
+                or a ``k`` that is no whole number from 1.
         """
-        expected = (len(query_labels), len(gallery_labels))
-        if tuple(similarity.shape) != expected:
-            raise ValueError(f"similarity: found shape {tuple(similarity.shape)}, expected {expected}")
         _check_labels(query_labels, gallery_labels)
+        checks.matrix("similarity", similarity, len(query_labels), len(gallery_labels))
+        checks.finite("similarity", similarity)
+        _check_options(len(query_labels), len(gallery_labels), k, caption_index, own)
         queries, gallery = _LabelSets.among(query_labels), _LabelSets.among(gallery_labels)
         return cls._of_sets(similarity, queries.labels, queries.of, gallery, k, caption_index, own)
 
@@ -189,7 +201,7 @@ class Ranked:
         caption_index: Tensor | None,
         own: Tensor | None,
     ) -> Self:
-        order = rank(similarity, k)
+        order = _rank(similarity, k)
         asked, row = query_of.unique(return_inverse=True)
         shared = query_sets[asked] @ gallery.labels.T
         counts = torch.zeros(len(asked), query_sets.shape[1] + 1, dtype=torch.float64, device=order.device)
@@ -217,12 +229,12 @@ def over_blocks(
     own: Tensor | None = None,
     rows: int | None = None,
 ) -> list[Result]:
-    """``work`` on the rankings of all queries, block by block in their order.
+    """``work`` on the rankings of all queries, block by block in their order; on one empty block where there are none.
 
     Args:
         work: what to do with a block of queries.
-        query_embeddings: [Q, E].
-        gallery_embeddings: [G, E].
+        query_embeddings: [Q, E], finite.
+        gallery_embeddings: [G, E], likewise; one item at least.
         query_labels: [Q, C] 0/1.
         gallery_labels: [G, C] 0/1.
         k: the depth of the rankings; None ranks the whole gallery.
@@ -232,14 +244,23 @@ def over_blocks(
         rows: queries in a block; by default as many as have 2 million similarities.
 
     Raises:
-        ValueError: shapes that do not fit, an unknown ``ranking``, or NaN embeddings.
+        ValueError: shapes that do not fit, an empty gallery, an unknown ``ranking``, labels other than 0 and 1,
+            embeddings that are not finite or too long for float32, or a ``k`` or ``rows`` that is no whole number
+            from 1.
     """
     if ranking not in ("cosine", "dot"):
         raise ValueError(f"ranking: found {ranking!r}, expected 'cosine' or 'dot'")
+    _check_labels(query_labels, gallery_labels)
     _as_many("query", query_embeddings, query_labels)
     _as_many("gallery", gallery_embeddings, gallery_labels)
-    _check_labels(query_labels, gallery_labels)
+    checks.matrix("gallery_embeddings", gallery_embeddings, columns=query_embeddings.shape[1])
+    _check_options(len(query_labels), len(gallery_labels), k, caption_index, own)
+    if rows is not None:
+        checks.whole_number("rows", rows)
     queries, gallery = query_embeddings.float(), gallery_embeddings.float()
+    # Of finite lengths no similarity is NaN or infinite: none needs to be looked at.
+    _check_lengths("query_embeddings", queries)
+    _check_lengths("gallery_embeddings", gallery)
     if ranking == "cosine":
         queries, gallery = normalize(queries, dim=1), normalize(gallery, dim=1)
     gallery = gallery.T
@@ -249,7 +270,7 @@ def over_blocks(
         extra = [None if one is None else one[block] for one in (caption_index, own)]
         return work(Ranked._of_sets(queries[block] @ gallery, asked.labels, asked.of[block], found, k, *extra))
 
-    count = -(-len(queries) // (rows or max(_HELD // len(found.of), 1)))
+    count = max(-(-len(queries) // (rows or max(_HELD // len(found.of), 1))), 1)
     bounds = [len(queries) * part // count for part in range(count + 1)]
     return _on_every_core(of_block, [slice(*pair) for pair in pairwise(bounds)], gallery.device)
 
@@ -271,13 +292,38 @@ def _on_every_core(work: Callable[[slice], Result], blocks: Sequence[slice], dev
 
 
 def _as_many(side: str, embeddings: Tensor, labels: Tensor) -> None:
+    checks.matrix(f"{side}_embeddings", embeddings)
     if len(embeddings) != len(labels):
         raise ValueError(f"{side}_embeddings: found {len(embeddings)} rows, expected the labels' {len(labels)}")
 
 
 def _check_labels(query_labels: Tensor, gallery_labels: Tensor) -> None:
+    for name, labels in (("query_labels", query_labels), ("gallery_labels", gallery_labels)):
+        checks.matrix(name, labels)
+        checks.zeros_and_ones(name, labels)
     if query_labels.shape[1] != gallery_labels.shape[1]:
         raise ValueError(f"gallery_labels: found {gallery_labels.shape[1]} labels, expected {query_labels.shape[1]}")
-    for name, labels in (("query_labels", query_labels), ("gallery_labels", gallery_labels)):
-        if not torch.equal(labels, labels.bool().to(labels.dtype)):
-            raise ValueError(f"{name}: found other values than 0 and 1")
+    if not len(gallery_labels):
+        raise ValueError("gallery_labels: found an empty gallery, expected one item at least")
+
+
+def _check_options(queries: int, size: int, k: int | None, caption_index: Tensor | None, own: Tensor | None) -> None:
+    if k is not None:
+        checks.whole_number("k", k)
+    if caption_index is not None:
+        if caption_index.shape != (queries,):
+            raise ValueError(f"caption_index: found shape {tuple(caption_index.shape)}, expected ({queries},)")
+        if queries and int(caption_index.min()) < 0:
+            raise ValueError(f"caption_index: found {int(caption_index.min())}, expected places from 0")
+    if own is not None:
+        checks.matrix("own", own, rows=queries)
+        if own.numel() and not -1 <= int(own.min()) <= int(own.max()) < size:
+            found = f"{int(own.min())} to {int(own.max())}"
+            raise ValueError(f"own: found rows {found}, expected rows of the gallery, below {size}, or -1")
+
+
+def _check_lengths(name: str, embeddings: Tensor) -> None:
+    """Refuse rows without a finite length; a length is the root of a float32, so two of them multiply to one."""
+    if len(embeddings) and not isfinite(torch.linalg.vector_norm(embeddings, dim=1).max()):
+        checks.finite(name, embeddings)
+        raise ValueError(f"{name}: found numbers too large for a length in float32")

@@ -7,7 +7,7 @@ import pickle
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -22,7 +22,7 @@ from semshare.utils import processes
 from semshare.utils.files import atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from semshare.data.dataset import Batch, PairedDataset
@@ -55,8 +55,15 @@ def fit(
     ``keep = "every-epoch"`` every epoch's weights.
 
     Returns:
-        The history: per epoch the mean of each loss term, the dev measures and thresholds, and seconds.
+        The history: per epoch the mean of each loss term, the dev measures and thresholds, and seconds. It is empty for
+        a method with a ``fit`` of its own, which is called instead.
     """
+    if method.fit is not None:
+        with _random_state(experiment.seed):
+            network = method.fit(experiment, dataset)
+        if processes.is_first():
+            _save_weights(network.state_dict(), folder / BEST)
+        return []
     with _random_state(experiment.seed):
         network = method.network(experiment, dataset).to(device)
     optimiser = torch.optim.Adam(
@@ -66,25 +73,27 @@ def fit(
         fused=True,
     )
     history = _resume(folder, network, optimiser, device)
-    dataset = prefetch.hold(dataset, device)
-    steps = math.ceil(len(dataset.parts["train"].image_ids) / experiment.batch)
+    dataset, plain = prefetch.hold(dataset, device), experiment.plainly_read()
+    steps = math.ceil(dataset.pairs_in_epoch("train", experiment.epoch_pairs) / experiment.batch)
     epochs = max(experiment.epochs, math.ceil(experiment.least_steps / steps))
     with progress.epochs(epochs, done=len(history)) as advance:
         for epoch in range(len(history) + 1, epochs + 1):
             start = time.perf_counter()
-            losses = _train_epoch(experiment, method, dataset, network, optimiser, device, epoch)
-            dev = read_split(network, dataset, "dev", device, experiment.precision)
+            lowest = LowestLosses(method.selection) if experiment.checkpoint == "lowest-loss" else None
+            losses = _train_epoch(experiment, method, dataset, network, optimiser, device, epoch, lowest)
+            dev = read_split(network, dataset, "dev", device, experiment)
             thresholds = Thresholds.tune(dev, dataset.parts["dev"])
-            measured = evaluate(dev, dataset.parts["dev"], dataset.text_kind, thresholds, experiment).numbers()
+            measured = evaluate(dev, dataset.parts["dev"], dataset.text_kind, thresholds, plain).numbers()
             history.append(
                 {"epoch": epoch}
                 | losses
                 | measured
                 | {"image_threshold": thresholds.image, "text_threshold": thresholds.text}
+                | ({} if lowest is None else lowest.row())
                 | {"seconds": time.perf_counter() - start}
             )
             if processes.is_first():
-                _keep_best(folder, network, method.selection, history)
+                _keep_best(folder, network, method.selection, history, lowest)
                 if experiment.keep == "every-epoch":
                     _save_weights(network.state_dict(), epoch_checkpoint(folder, epoch))
                 _save_state(folder, network, optimiser, history)
@@ -105,17 +114,20 @@ def _train_epoch(
     optimiser: torch.optim.Optimizer,
     device: torch.device,
     epoch: int,
+    lowest: LowestLosses | None = None,
 ) -> dict[str, float]:
-    """One pass over the training pairs; the mean of every loss term and of their sum."""
+    """One pass over the training pairs, which ``lowest`` watches; the mean of every loss term and of their sum."""
     network.train()
     generator = torch.Generator().manual_seed(_epoch_seed(experiment.seed, epoch))
     sums: dict[str, Tensor | float] = defaultdict(float)
     steps = 0
     # Each process drops out other elements: they read other rows.
     with _random_state(_epoch_seed(experiment.seed, epoch) + processes.rank() * _APART):
-        batches = dataset.batches("train", experiment.batch, generator, experiment.pairing)
+        batches = dataset.batches("train", experiment.batch, generator, experiment.pairing, experiment.epoch_pairs)
         for batch in prefetch.ahead(batches, device):
             terms = step(experiment, method, network, optimiser, batch, generator)
+            if lowest is not None and steps % 10 == 0:
+                lowest.watch(terms, network)
             steps += 1
             for name, term in terms.items():
                 sums[name] += term
@@ -138,7 +150,10 @@ def step(
 
     Processes that train together each read their own rows of ``batch``, and take the same step.
     """
-    own, hidden = distributed.own(batch, method.hide(batch, experiment, generator))
+    hidden = method.hide(batch, experiment, generator)
+    if experiment.context_items == "longest":
+        batch = batch.asking_longest()  # what is hidden in the others stays hidden, and nothing asks for it
+    own, hidden = distributed.own(batch, hidden)
     with torch.autocast(batch.labels.device.type, torch.bfloat16, enabled=experiment.precision == "bfloat16"):
         outputs = method.read(network, own, hidden)
     terms = method.terms(distributed.gather(outputs, len(batch.labels)), batch.labels, experiment)
@@ -160,21 +175,66 @@ def dev_score(row: dict[str, float], modality: str | None = None) -> float:
 
 
 def best_epoch(history: list[dict[str, float]], modality: str | None = None) -> dict[str, float]:
-    """The row of the first best epoch."""
+    """The row of the first epoch that is best on dev, or with the lowest loss where that selects."""
+    if (lowest := _lowest_name(modality)) in history[0]:
+        return min(history, key=lambda row: (row[lowest], row["epoch"]))
     return max(history, key=lambda row: (dev_score(row, modality), -row["epoch"]))
 
 
-def _keep_best(folder: Path, network: nn.Module, selection: str, history: list[dict[str, float]]) -> None:
-    """Write the newest weights over the best ones where the newest epoch is the best so far."""
+def _lowest_name(modality: str | None) -> str:
+    """What a history calls the lowest loss of an epoch's every tenth batch."""
+    return "lowest_loss" if modality is None else f"lowest_loss_{modality}"
+
+
+class LowestLosses:
+    """The released code's checkpoint: the weights after the batch with the lowest loss among every tenth of an epoch.
+
+    The first batch of an epoch counts, then the eleventh. Networks that are trained alone have each their own.
+    """
+
+    def __init__(self, selection: Literal["mean", "each"]) -> None:
+        """Of the sum of all terms, or with ``each`` of each modality's own term."""
+        self._modalities = (None,) if selection == "mean" else MODALITIES
+        self._losses = dict.fromkeys(self._modalities, math.inf)
+        self._weights: dict[str | None, dict[str, Tensor]] = {}
+
+    def watch(self, terms: Mapping[str, Tensor], network: nn.Module) -> None:
+        """Keep the weights of ``network`` where one of ``terms`` is lower than before."""
+        for modality in self._modalities:
+            loss = float(terms["loss" if modality is None else f"label_{modality}"])
+            if loss < self._losses[modality]:
+                self._losses[modality] = loss
+                self._weights[modality] = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    def row(self) -> dict[str, float]:
+        """The lowest losses, as a history keeps them."""
+        return {_lowest_name(modality): loss for modality, loss in self._losses.items()}
+
+    def weights(self, modality: str | None) -> dict[str, Tensor]:
+        """The network's state after the batch with the lowest loss."""
+        return self._weights[modality]
+
+
+def _keep_best(
+    folder: Path,
+    network: nn.Module,
+    selection: str,
+    history: list[dict[str, float]],
+    lowest: LowestLosses | None = None,
+) -> None:
+    """Write the newest weights, or the epoch's of the lowest loss, over the best ones where they are best so far."""
     newest, path = history[-1]["epoch"], folder / BEST
     if selection == "mean":
         if best_epoch(history)["epoch"] == newest:
-            _save_weights(network.state_dict(), path)
+            _save_weights(network.state_dict() if lowest is None else lowest.weights(None), path)
         return
-    better = {m for m in MODALITIES if best_epoch(history, m)["epoch"] == newest}
-    if better:
-        kept = load_file(path) if path.exists() else {}
-        fresh = {k: v for k, v in network.state_dict().items() if network.modality_of(k) in better}
+    kept = load_file(path) if path.exists() else {}
+    fresh = {}
+    for modality in MODALITIES:
+        if best_epoch(history, modality)["epoch"] == newest:
+            state = network.state_dict() if lowest is None else lowest.weights(modality)
+            fresh |= {name: tensor for name, tensor in state.items() if network.modality_of(name) == modality}
+    if fresh:
         _save_weights(kept | fresh, path)
 
 

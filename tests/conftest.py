@@ -24,6 +24,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SLOW = {
     "book/test_build",
     "book/test_data_page",
+    "book/test_execute",
     "book/test_explorer",
     "book/test_samples",
     "data/test_prefetch",
@@ -33,6 +34,7 @@ SLOW = {
     "paper/test_verdicts",
     "runs/test_cards",
     "runs/test_grid",
+    "runs/test_keys",
     "runs/test_store",
     "search/test_index",
     "search/test_pretrained",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -85,3 +87,46 @@ def test_use_replaces_every_dropout_and_nothing_else() -> None:
     ]  # fmt: skip
     assert isinstance(network[1], attention.Dropout) and isinstance(network[2][0], attention.Dropout)
     assert (network[1].p, network[2][0].p) == (0.1, 0.3)
+
+
+# The released code's normalisation
+
+
+def _released_norm(values: list[float], scale: list[float], shift: list[float]) -> list[float]:
+    """A number at a time: divided by the unbiased standard deviation + 1e-6."""
+    mean = sum(values) / len(values)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return [a * (value - mean) / (deviation + 1e-6) + b for value, a, b in zip(values, scale, shift, strict=True)]
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-6, 3e-7])
+def test_deviation_norm_equals_a_slow_loop_and_keeps_the_weights(spread: float) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.LayerNorm(6))
+    torch.nn.init.normal_(network[0].weight), torch.nn.init.normal_(network[0].bias)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    attention.divide_by_deviation(network)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    tokens = torch.randn(2, 3, 6) * spread
+    found = network(tokens)
+    for row in tokens.reshape(-1, 6).tolist():
+        expected = _released_norm(row, network[0].weight.tolist(), network[0].bias.tolist())
+        index = tokens.reshape(-1, 6).tolist().index(row)
+        assert found.reshape(-1, 6)[index].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_both_norms_agree_on_ordinary_tokens_and_not_on_read_padding() -> None:
+    # A token of 1,024 numbers whose standard deviation is 3e-7, as 1e-5 / 2 times a place's vector has it: the root
+    # mean square after the norm is s / (s + 1e-6) = .23 in the released code, s / sqrt(s^2 + 1e-5) = 1e-4 in torch's.
+    signs = torch.tensor([1.0, -1.0]).repeat(512)
+    plain, released = torch.nn.LayerNorm(1024), attention.DeviationNorm(1024)
+    for norm, expected in ((released, 0.2308), (plain, 9.5e-5)):
+        assert norm(3e-7 * signs).square().mean().sqrt().item() == pytest.approx(expected, rel=1e-2)
+    tokens = torch.randn(5, 1024, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(plain(tokens), released(tokens), rtol=1e-3, atol=0)
+
+
+def test_a_constant_token_has_a_gradient_all_the_same() -> None:
+    norm, token = attention.DeviationNorm(4), torch.full((1, 4), 0.3, requires_grad=True)
+    norm(token).sum().backward()
+    assert token.grad.isfinite().all()

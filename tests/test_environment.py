@@ -14,7 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-EXTRAS = ("book", "test")
+EXTRAS = ("book", "detector", "grid", "search")  # what a user may lack; [all] brings them
 CONDA_NAMES = {"pytorch": "torch"}
 PYPI_ONLY = {
     "axe-core-python",
@@ -41,7 +41,7 @@ def ranges(lines: list[str]) -> dict[str, SpecifierSet]:
 
 def wanted() -> dict[str, SpecifierSet]:
     extras = PROJECT["optional-dependencies"]
-    return ranges([*PROJECT["dependencies"], *(line for extra in EXTRAS for line in extras[extra])])
+    return ranges([*PROJECT["dependencies"], *(line for extra in (*EXTRAS, "test") for line in extras[extra])])
 
 
 def conda() -> tuple[list[str], list[str]]:
@@ -74,6 +74,19 @@ def test_conda_takes_from_pip_only_what_conda_forge_lacks():
     _, under_pip = conda()
     assert set(ranges(under_pip[:-1])) == PYPI_ONLY
     assert under_pip[-1] == "-e ."
+
+
+def test_all_brings_every_extra_but_the_tests():
+    extras = PROJECT["optional-dependencies"]
+    (line,) = extras["all"]
+    assert Requirement(line).extras == set(EXTRAS) == extras.keys() - {"all", "test"}
+
+
+def test_make_lock_locks_every_extra():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "install -e '.[all,test]'" in makefile
+    header = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()[:2]
+    assert all(f"echo '{line}'" in makefile for line in header)
 
 
 def test_conda_uses_conda_forge_alone():

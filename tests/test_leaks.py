@@ -266,7 +266,7 @@ class SealedStore:
 class SealedSource:
     """A source that tells no item: it knows all of them."""
 
-    notes, root = (), None
+    notes, root, without_pictures = (), None, False
     __getattr__ = _touched
 
 
@@ -279,8 +279,8 @@ def _sealed(dataset: PairedDataset) -> PairedDataset:
 @pytest.fixture
 def sealed(collection: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Experiment]:
     """An experiment on a sealed dataset, of a seed that no other test trains."""
-    open_it = store._dataset
-    monkeypatch.setattr(runs, "_dataset", lambda experiment: _sealed(open_it(experiment)))
+    open_it = store.load_data
+    monkeypatch.setattr(store, "load_data", lambda experiment, *device: _sealed(open_it(experiment)))
     return lambda method: _experiment(collection("nothing"), method, seed=7, epochs=1)
 
 
@@ -297,7 +297,7 @@ def _selects_on_test(monkeypatch: pytest.MonkeyPatch) -> methods.Method:
         return evaluation.read_split(network, dataset, "test", *rest)
 
     monkeypatch.setattr(training, "read_split", read_split)
-    return methods.Ours()
+    return methods.get("ours")
 
 
 def _tunes_on_test(monkeypatch: pytest.MonkeyPatch) -> methods.Method:
@@ -310,16 +310,15 @@ def _tunes_on_test(monkeypatch: pytest.MonkeyPatch) -> methods.Method:
     read = training.read_split
     monkeypatch.setattr(training, "read_split", lambda n, d, *rest: dataset_in_use.append(d) or read(n, d, *rest))
     monkeypatch.setattr(training, "Thresholds", OnTest)
-    return methods.Ours()
+    return methods.get("ours")
 
 
 def _peeks(look: Callable[[PairedDataset], object]) -> Callable[[pytest.MonkeyPatch], methods.Method]:
-    class Peeking(methods.Ours):
-        def network(self, experiment: Experiment, dataset: PairedDataset) -> torch.nn.Module:
-            look(dataset)
-            return super().network(experiment, dataset)
+    def network(experiment: Experiment, dataset: PairedDataset) -> torch.nn.Module:
+        look(dataset)
+        return methods.shared_network(experiment, dataset)
 
-    return lambda monkeypatch: Peeking()
+    return lambda monkeypatch: replace(methods.get("ours"), network=network)
 
 
 SABOTAGES: Mapping[str, Callable[[pytest.MonkeyPatch], methods.Method]] = {

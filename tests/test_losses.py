@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from semshare import losses
 from semshare.losses import consistency, context_prediction, dscmr, label_prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _random_batch(seed: int, size: int = 7, width: int = 5, labels: int = 4) -> tuple[Tensor, Tensor, Tensor]:
@@ -225,3 +229,85 @@ def test_bce_stays_finite_at_wrong_certainty() -> None:
 def test_doctests_of_losses() -> None:
     result = doctest.testmod(losses)
     assert result.attempted > 0 and result.failed == 0
+
+
+def test_dscmrs_distances_have_a_gradient_at_an_exact_hit() -> None:
+    """Why ``released`` does not take the norm of the whole batch: that of zeros has none."""
+    hit = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    terms = losses.dscmr(hit, hit, hit, hit.detach(), torch.tensor([[1.0, 0.0]]))
+    (terms["label"] + terms["pair"]).backward()
+    assert terms["label"] == terms["pair"] == 0 and hit.grad.isfinite().all()
+    wide = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    (((wide - torch.tensor([[1.0, 0.0]])) ** 2).sum() ** 0.5).backward()
+    assert wide.grad.isnan().any()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("bfloat16", "float32"), ("float32", "float32"), ("float64", "float64")]
+)
+def test_losses_are_computed_in_float32_at_least(given: str, expected: str) -> None:
+    values = torch.rand(3, 2).to(getattr(torch, given))
+    labels = torch.tensor([[1, 0], [0, 1], [1, 1]])
+    assert losses.widened(values).dtype == getattr(torch, expected)
+    for terms in (losses.label_prediction(values, labels), losses.consistency(values, values, labels)):
+        assert {term.dtype for term in terms.values()} == {getattr(torch, expected)}
+
+
+def _every_loss(labels: Tensor) -> list[Callable[[], object]]:
+    """Every loss of a batch with ``labels`` [B, C], right in all else."""
+    size = tuple(labels.shape)
+    scores, embeddings = torch.full(size, 0.5), torch.ones(size[0], 4)
+    return [
+        lambda: losses.label_prediction(scores, labels),
+        lambda: losses.label_prediction(scores, labels, "bce"),
+        lambda: losses.consistency(embeddings, embeddings, labels),
+        lambda: losses.dscmr(scores, scores, embeddings, embeddings, labels),
+    ]
+
+
+@pytest.mark.parametrize("wrong", [2.0, -1.0, 0.5, float("nan"), float("inf")])
+def test_labels_other_than_0_and_1_are_refused(wrong: float) -> None:
+    for work in _every_loss(torch.tensor([[1.0, wrong], [0.0, 1.0]])):
+        with pytest.raises(ValueError, match="labels: found other values than 0 and 1"):
+            work()
+    for work in _every_loss(torch.tensor([[1, 0], [0, 1]])):
+        work()
+
+
+@pytest.mark.parametrize("size", [(0, 3), (3, 0)])
+def test_an_empty_batch_is_refused(size: tuple[int, int]) -> None:
+    for work in _every_loss(torch.zeros(size)):
+        with pytest.raises(ValueError, match=r"labels: found shape .*, nothing in it"):
+            work()
+
+
+def test_bce_refuses_what_is_no_probability() -> None:
+    for wrong in (-0.1, 1.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"prediction: found values outside \[0, 1\]"):
+            losses.label_prediction(torch.tensor([[0.5, wrong]]), torch.tensor([[1, 0]]), "bce")
+
+
+@pytest.mark.parametrize("side", ["image", "text"])
+def test_context_prediction_refuses_targets_that_are_no_class(side: str) -> None:
+    def loss(logits: Tensor, targets: Tensor) -> object:
+        right = torch.zeros(2, 3), torch.tensor([0, 2])
+        image, text = ((logits, targets), right) if side == "image" else (right, (logits, targets))
+        return losses.context_prediction(*image, *text)
+
+    for wrong in (-100, -1, 3):  # -100 is what cross-entropy leaves out without a word
+        with pytest.raises(ValueError, match=rf"{side}_targets: found .*, expected classes from 0 to 2"):
+            loss(torch.zeros(2, 3), torch.tensor([0, wrong]))
+    for targets in (torch.tensor([0]), torch.tensor([[0], [1]]), torch.tensor([0.0, 1.0])):
+        with pytest.raises(ValueError, match=rf"{side}_targets: found .*, expected 2 integers"):
+            loss(torch.zeros(2, 3), targets)
+    with pytest.raises(ValueError, match=f"{side}_logits: found shape"):
+        loss(torch.zeros(3), torch.tensor([0]))
+
+
+def test_dscmr_refuses_predictions_of_another_shape() -> None:
+    labels, embeddings = torch.tensor([[1, 0], [0, 1]]), torch.ones(2, 4)
+    right, wrong = torch.zeros(2, 2), torch.zeros(1, 2)  # one row would stand for all
+    with pytest.raises(ValueError, match="image_prediction: found shape"):
+        losses.dscmr(wrong, right, embeddings, embeddings, labels)
+    with pytest.raises(ValueError, match="text_prediction: found shape"):
+        losses.dscmr(right, wrong, embeddings, embeddings, labels)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -343,3 +344,38 @@ def test_a_step_of_each_method_lowers_its_loss(method: str) -> None:
         optimiser.step()
         values.append(loss.item())
     assert values[-1] < values[0]
+
+
+# Methods from outside
+
+
+@pytest.fixture
+def outside() -> Iterator[methods.Method]:
+    """A method that another package could bring: Ours without context prediction, registered and forgotten."""
+    row = replace(methods.get("ours"), name="outside", title="Outside", terms=methods.label_terms)
+    yield methods.register(row)
+    methods.METHODS.pop("outside")
+    methods._registered.pop("outside")
+
+
+def test_a_registered_method_is_found_by_its_name(outside: methods.Method) -> None:
+    assert methods.get("outside") is outside and methods.modules_to_import() == [__name__]
+    assert methods.register(outside) is outside  # a module that is imported twice
+    with pytest.raises(UserError, match="'outside' is there already"):
+        methods.register(replace(outside, title="Another"))
+    with pytest.raises(UserError, match="'ours' is there already"):
+        methods.register(replace(outside, name="ours"))
+
+
+def test_another_package_names_its_methods_in_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = replace(methods.get("ours"), name="packaged", title="Packaged")
+    point = SimpleNamespace(value="package:method", load=lambda: row)
+    monkeypatch.setattr(methods, "entry_points", lambda group: [point] if group == "semshare.methods" else [])
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    methods._load_entry_points.cache_clear()
+    assert methods.get("packaged") is row
+    methods._load_entry_points.cache_clear()
+    point.load = lambda: 3
+    with pytest.raises(UserError, match="package:method of another package is 3, expected a Method"):
+        methods.get("unheard of")
+    methods._load_entry_points.cache_clear()

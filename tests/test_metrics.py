@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import math
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from semshare.metrics import (
     AveragePrecision,
     Measure,
     Recall,
+    above,
     best_threshold,
     f1_counts,
     f1_of_counts,
@@ -27,6 +30,9 @@ from semshare.metrics import (
     retrieve,
 )
 from semshare.ranking import Ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def ndcg(
@@ -130,6 +136,46 @@ def test_best_threshold_takes_the_highest_among_equals() -> None:
 def test_best_threshold_accepts_everything_where_that_is_best() -> None:
     scores, labels = torch.tensor([[0.9, 0.2]]), torch.tensor([[1, 1]])
     assert micro_f1(scores, labels, best_threshold(scores, labels)) == 1.0
+
+
+def test_a_tuned_midpoint_parts_two_scores_one_step_apart() -> None:
+    """Their midpoint is no float32: rounded to one, it is the lower score's or the higher's."""
+    lower = torch.rand(500, generator=torch.Generator().manual_seed(0))
+    higher = torch.nextafter(lower, torch.tensor(2.0))
+    rounded_apart = []
+    for low, high in zip(lower, higher, strict=True):
+        scores, labels = torch.stack([high, low]).unsqueeze(0), torch.tensor([[1, 0]])
+        threshold = best_threshold(scores, labels)
+        assert float(low) < threshold < float(high)
+        assert above(scores, threshold).tolist() == [[True, False]]
+        assert micro_f1(scores, labels, threshold) == 1.0
+        rounded_apart.append((scores >= threshold).tolist() == [[True, False]])
+    assert not all(rounded_apart)  # what a comparison in float32 says of the same
+
+
+def test_every_score_meets_its_threshold_in_metrics() -> None:
+    """No other module compares a score with a threshold by itself: all call ``above``."""
+    package = Path(metrics.__file__).parent
+    compared = re.compile(r"[<>]=?[^=>\n]*threshold|threshold[^,:\n]*[<>]=?\s")
+    lines = [
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in sorted(package.rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if compared.search(line) and "->" not in line and ">>>" not in line
+    ]
+    assert lines == ["metrics.py: return scores.double() >= threshold"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_best_threshold_is_finite_and_right_at_the_ends_of_the_numbers(dtype: torch.dtype) -> None:
+    largest, tiny = torch.finfo(dtype).max, torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
+    one_more = float(torch.nextafter(torch.tensor(1.0, dtype=dtype), torch.tensor(2.0, dtype=dtype)))
+    for high, low in ((largest, largest / 2), (largest, -largest), (tiny, 0.0), (0.0, -tiny), (one_more, 1.0)):
+        scores = torch.tensor([[high, low]], dtype=dtype)
+        for labels in (torch.tensor([[1, 0]]), torch.tensor([[1, 1]]), torch.tensor([[0, 0]])):
+            threshold = best_threshold(scores, labels)
+            assert math.isfinite(threshold)
+            assert above(scores, threshold).tolist() == [[True, bool(labels.all())]]
 
 
 # NDCG
@@ -373,17 +419,75 @@ def test_a_ranking_that_is_not_deep_enough_is_refused(measure: Measure) -> None:
         measure(ranked)
 
 
-def test_nan_scores_are_refused() -> None:
-    scores, labels = torch.tensor([[0.5, float("nan")]]), torch.tensor([[1, 0]])
-    with pytest.raises(ValueError, match="scores: found NaN"):
-        micro_f1(scores, labels, 0.5)
-    with pytest.raises(ValueError, match="scores: found NaN"):
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda scores: micro_f1(scores, torch.tensor([[1, 0]]), 0.5),
+        lambda scores: f1_counts(scores, torch.tensor([[1, 0]]), 0.5),
+        lambda scores: best_threshold(scores, torch.tensor([[1, 0]])),
+        lambda scores: above(scores, 0.5),
+    ],
+)
+@pytest.mark.parametrize(("wrong", "name"), [(math.nan, "NaN"), (math.inf, "infinity"), (-math.inf, "infinity")])
+def test_scores_that_are_not_finite_are_refused(work: Callable[[Tensor], Any], wrong: float, name: str) -> None:
+    for scores in (torch.tensor([[0.5, wrong]]), torch.tensor([[wrong, 0.5]], dtype=torch.float64)):
+        with pytest.raises(ValueError, match=f"scores: found {name}, expected finite numbers"):
+            work(scores)
+
+
+@pytest.mark.parametrize("labels", [torch.tensor([[1, 2]]), torch.tensor([[1, -1]]), torch.tensor([[0.5, math.nan]])])
+def test_labels_other_than_0_and_1_are_refused(labels: Tensor) -> None:
+    scores = torch.tensor([[0.9, 0.1]])
+    for work in (micro_f1, f1_counts):
+        with pytest.raises(ValueError, match="labels: found other values than 0 and 1"):
+            work(scores, labels, 0.5)
+    with pytest.raises(ValueError, match="labels: found other values than 0 and 1"):
         best_threshold(scores, labels)
 
 
 def test_scores_and_labels_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="scores: found shape"):
+    with pytest.raises(ValueError, match=r"scores: found shape \(2, 3\), expected \(2, 4\)"):
         micro_f1(torch.zeros(2, 3), torch.zeros(2, 4), 0.5)
+    with pytest.raises(ValueError, match=r"labels: found shape \(2,\), expected \(any, any\)"):
+        f1_counts(torch.zeros(2), torch.zeros(2), 0.5)
+    with pytest.raises(ValueError, match="threshold: found NaN"):
+        micro_f1(torch.zeros(2, 3), torch.zeros(2, 3), math.nan)
+    for counts in (torch.zeros(2, 3), torch.tensor([1, 2]), torch.tensor([1, -1, 0]), torch.tensor([math.nan, 1, 1])):
+        with pytest.raises(ValueError, match=r"counts: found .*, expected three numbers from 0 up"):
+            f1_of_counts(counts)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_f1_of_nothing_is_refused_and_its_counts_are_of_length_0(shape: tuple[int, int]) -> None:
+    nothing = torch.zeros(shape)
+    assert f1_counts(nothing, nothing, 0.5).shape == (shape[0], 3)
+    with pytest.raises(ValueError, match=r"scores: found shape .*, nothing in it"):
+        micro_f1(nothing, nothing, 0.5)
+    with pytest.raises(ValueError, match=r"scores: found shape .*, nothing in it"):
+        best_threshold(nothing, nothing)
+
+
+@pytest.mark.parametrize("measure", [NDCG(5), NDCG(None), AveragePrecision(), ACG(5), Recall(5)], ids=str)
+def test_no_query_gives_values_of_length_0(measure: Measure) -> None:
+    query, gallery, query_labels, gallery_labels = embeddings()
+    own = torch.zeros(0, 1).long()
+    (scores,) = retrieve([measure], query[:0], gallery, query_labels[:0], gallery_labels, own=own)
+    assert scores.values.shape == scores.random.shape == (0,) and scores.values.dtype == torch.float64
+    assert retrieve([], query, gallery, query_labels, gallery_labels) == []
+    with pytest.raises(ValueError, match="gallery_labels: found an empty gallery"):
+        retrieve([measure], query, gallery[:0], query_labels, gallery_labels[:0])
+
+
+@pytest.mark.parametrize("k", [0, -1, 5.0, True, "5"])
+@pytest.mark.parametrize("kind", [NDCG, ACG, Recall])
+def test_a_k_that_is_no_whole_number_from_1_is_refused(kind: type, k: object) -> None:
+    with pytest.raises(ValueError, match=f"k: found {k!r}, expected a whole number from 1"):
+        kind(k)
+
+
+def test_average_precision_takes_no_k() -> None:
+    with pytest.raises(ValueError, match="k: found 5, expected None"):
+        AveragePrecision(5)  # type: ignore[arg-type]
 
 
 def test_unknown_gains_and_discounts_are_refused() -> None:

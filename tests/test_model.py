@@ -118,14 +118,9 @@ def _slow_encoder(encoder: BertBlocks, vectors: Tensor, places: list[int], heads
     return states
 
 
-def _slow_pre_norm(
-    encoder: PreNormBlocks, vectors: Tensor, places: list[int] | None, weight: float, heads: int
-) -> Rows:
+def _slow_pre_norm(encoder: PreNormBlocks, vectors: Tensor, heads: int) -> Rows:
     """One item without padding: norm first, a ReLU inside each block, at the end a norm and a ReLU."""
     states: Rows = vectors.tolist()
-    if places is not None:
-        table = encoder.places.weight.tolist()
-        states = [_added(state, table[place], weight) for state, place in zip(states, places, strict=True)]
     for block in encoder.blocks.layers:
         attention = block.self_attn
         normed = [_layer_norm(state, block.norm1) for state in states]
@@ -187,20 +182,18 @@ def test_shared_encoder_equals_a_slow_loop(kind: str, layers: int, place_weight:
 
 
 @pytest.mark.parametrize("mode", ["training", "evaluation"])  # torch has another path for each
-@pytest.mark.parametrize(("layers", "place_weight"), [(1, 1.0), (2, 1e-5), (2, 0.25)])
+@pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kind", ["regions", "words"])
-def test_pre_norm_blocks_equal_a_slow_loop(kind: str, layers: int, place_weight: float, mode: str) -> None:
+def test_pre_norm_blocks_equal_a_slow_loop(kind: str, layers: int, mode: str) -> None:
     torch.manual_seed(1)
-    fields = {"block": "pre-ln", "layers": layers, "place_weight": place_weight, "dropout": 0.0}
+    fields = {"block": "pre-ln", "layers": layers, "dropout": 0.0}
     encoder = _moved(PreNormBlocks(_experiment(**fields))).train(mode == "training")
     lengths = [3, 5]
     segments = _embedded(kind, lengths, 5)
     with torch.inference_mode(mode == "evaluation"):
         found = _states(encoder, segments).detach()
     for row, length in enumerate(lengths):
-        # Regions have no place but their box.
-        where = None if kind == "regions" else list(range(length))
-        slow = _slow_pre_norm(encoder, segments.features[row, :length], where, place_weight, heads=4)
+        slow = _slow_pre_norm(encoder, segments.features[row, :length], heads=4)
         torch.testing.assert_close(found[row, :length], torch.tensor(slow), rtol=0, atol=2e-5)
     assert (found >= 0).all() and (found[segments.mask] == 0).any(), "a ReLU stands at the end"
 
@@ -243,7 +236,7 @@ def test_reading_both_modalities_in_one_call_equals_reading_each(shared: bool, b
 def test_pre_norm_blocks_begin_with_glorots_uniform_weights() -> None:
     encoder = PreNormBlocks(_experiment(block="pre-ln", width=64, feed_forward=96))
     matrices = [parameter for parameter in encoder.parameters() if parameter.dim() == 2]
-    assert len(matrices) == 1 + 4 * 2
+    assert len(matrices) == 4 * 2
     for matrix in matrices:
         bound = math.sqrt(6 / sum(matrix.shape))
         assert 0.95 * bound < matrix.abs().max().item() <= bound
@@ -464,14 +457,127 @@ def test_the_box_weighs_what_the_experiment_says(weight: float) -> None:
 
 
 def test_without_weight_a_words_place_is_nothing_to_the_blocks() -> None:
-    for block in ("post-ln", "pre-ln"):
-        encoder = _network(block=block, place_weight=0.0).encoders["both"]
-        segments = _embedded("words", [5], 5)
-        order = torch.tensor([3, 0, 4, 1, 2])
-        with torch.inference_mode():
-            states = _states(encoder, segments)
-            moved = _states(encoder, segments.with_features(segments.features[:, order]))
-        torch.testing.assert_close(moved, states[:, order], rtol=0, atol=1e-5)
+    encoder = _network(place_weight=0.0).encoders["both"]
+    segments = _embedded("words", [5], 5)
+    order = torch.tensor([3, 0, 4, 1, 2])
+    with torch.inference_mode():
+        states = _states(encoder, segments)
+        moved = _states(encoder, segments.with_features(segments.features[:, order]))
+    torch.testing.assert_close(moved, states[:, order], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e-5, 0.25, 1.0])
+def test_before_pre_norm_blocks_a_words_place_is_added_to_its_segment(weight: float) -> None:
+    texts = pad_words([[1, 7, 8, 2], [1, 9, 2]])
+    words, placed = (_network(block="pre-ln", place_weight=one).segments["text"] for one in (0.0, weight))
+    with torch.inference_mode():
+        bare, found = words(texts).features, placed(texts).features
+    for row in range(2):
+        for place in range(4):  # on padding too, which only those see who read it
+            expected = bare[row, place] + weight * placed.places.weight[place]
+            torch.testing.assert_close(found[row, place], expected, rtol=0, atol=1e-6)
+
+
+# What the released code does in the segment encoders
+
+
+@pytest.mark.parametrize("share", ["sum", "mean"])
+def test_a_segment_is_the_sum_of_what_and_where_it_is_or_half_of_that(share: str) -> None:
+    divisor = {"sum": 1, "mean": 2}[share]
+    network = _network(segment_sum=share, block="pre-ln", box_weight=1e-4, place_weight=1e-5)
+    image, text = network.segments["image"], network.segments["text"]
+    with torch.no_grad():
+        for parameter in (*image.parameters(), *text.parameters()):
+            parameter.zero_()
+        image.feature.bias.fill_(3), image.box.bias.fill_(2), text.places.weight.fill_(4)
+        text.gru.bias_ih_l0[2 * WIDTH :] = 100  # the new state is 1, and half of the way there is gone at each word
+        text.gru.bias_ih_l0_reverse[2 * WIDTH :] = 100
+        regions, words = image(_regions([2], 2)).features, text(pad_words([[7, 8], [9]])).features
+    torch.testing.assert_close(regions, torch.full_like(regions, (3 + 2e-4) / divisor))
+    # Forwards 1/2, 3/4 and backwards 3/4, 1/2; one word alone 1/2; behind it nothing but the place.
+    for (row, at), word in {(0, 0): 0.625, (0, 1): 0.625, (1, 0): 0.5, (1, 1): 0.0}.items():
+        expected = torch.full((WIDTH,), (word + 4e-5) / divisor)
+        torch.testing.assert_close(words[row, at], expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("block", ["post-ln", "pre-ln"])
+def test_all_words_take_the_first_place_which_is_not_trained(block: str) -> None:
+    network = _network(block=block, word_places="first")
+    text = pad_words([[1, 7, 8, 2]])
+    elsewhere = replace(text, positions=text.positions.flip(1) + 3)
+    outputs = [network("text", segments).embedding for segments in (text, elsewhere)]
+    assert torch.equal(*outputs)
+    outputs[0].sum().backward()
+    places = {
+        name for name, _ in network.named_parameters() if name.endswith(("places.weight", "position_embeddings.weight"))
+    }
+    assert places and {name for name, one in network.named_parameters() if one.grad is not None}.isdisjoint(places)
+    in_order = _network(block=block)
+    assert not torch.equal(*(in_order("text", segments).embedding for segments in (text, elsewhere)))
+
+
+def test_the_layer_of_first_boxes_is_not_trained() -> None:
+    trained = {name for name, one in _network(boxes="first").named_parameters() if one.requires_grad}
+    own = {name for name, one in _network().named_parameters() if one.requires_grad}
+    assert own - trained == {"segments.image.box.weight", "segments.image.box.bias"}
+
+
+def _fresh(**fields: object) -> SemanticNetwork:
+    torch.manual_seed(0)
+    vectors = np.ones((400, 30), dtype=np.float32)
+    sizes = {"width": 64, "heads": 4, "feed_forward": 96}
+    return SemanticNetwork(_experiment(**{**sizes, **fields}), 200, CLASSES, vectors, LABELS, True, context=True)
+
+
+def _uniform_within(weights: Tensor, bound: float) -> bool:
+    return 0.95 * bound < weights.abs().max().item() <= bound and weights.std().item() == pytest.approx(
+        bound / math.sqrt(3), rel=0.05
+    )
+
+
+@pytest.mark.parametrize("block", ["post-ln", "pre-ln"])
+def test_words_begin_uniform_and_are_trained(block: str) -> None:
+    words = _fresh(block=block, initial_words="uniform").segments["text"].vectors.weight
+    assert _uniform_within(words[1:], 0.1) and not words[0].any() and words.requires_grad
+    assert (_fresh(block=block).segments["text"].vectors.weight[1:] == 1).all()
+
+
+@pytest.mark.parametrize("block", ["post-ln", "pre-ln"])
+@pytest.mark.parametrize("initial", ["own", "xavier"])
+def test_the_image_layer_and_queries_keys_and_values_begin_by_xavier_each(block: str, initial: str) -> None:
+    network = _fresh(block=block, initial_layers=initial)
+    image = network.segments["image"].feature
+    assert _uniform_within(image.weight, math.sqrt(6 / (64 + 200))) == (initial == "xavier")
+    assert image.bias.any().item() == (initial == "own")
+    for layer in range(2):
+        if block == "pre-ln":
+            matrices = network.encoders["both"].blocks.layers[layer].self_attn.in_proj_weight.chunk(3)
+        else:
+            own = network.encoders["both"].bert.encoder.layer[layer].attention.self
+            matrices = [part.weight for part in (own.query, own.key, own.value)]
+        for matrix in matrices:
+            assert _uniform_within(matrix, math.sqrt(6 / (64 + 64))) == (initial == "xavier")
+            if (block, initial) == ("pre-ln", "own"):  # .707 of it
+                assert _uniform_within(matrix, math.sqrt(6 / (64 + 3 * 64)))
+
+
+def test_without_a_class_for_mask_the_answers_above_it_move_down() -> None:
+    network = _network(context_words="all")
+    assert network.context["text"].out_features == WORDS - 1
+    text = pad_words([[1, 3, 8, 29, 2]])
+    text = replace(text, targets=torch.tensor([[-1, 3, 8, 29, -1]]))
+    found = network("text", text, text.targets >= 0)
+    assert found.targets.tolist() == [3, 7, 28] and found.context.shape == (3, WORDS - 1)
+
+
+def test_what_is_hidden_and_not_asked_for_is_hidden_all_the_same() -> None:
+    network, text = _network(), pad_words([[1, 7, 8, 2], [1, 9, 10, 2]])
+    hidden = text.targets >= 0
+    asked = replace(text, targets=text.targets.index_fill(0, torch.tensor([1]), -1))
+    with torch.inference_mode():
+        whole, found = network("text", text, hidden), network("text", asked, hidden)
+    assert torch.equal(whole.embedding, found.embedding) and found.targets.tolist() == [7, 8]
+    torch.testing.assert_close(found.context, whole.context[:2])
 
 
 def test_hiding_changes_the_embedding() -> None:

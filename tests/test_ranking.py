@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 import torch
 from ranking_problems import embeddings, order, problem
@@ -10,6 +13,8 @@ from torch import Tensor
 from semshare import ranking
 from semshare.ranking import Ranked, over_blocks, rank
 
+WRONG = r"similarity: found (NaN|infinity), expected finite numbers"
+LARGEST = torch.finfo(torch.float32).max
 SIZES = [(1, 1), (3, 7), (9, 23), (40, 500)]
 
 
@@ -50,9 +55,9 @@ def test_rank_of_rows_that_differ_in_ties(sorter: None) -> None:
 
 @pytest.mark.parametrize("k", [2, None])
 @pytest.mark.parametrize("padding", [0, 60])
-def test_rank_orders_signs_zeros_and_infinities(padding: int, k: int | None, sorter: None) -> None:
+def test_rank_orders_signs_zeros_and_extremes(padding: int, k: int | None, sorter: None) -> None:
     # -0.0 equals 0.0, so the earlier one comes first.
-    row = [-0.0, 0.0, 1e-30, -1e-30, float("inf"), -float("inf"), -1.0, 1.0] + [-2.0] * padding
+    row = [-0.0, 0.0, 1e-30, -1e-30, LARGEST, -LARGEST, -1.0, 1.0] + [-2.0] * padding
     expected = [4, 7, 2, 0, 1, 3, 6, *range(8, 8 + padding), 5]
     assert rank(torch.tensor([row]), k).tolist() == [expected[:k]]
 
@@ -68,13 +73,51 @@ def test_rank_of_double_similarity_does_not_depend_on_k() -> None:
     assert rank(similarity, 2).tolist() == rank(similarity)[:, :2].tolist() == [[1, 0]]
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("where", [0, 4, 299])
 @pytest.mark.parametrize("k", [2, 200, None])
-def test_nan_is_refused_whatever_k(k: int | None, where: int, sorter: None) -> None:
+def test_what_is_not_finite_is_refused_whatever_k(k: int | None, where: int, wrong: float, sorter: None) -> None:
     similarity = torch.rand(3, 300)
-    similarity[1, where] = float("nan")
-    with pytest.raises(ValueError, match="similarity: found NaN"):
+    similarity[1, where] = wrong
+    with pytest.raises(ValueError, match=WRONG):
         rank(similarity, k)
+    with pytest.raises(ValueError, match=WRONG):
+        rank(similarity.double(), k)
+    with pytest.raises(ValueError, match=WRONG):
+        Ranked.of(similarity, torch.ones(3, 1), torch.ones(300, 1), k)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.0, True, "2"])
+def test_a_k_that_is_no_whole_number_from_1_is_refused(k: object) -> None:
+    similarity, *labels = problem(0)
+    expected = f"k: found {k!r}, expected a whole number from 1"
+    for work in (
+        lambda: rank(similarity, k),  # type: ignore[arg-type]
+        lambda: Ranked.of(similarity, *labels, k=k),  # type: ignore[arg-type]
+        lambda: over_blocks(lambda one: one, *embeddings(), k=k),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
+            work()
+    with pytest.raises(ValueError, match=f"^{re.escape(expected.replace('k:', 'rows:'))}"):
+        over_blocks(lambda one: one, *embeddings(), rows=k)  # type: ignore[arg-type]
+
+
+def test_a_k_of_numpy_is_a_whole_number() -> None:
+    similarity = problem(0)[0]
+    assert torch.equal(rank(similarity, np.int64(3)), rank(similarity, 3))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("k", [1, None])
+def test_rank_in_an_empty_gallery_and_of_no_query(k: int | None, dtype: torch.dtype) -> None:
+    assert rank(torch.empty(3, 0, dtype=dtype), k).shape == (3, 0)
+    assert rank(torch.empty(0, 5, dtype=dtype), k).shape == (0, k or 5)
+    assert rank(torch.empty(0, 0, dtype=dtype), k).shape == (0, 0)
+
+
+def test_rank_of_no_matrix_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"similarity: found shape \(3,\), expected \(any, any\)"):
+        rank(torch.zeros(3))
 
 
 # What stands where
@@ -154,7 +197,7 @@ def test_rankings_do_not_depend_on_threads(threads: int) -> None:
 
 
 def test_blocks_are_as_large_as_asked_and_hand_over_captions_and_own_items() -> None:
-    captions, own = torch.arange(40) % 5, torch.arange(80).view(40, 2)
+    captions, own = torch.arange(40) % 5, torch.arange(80).view(40, 2) % 50
     blocks = over_blocks(lambda one: one, *embeddings(), k=3, caption_index=captions, own=own, rows=12)
     assert sum(len(one.order) for one in blocks) == 40 and max(len(one.order) for one in blocks) <= 12
     assert torch.equal(torch.cat([one.caption_index for one in blocks]), captions)
@@ -171,19 +214,45 @@ def test_a_mistake_in_a_block_is_raised_with_threads_as_they_were() -> None:
     torch.set_num_threads(2)
     try:
         query, *rest = embeddings()
-        query[33, 0] = float("nan")
-        with pytest.raises(ValueError, match="similarity: found NaN"):
-            over_blocks(lambda one: one, query, *rest, rows=4)
+        with pytest.raises(ValueError, match="ranked: found the first 2 items"):
+            over_blocks(lambda ranked: ranked.depth(), query, *rest, k=2, rows=4)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 
 
-def test_nan_embeddings_are_refused() -> None:
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("ranking", ["cosine", "dot"])
+def test_embeddings_that_are_not_finite_are_refused(ranking: ranking.Ranking, side: int, wrong: float) -> None:
+    both = list(embeddings())
+    both[side][5, 1] = wrong
+    name = ("query", "gallery")[side]
+    with pytest.raises(ValueError, match=f"{name}_embeddings: found (NaN|infinity), expected finite numbers"):
+        over_blocks(lambda one: one, *both, ranking=ranking)
+
+
+def test_embeddings_too_long_for_float32_are_refused() -> None:
     query, gallery, *labels = embeddings()
-    gallery[0, 0] = float("nan")
-    with pytest.raises(ValueError, match="NaN"):
-        over_blocks(lambda one: one, query, gallery, *labels)
+    for both in ((query * 1e30, gallery), (query, gallery * 1e30)):  # their length is infinite, a cosine would be 0
+        with pytest.raises(ValueError, match="_embeddings: found numbers too large for a length in float32"):
+            over_blocks(lambda one: one, *both, *labels)
+    over_blocks(lambda one: one, query * 1e18, gallery * 1e18, *labels, ranking="dot")
+
+
+def test_no_query_is_one_empty_block() -> None:
+    query, gallery, query_labels, gallery_labels = embeddings()
+    for k in (3, None):
+        (ranked,) = over_blocks(lambda one: one, query[:0], gallery, query_labels[:0], gallery_labels, k=k)
+        assert ranked.order.shape == ranked.relevance.shape == (0, k or 50) and ranked.counts.shape == (0, 6)
+
+
+def test_an_empty_gallery_is_refused() -> None:
+    query, gallery, query_labels, gallery_labels = embeddings()
+    with pytest.raises(ValueError, match="gallery_labels: found an empty gallery"):
+        over_blocks(lambda one: one, query, gallery[:0], query_labels, gallery_labels[:0])
+    with pytest.raises(ValueError, match="gallery_labels: found an empty gallery"):
+        Ranked.of(torch.empty(40, 0), query_labels, gallery_labels[:0])
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -201,3 +270,23 @@ def test_what_does_not_fit_is_refused() -> None:
         over_blocks(lambda one: one, query, gallery[1:], *labels)
     with pytest.raises(ValueError, match="ranking: found 'euclidean', expected 'cosine' or 'dot'"):
         over_blocks(lambda one: one, query, gallery, *labels, ranking="euclidean")
+    with pytest.raises(ValueError, match=r"gallery_embeddings: found shape \(50, 5\), expected \(any, 6\)"):
+        over_blocks(lambda one: one, query, gallery[:, :5], *labels)
+    with pytest.raises(ValueError, match=r"query_labels: found shape \(40,\), expected \(any, any\)"):
+        over_blocks(lambda one: one, query, gallery, labels[0][:, 0], labels[1])
+    with pytest.raises(ValueError, match="query_labels: found other values than 0 and 1"):
+        over_blocks(lambda one: one, query, gallery, labels[0] / 0, labels[1])
+
+
+def test_options_that_do_not_fit_are_refused() -> None:
+    both = embeddings()
+    for wrong in (torch.zeros(39), torch.zeros(40, 1), torch.tensor(0)):
+        with pytest.raises(ValueError, match=r"caption_index: found shape .*, expected \(40,\)"):
+            over_blocks(lambda one: one, *both, caption_index=wrong)
+    with pytest.raises(ValueError, match="caption_index: found -2, expected places from 0"):
+        over_blocks(lambda one: one, *both, caption_index=torch.full((40,), -2))
+    with pytest.raises(ValueError, match=r"own: found shape \(1, 2\), expected \(40, any\)"):
+        over_blocks(lambda one: one, *both, own=torch.zeros(1, 2).long())  # one row would stand for all
+    for wrong in (-2, 50):
+        with pytest.raises(ValueError, match=f"own: found rows {wrong} to {wrong}, expected rows of the gallery"):
+            over_blocks(lambda one: one, *both, own=torch.full((40, 1), wrong))

@@ -123,11 +123,13 @@ def _first_gradients(experiment: Experiment, dataset: PairedDataset, folder: Pat
     """The gradients by name that the optimiser's first step is given."""
     networks: list[torch.nn.Module] = []
 
-    class Watched(type(methods.get(experiment.method))):
-        def network(self, experiment: Experiment, dataset: PairedDataset) -> torch.nn.Module:
-            networks.append(super().network(experiment, dataset))
-            return networks[-1]
+    method = methods.get(experiment.method)
 
+    def network(experiment: Experiment, dataset: PairedDataset) -> torch.nn.Module:
+        networks.append(method.network(experiment, dataset))
+        return networks[-1]
+
+    watched = replace(method, network=network)
     found: dict[str, Tensor] = {}
 
     def stop(*_: object) -> None:
@@ -138,7 +140,7 @@ def _first_gradients(experiment: Experiment, dataset: PairedDataset, folder: Pat
     hook = register_optimizer_step_pre_hook(stop)
     try:
         with pytest.raises(InterruptedByTest):
-            training.fit(experiment, Watched(), dataset, folder, CPU, Progress("a step", quiet=True))
+            training.fit(experiment, watched, dataset, folder, CPU, Progress("a step", quiet=True))
     finally:
         hook.remove()
     return found
@@ -179,7 +181,7 @@ def test_training_pairs_as_the_experiment_says(
 
     monkeypatch.setattr(PairedDataset, "batches", watched)
     _fit(_plan("dscmr", pairing=pairing), dataset, tmp_path)
-    assert asked == [("train", pairing)] * EPOCHS
+    assert asked == [("train", pairing, "images")] * EPOCHS
 
 
 @pytest.mark.parametrize(
@@ -368,11 +370,49 @@ def test_only_the_best_weights_are_kept_by_default(dataset: PairedDataset, tmp_p
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(dataset: PairedDataset, tmp_path: Path) -> None:
-    class Diverging(methods.DSCMR):
-        def terms(self, outputs, labels, experiment):
-            return {name: term * float("nan") for name, term in super().terms(outputs, labels, experiment).items()}
+    def terms(outputs, labels, experiment):
+        found = methods.dscmr_terms(outputs, labels, experiment)
+        return {name: term * float("nan") for name, term in found.items()}
 
+    diverging = replace(methods.get("dscmr"), terms=terms)
     experiment = _plan("dscmr", epochs=1)
     with pytest.raises(UserError, match="epoch 1: a loss is not finite"):
-        training.fit(experiment, Diverging(), dataset, tmp_path, CPU, Progress("diverges", quiet=True))
+        training.fit(experiment, diverging, dataset, tmp_path, CPU, Progress("diverges", quiet=True))
     assert not (tmp_path / training.BEST).exists()
+
+
+# The released code's checkpoint
+
+
+@pytest.mark.parametrize("method", ["ours", "independent"])
+def test_the_kept_weights_can_be_those_after_the_lowest_loss_of_every_tenth_batch(
+    method: str, dataset: PairedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 24 batches an epoch: 0, 10 and 20 are looked at. Every step's losses and weights are noted here.
+    noted: list[tuple[dict[str, float], dict[str, Tensor]]] = []
+    step = training.step
+
+    def note(*arguments: object) -> dict[str, Tensor]:
+        terms = step(*arguments)
+        state = {name: tensor.clone() for name, tensor in arguments[2].state_dict().items()}
+        noted.append(({name: float(term) for name, term in terms.items()}, state))
+        return terms
+
+    monkeypatch.setattr(training, "step", note)
+    count = len(dataset.parts["train"].image_ids)
+    experiment = _plan(method, checkpoint="lowest-loss", batch=-(-count // 24), keep="best")
+    history = _fit(experiment, dataset, tmp_path)
+    steps = len(noted) // EPOCHS
+    assert 20 < steps <= 24
+    looked = [one for at, one in enumerate(noted) if at % steps % 10 == 0]
+    assert len(looked) == 3 * EPOCHS
+    kept = load_file(tmp_path / training.BEST)
+    for modality in (None,) if method == "ours" else ("image", "text"):
+        term, name = ("loss", "lowest_loss") if modality is None else (f"label_{modality}", f"lowest_loss_{modality}")
+        losses, weights = min(looked, key=lambda one: one[0][term])
+        assert min(row[name] for row in history) == losses[term]
+        best = training.best_epoch(history, modality)
+        assert best[name] == losses[term]
+        for part, tensor in weights.items():
+            if modality is None or f".{modality}." in part:
+                assert torch.equal(kept[part], tensor), part

@@ -10,17 +10,17 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import papermill
 from filelock import Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from semshare.book import front, postprocess, status
+from semshare.book import front, postprocess, status, tools
 from semshare.book.execute import execute
 from semshare.book.explorer import DATA_FOLDER
 from semshare.book.parameters import Given
@@ -72,6 +72,7 @@ def build(
             than a book, a cell that failed, or a page that does not build.
     """
     settle()
+    tools.check()
     made_from, given = root or find_root(), given or Given()
     root = made_from
     if given.name:
@@ -91,7 +92,7 @@ def build(
         handed = {}
         for notebook in _choose(notebooks, only):
             own = given.own.get(notebook.stem, {})
-            found = parameters(notebook.stem, scale, device, () if "datasets" in own else datasets, preset)
+            found = parameters(notebook, scale, device, () if "datasets" in own else datasets, preset)
             handed[notebook] = None if found is None else found | usual | own
         data = _contents([*datasets, *(name for own in given.own.values() for name in own.get("datasets", ()))])
         return _build(root, notebooks, handed, data, datasets, fresh, (out or root / "_build" / "html").resolve())
@@ -124,7 +125,7 @@ def _build(
     for place, notebook in enumerate(chosen, start=1):
         title = f"[{place}/{len(chosen)}] {notebook.stem}"
         if handed[notebook] is None:
-            left_out[notebook] = f"none of {', '.join(datasets)} has super-categories"
+            left_out[notebook] = f"none of {', '.join(datasets)} has {takes(notebook).text_kind}"
             (sections / notebook.name).unlink(missing_ok=True)
             print(f"{title}: skipped, {left_out[notebook]}", flush=True)
         else:
@@ -142,7 +143,7 @@ def _build(
     _keep_files(root, executed)
     there = [one for one in executed if one.exists()]
     (sections / "front.html").write_text(front.verdicts(there))
-    (sections / "about_data.txt").write_text(front.data_box(there))
+    (sections / "about_data.txt").write_text(front.data_box(there, root / "book" / "_front"))
     return _html(root, out)
 
 
@@ -159,35 +160,63 @@ def _check_out(out: Path) -> None:
         raise UserError(f"out: {out} holds {min(others)!r}, no part of a book; choose an empty or a new folder")
 
 
-def parameters(
-    notebook: str, scale: str, device: str = "auto", datasets: Sequence[str] = (), preset: str = "paper"
-) -> dict[str, Any] | None:
-    """What the notebook called ``notebook`` is handed.
+class Takes(BaseModel):
+    """Which of the datasets that a book is asked for a notebook takes: ``takes_datasets`` of its metadata.
 
-    Of ``datasets``, 01, 02 and 08 take the first, 04 the first with super-categories (captioned ones have them),
-    and the others all. Without any, a notebook keeps its own.
+    Attributes:
+        text_kind: only those with such texts; captioned ones have super-categories.
+        most: how many at most, the first ones.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text_kind: Literal["tags", "captions"] | None = None
+    most: Annotated[int, Field(ge=1)] | None = None
+
+
+def takes(notebook: Path) -> Takes:
+    """What ``notebook`` says in its metadata; it takes all where it says nothing.
+
+    Raises:
+        UserError: a field that means nothing, or a value of the wrong type.
+    """
+    given = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("takes_datasets", {})
+    try:
+        return Takes.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, ("takes_datasets", *first["loc"])))
+        raise UserError(f"{notebook.name}: metadata {field}: found {first['input']!r}: {first['msg']}") from None
+
+
+def parameters(
+    notebook: Path, scale: str, device: str = "auto", datasets: Sequence[str] = (), preset: str = "paper"
+) -> dict[str, Any] | None:
+    """What ``notebook`` is handed: of ``datasets`` those that it :func:`takes`; without any it keeps its own.
 
     Returns:
         The parameters, or None where a notebook finds none of the datasets of use.
 
     Raises:
-        UserError: an unknown dataset.
+        UserError: an unknown dataset, or metadata that is wrong.
     """
     handed = {"scale": scale, "preset": preset, "device": device}
     text_kinds = {name: catalogue.entry(name).text_kind for name in datasets}
     if not text_kinds:
         return handed
-    chosen, number = list(text_kinds), notebook.split("_")[0]
-    if number == "04":
-        chosen = [name for name in chosen if text_kinds[name] == "captions"]
-    if number in ("01", "02", "04", "08"):
-        chosen = chosen[:1]
+    own = takes(notebook)
+    chosen = [name for name, kind in text_kinds.items() if own.text_kind in (None, kind)][: own.most]
     return handed | {"datasets": chosen} if chosen else None
 
 
 def _declared(notebook: Path, handed: dict[str, Any]) -> dict[str, Any]:
     """Those of the parameters that the notebook has: a page of recorded results has few."""
     known = _known(notebook)
+    if not known:
+        raise UserError(
+            f"{notebook.name}: no cell has the tag 'parameters', so nothing could be asked of it; give the tag to the "
+            "cell with the defaults"
+        )
     return {name: value for name, value in handed.items() if name in known}
 
 
@@ -259,8 +288,17 @@ def _html(root: Path, out: Path) -> Path:
     work.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
     print("jupyter-book: building", flush=True)
-    tool = Path(sys.executable).with_name("jupyter-book")
-    command = [str(tool), "build", str(root), "--path-output", str(work), "-W", "-n", "--keep-going", "-q"]
+    command = [
+        str(tools.jupyter_book()),
+        "build",
+        str(root),
+        "--path-output",
+        str(work),
+        "-W",
+        "-n",
+        "--keep-going",
+        "-q",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root)
     log = root / "_build" / "jupyter-book.log"
     log.write_text(done.stdout + done.stderr)

@@ -11,7 +11,7 @@ from IPython.display import HTML
 from semshare.data.about import STATUS
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.fetch.official import PLANS
-from semshare.data.scenes.texts import NOISE
+from semshare.data.source import portable_notes
 from semshare.paper.baselines import f1_frame
 from semshare.paper.tables import words
 
@@ -55,7 +55,7 @@ def what_they_are(datasets: Sequence[PairedDataset]) -> HTML:
 
 def text_noise(datasets: Sequence[PairedDataset]) -> Styler | HTML:
     """The levels at which the texts of stand-ins fall short of their pictures; a sentence where there is none."""
-    levels = {one.source.view: vars(NOISE[one.source.view]) for one in datasets if one.status == "stand-in"}
+    levels = {dataset.name: dataset.source.text_noise for dataset in datasets if dataset.source.text_noise}
     if not levels:
         return HTML("<p>Nothing: no dataset of this page is a stand-in. The texts are what their authors wrote.</p>")
     return pd.DataFrame(levels).rename_axis("level").style.format(precision=2)
@@ -87,10 +87,8 @@ def reader_notes(datasets: Sequence[PairedDataset]) -> HTML:
     """Where what was read is not what a dataset's reader expects, without the folders of this machine."""
     lines = []
     for one in datasets:
-        root = getattr(one.source, "root", None)
-        for note in one.source.notes:
-            text = note if root is None else note.replace(f"{root}/", "").replace(f"{root}", one.name)
-            lines.append(f"<li><code>{html.escape(one.name)}</code>: {html.escape(text)}</li>")
+        for note in portable_notes(one.source, one.name):
+            lines.append(f"<li><code>{html.escape(one.name)}</code>: {html.escape(note)}</li>")
     if not lines:
         return HTML("<p>No reader found a count or a split that is not the expected one.</p>")
     return HTML(f"<p>What the readers found otherwise than expected:</p><ul>{''.join(lines)}</ul>")

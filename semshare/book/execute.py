@@ -8,35 +8,40 @@ import logging
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
 
 from semshare.book import postprocess, status
 from semshare.book.explorer import DATA_FOLDER, FILES
 from semshare.book.provenance import DATA, minutes
+from semshare.book.tools import OWN_KERNEL
 from semshare.errors import UserError
-from semshare.runs.store import library_versions
+from semshare.runs.keys import TABLES, library_versions
 from semshare.utils.checkout import commit, find_root
 from semshare.utils.devices import describe_device, find_device
 from semshare.utils.files import atomic_write
 from semshare.utils.progress import MARK
+from semshare.utils.source import Code, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-_NO_PART = (
-    "book.py",
-    "cli.py",
-    "execution.py",
-    "front.py",
-    "grid.py",
-    "prepare.py",
-    "status.py",
-)  # of what a page depends on
+_MAKES_PAGES = "import semshare.book.postprocess\n"  # what every executed notebook passes through
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts a kernel of the interpreter that runs this, whatever kernelspecs of that name lie about."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """What starts a kernel here."""
+        return KernelSpec(argv=[*OWN_KERNEL, "-f", "{connection_file}"], display_name="Python 3", language="python")
 
 
 def execute(
@@ -82,6 +87,7 @@ def execute(
             executed = papermill.execute_notebook(
                 str(notebook), str(working), handed, kernel_name="python3", cwd=str(notebook.parent),
                 progress_bar=False, log_output=True, request_save_on_cell_execute=False,
+                kernel_manager_class=OwnKernel,
             )  # fmt: skip
     except PapermillExecutionError as error:
         if error.ename == UserError.__name__:
@@ -125,16 +131,20 @@ def _has_files(root: Path, executed: Path) -> bool:
 
 
 def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) -> str:
-    """What an executed notebook depends on: its text, its parameters, the data, the library's source, what trains."""
-    depends = [handed, data, sys.version, library_versions()]
+    """What an executed notebook depends on: its text, its parameters, the data, the code that it imports."""
+    depends = [handed, data, sys.version, library_versions(), code_parts(notebook)]
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        if path.name not in _NO_PART:
-            digest.update(path.read_bytes())
-    if "recorded.load" in notebook.read_text():
-        for path in sorted((find_root() / "book" / "recorded").glob("*.json")):
+    if "recordings.load" in notebook.read_text():
+        for path in sorted((find_root() / "book" / "recorded").iterdir()):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def code_parts(notebook: Path, code: Code | None = None) -> dict[str, str]:
+    """The digests of the modules that a notebook's cells import, followed through their own imports."""
+    cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    lines = (line for source in cells for line in source.splitlines() if not line.startswith(("%", "!")))
+    return (code or installed()).followed(_MAKES_PAGES + "\n".join(lines), tables=TABLES)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from semshare.data.dataset import Part, pad_words
 from semshare.data.pictures import as_rgb
 from semshare.data.words import SPECIAL
 from semshare.evaluation import Reading
+from semshare.metrics import above
 from semshare.ranking import rank
 from semshare.utils.checkout import find_root
 from semshare.utils.files import atomic_write
@@ -73,7 +74,7 @@ def page(runs: Iterable[Run], images: int = IMAGES, folder: Path | None = None, 
         dataset = run.dataset
         sample = _Sample(run, images)
         if dataset.name not in shown:
-            if not getattr(dataset.source, "without_pictures", False):
+            if not dataset.source.without_pictures:
                 thumbs = shared.setdefault(dataset.source.pool, {})
                 new = [id for id in sample.part.image_ids if id not in thumbs]
                 thumbs.update((id, thumbnail(dataset.source.picture(id))) for id in new)
@@ -163,8 +164,8 @@ class _Sample:
             "words": packed[2],
             "vocabulary": list(vocabulary),
             "known": len(run.dataset.vocabulary) - len(SPECIAL),
-            "image_high": _columns(reading.image_scores >= thresholds.image),
-            "text_high": _columns(reading.text_scores >= thresholds.text),
+            "image_high": _columns(above(reading.image_scores, thresholds.image)),
+            "text_high": _columns(above(reading.text_scores, thresholds.text)),
             "error": float((exact - scores).abs().max()),
             "agreement": float(_agreement(exact, scores).sum() + _agreement(exact.T, scores.T).sum())
             / (len(image) + len(text)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import Template
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -20,32 +21,20 @@ _FRAME = (
 )
 _NO_VERDICTS = "<p>The verdicts have not been computed yet: <code>semshare book</code> does it.</p>\n"
 
-_BOX = """:::{{admonition}} {title}
-:class: important
 
-{about} A box on every page says what the page was made from, and the {{doc}}`status page <sections/status>` gathers when, on what device and from which commit each was made.
-:::
-"""  # noqa: E501 - a paragraph of MyST is one line
-_DRAWINGS = (
-    "The datasets of the paper have to be downloaded and this book is built without a network, so its results come "
-    "from {term}`stand-ins <stand-in>`: scenes drawn from OpenMoji glyphs {cite:p}`openmoji`, with labels and texts "
-    "that a program wrote. They imitate the shape of FLICKR25K {cite:p}`huiskes2008mir`, NUS-WIDE "
-    "{cite:p}`chua2009nuswide` and COCO {cite:p}`lin2014coco`, not their difficulty. Where the paper prints a number "
-    "it stands beside ours; compare the order and the direction of effects, never the heights."
-)
+def data_box(executed: Sequence[Path], texts: Path) -> str:
+    """What the sections' results are about, as MyST: drawings, or the datasets by name with what each is.
 
-
-def data_box(executed: Sequence[Path]) -> str:
-    """What the sections' results are about, as MyST: drawings, or the datasets by name with what each is."""
+    ``texts`` is the folder of the words: of each case one file, its title in the first line, and the box around them.
+    """
     datasets = {one["name"]: one["status"] for path in executed for one in postprocess.record(path).get("data", [])}
     statuses = set(datasets.values())
-    if statuses == {"stand-in"}:
-        return _BOX.format(title="These are numbers about drawings", about=_DRAWINGS)
-    if not datasets:
-        return _BOX.format(title="Nothing has been computed yet", about="No section has been executed.")
+    case = "nothing" if not datasets else "drawings" if statuses == {"stand-in"} else "datasets"
+    title, about = (texts / f"{case}.txt").read_text(encoding="utf-8").strip().split("\n", 1)
     listed = "; ".join(f"`{name}`, {STATUS[status]}" for name, status in sorted(datasets.items()))
     limits = " ".join(limit for status, limit in LIMITS.items() if status in statuses)
-    return _BOX.format(title="What these numbers are about", about=f"The sections were made from {listed}. {limits}")
+    about = Template(about).substitute(datasets=listed, limits=limits)
+    return Template((texts / "box.txt").read_text(encoding="utf-8")).substitute(title=title, about=about)
 
 
 def verdicts(executed: Sequence[Path]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from IPython import get_ipython
 from IPython.display import HTML
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from semshare.data import catalogue
 from semshare.errors import UserError
@@ -25,31 +25,41 @@ _INJECTED = "# Parameters"  # how the cell begins that papermill puts after a no
 _NAME = re.compile(r"[\w][\w.-]*")
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """What a parameter means, what it may be in words, and that as a type."""
-
-    about: str
-    expected: str
-    kind: Any
-
-
 _NAMES = Annotated[list[str], Field(min_length=1)]
 
-PARAMETERS = {
-    "scale": Parameter("how much machine; it never changes the method", "smoke, laptop or full", Scale),
-    "preset": Parameter("the supplementary's reading, or the released code's behaviour", "paper or released", Preset),
-    "datasets": Parameter("what the page works on", "a list of names of the catalogue", _NAMES),
-    "seeds": Parameter(
-        "how many seeds are trained",
-        "a whole number from 1, or None: the scale's own",
-        Annotated[int, Field(ge=1)] | None,
-    ),
-    "seed": Parameter("the seed that is trained", "a whole number from 0", Annotated[int, Field(ge=0)]),
-    "protocols": Parameter("how retrieval is read", "a list of names of protocols", _NAMES),
-    "device": Parameter("where it is computed", "auto, cpu, cuda, cuda:1...", str),
-    "study": Parameter("the recording that is shown", "the name of a recorded study", str),
-}
+
+def _field(about: str, expected: str) -> Any:
+    """A parameter that a notebook may have: what it means, and in words what it may be."""
+    return Field(None, description=about, examples=[expected])
+
+
+class Parameters(BaseModel):
+    """All parameters of notebooks; a notebook has some of them."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    scale: Scale = _field("how much machine; it never changes the method", "smoke, laptop or full")
+    preset: Preset = _field("the supplementary's reading, or the released code's behaviour", "paper or released")
+    datasets: _NAMES = _field("what the page works on", "a list of names of the catalogue")
+    seeds: Annotated[int, Field(ge=1)] | None = _field(
+        "how many seeds are trained", "a whole number from 1, or None: the scale's own"
+    )
+    seed: Annotated[int, Field(ge=0)] = _field("the seed that is trained", "a whole number from 0")
+    protocols: _NAMES = _field("how retrieval is read", "a list of names of protocols")
+    device: str = _field("where it is computed", "auto, cpu, cuda, cuda:1...")
+    study: str = _field("the recording that is shown", "the name of a recorded study")
+
+    @field_validator("datasets")
+    @classmethod
+    def _of_the_catalogue(cls, names: list[str]) -> list[str]:
+        for name in names:
+            catalogue.entry(name)
+        return names
+
+
+def expected(name: str) -> str:
+    """What the parameter ``name`` may be, in words."""
+    return Parameters.model_fields[name].examples[0]
 
 
 def page(**values: Any) -> HTML:
@@ -64,38 +74,48 @@ def page(**values: Any) -> HTML:
     Raises:
         UserError: a value of the wrong type, an unknown dataset, or a name that the notebook does not have.
     """
-    for name in _injected():
+    for name, told in _injected().items():
         if name not in values:
             raise UserError(f"{name}: no such parameter; this notebook has {', '.join(values)}")
-    for name, value in values.items():
-        _check(name, value)
+        if values[name] != told:
+            raise UserError(
+                f"{name}: papermill was told {told!r}, and the page has {values[name]!r}: the cell with the defaults "
+                "has lost its tag 'parameters'; give it back, or nothing that is asked for is done"
+            )
+    _check(values)
     rows = "".join(
         f"<dt><code>{html.escape(f'{name} = {value!r}')}</code></dt>"
-        f"<dd>{html.escape(PARAMETERS[name].about)}: {html.escape(PARAMETERS[name].expected)}</dd>"
+        f"<dd>{html.escape(f'{Parameters.model_fields[name].description}: {expected(name)}')}</dd>"
         for name, value in values.items()
     )
     return HTML(f"<details class='parameters'><summary>Parameters of this page</summary><dl>{rows}</dl></details>")
 
 
-def _injected() -> list[str]:
-    """The names that papermill set last in the notebook that is running; none elsewhere."""
+def _injected() -> dict[str, Any]:
+    """What papermill set in the notebook that is running, by name; nothing elsewhere."""
     shell = get_ipython()
     cells = shell.user_ns.get("In", []) if shell is not None else []
     for source in reversed(cells):
         if source.startswith(_INJECTED):
-            assigned = [node.targets for node in ast.parse(source).body if isinstance(node, ast.Assign)]
-            return [target.id for targets in assigned for target in targets if isinstance(target, ast.Name)]
-    return []
+            return {
+                target.id: ast.literal_eval(node.value)
+                for node in ast.parse(source).body
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+    return {}
 
 
-def _check(name: str, value: Any) -> None:
-    known = PARAMETERS[name]
+def _check(values: Mapping[str, Any]) -> None:
+    """Raise :class:`UserError` for the first of ``values`` that is not what :class:`Parameters` says."""
     try:
-        TypeAdapter(known.kind).validate_python(value, strict=True)
-    except ValidationError:
-        raise UserError(f"{name}: found {value!r}, expected {known.expected}") from None
-    for dataset in value if name == "datasets" else ():
-        catalogue.entry(dataset)
+        Parameters(**values)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        if name not in Parameters.model_fields:
+            raise UserError(f"{name}: no such parameter, expected {', '.join(Parameters.model_fields)}") from None
+        raise UserError(f"{name}: found {values[name]!r}, expected {expected(name)}") from None
 
 
 @dataclass(frozen=True)
@@ -136,12 +156,14 @@ def _given(content: Any, notebooks: Mapping[str, Sequence[str]], begin: str, nam
     if named:
         name = content.pop("name", None)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise UserError(f"{begin}name: found {name!r}, expected a name for the book's folder")
+            raise UserError(
+                f"{begin}name: found {name!r}, expected a name for the book's folder, in quotes where it is a number"
+            )
     everywhere: dict[str, Any] = {}
     own: dict[str, dict[str, Any]] = {}
     has = {parameter for names in notebooks.values() for parameter in names}
     for key, value in content.items():
-        number = f"{key:02d}" if isinstance(key, int) else str(key)
+        number = str(key).zfill(2) if str(key).isdigit() else str(key)
         notebook = next((one for one in notebooks if number in (one, one.split("_")[0])), None)
         if notebook is None:
             if key not in has:
@@ -156,11 +178,11 @@ def _given(content: Any, notebooks: Mapping[str, Sequence[str]], begin: str, nam
 
 
 def _checked(values: Mapping[str, Any], known: Sequence[str], begin: str) -> dict[str, Any]:
-    for name, value in values.items():
+    for name in values:
         if name not in known:
             raise UserError(f"{begin}{name}: no such parameter, expected one of {', '.join(known)}")
-        try:
-            _check(name, value)
-        except UserError as error:
-            raise UserError(begin + str(error)) from None
+    try:
+        _check(values)
+    except UserError as error:
+        raise UserError(begin + str(error)) from None
     return dict(values)

@@ -19,12 +19,14 @@ from semshare.data.regions.base import UNTRAINED
 from semshare.experiment import SCALES, Experiment
 from semshare.paper import recordings
 from semshare.paper.recordings import RecordedRun, Recording
-from semshare.runs.store import Run, library_versions
+from semshare.runs.keys import library_versions
+from semshare.runs.store import Run
 from semshare.utils.checkout import commit
 from semshare.utils.devices import describe_device, find_device
+from semshare.utils.markdown import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
 DRAWER = "semshare-drawer"  # what stands behind a figure or table, in the output of its drawer
@@ -43,10 +45,10 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
     """
     facts = {
         "Scale": scale,
-        "Preset": _distinct(run.experiment.preset for run in runs) or "none: nothing was trained",
-        "Seeds": _distinct(run.experiment.seed for run in runs) or "none: nothing was trained",
-        "Device": _distinct(run.record["device"] for run in runs) or describe_device(find_device()),
-        "Trained at commit": _distinct(run.record["commit"] for run in runs) or "nothing was trained",
+        "Preset": distinct((run.experiment.preset for run in runs), "none: nothing was trained"),
+        "Seeds": distinct((run.experiment.seed for run in runs), "none: nothing was trained"),
+        "Device": distinct((run.record["device"] for run in runs), describe_device(find_device())),
+        "Trained at commit": distinct((run.record["commit"] for run in runs), "nothing was trained"),
         "Page at commit": commit(),
     }
     last = f"<dt>Wall time</dt><dd>{WALL_TIME}</dd>"
@@ -110,6 +112,7 @@ def show(shown: object, made_of: Recording | Sequence[Run | PairedDataset] = ())
     frame = shown.data if isinstance(shown, Styler) else shown
     if isinstance(frame, pd.DataFrame):
         behind["table"] = json.loads(frame.to_json(orient="split"))
+        behind["means"] = frame.attrs.get("keys", {})
     display(HTML(_drawer(behind), metadata={DRAWER: behind}))
 
 
@@ -117,9 +120,11 @@ def _drawer(behind: Mapping[str, Any]) -> str:
     """HTML that unfolds to the facts in ``behind``, each escaped."""
     rows, here = behind["runs"], ", ".join(f"{name} {version}" for name, version in behind["versions"].items())
     facts = {"Made at commit": behind["commit"], "Made with": here}
+    if means := behind.get("means"):
+        facts["Means are of"] = "; ".join(f"{name}: {', '.join(keys)}" for name, keys in means.items())
     if rows:
         facts |= {
-            name.capitalize(): _distinct(one["experiment"][name] for one in rows)
+            name.capitalize(): distinct(one["experiment"][name] for one in rows)
             for name in ("method", "dataset", "scale", "preset", "seed")
         }
         facts |= {
@@ -127,9 +132,9 @@ def _drawer(behind: Mapping[str, Any]) -> str:
         }
         versions = (", ".join(f"{name} {version}" for name, version in one["versions"].items()) for one in rows)
         facts |= {
-            "Trained at commit": _distinct(one["commit"] for one in rows),
+            "Trained at commit": distinct(one["commit"] for one in rows),
             "Trained with": "; ".join(sorted(set(versions))),
-            "Device": _distinct(one["device"] for one in rows),
+            "Device": distinct(one["device"] for one in rows),
             "Training": f"{minutes(sum({one['key']: one['seconds'] for one in rows}.values()))} in all",
             "Runs": " ".join(dict.fromkeys(one["key"] for one in rows)),
         }
@@ -154,7 +159,7 @@ def _unusual(experiments: Sequence[Mapping[str, Any]]) -> list[str]:
         for name in one.keys() - set(_PLACED):
             if one[name] != usual[name]:
                 found.add(name)
-    return [f"{name} {_distinct(one[name] for one in experiments)}" for name in sorted(found)]
+    return [f"{name} {distinct(one[name] for one in experiments)}" for name in sorted(found)]
 
 
 def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str:
@@ -165,18 +170,14 @@ def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str
         by_status.setdefault(html.escape(what), []).append(f"<code>{html.escape(one.name)}</code>")
     data = "; ".join(f"{', '.join(names)} ({status})" for status, names in by_status.items())
     facts = [
-        ("scale", _distinct(run.experiment.scale for run in runs)),
-        ("preset", _distinct(run.experiment.preset for run in runs)),
-        ("seeds", _distinct(run.experiment.seed for run in runs)),
-        ("device", _distinct(run.record["device"] for run in runs)),
+        ("scale", distinct(run.experiment.scale for run in runs)),
+        ("preset", distinct(run.experiment.preset for run in runs)),
+        ("seeds", distinct(run.experiment.seed for run in runs)),
+        ("device", distinct(run.record["device"] for run in runs)),
     ]
     how = ", ".join(f"{name} {html.escape(value)}" for name, value in facts)
     trial = f" <strong>{_TRIAL}</strong>" if any(run.experiment.scale == "smoke" for run in runs) else ""
     return f"<p>Computed on {data}: {how}.{trial}</p>"
-
-
-def _distinct(values: Iterable[object]) -> str:
-    return ", ".join(sorted({str(value) for value in values}))
 
 
 def show_in_prose(values: Mapping[str, object]) -> None:

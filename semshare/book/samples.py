@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def run_with_pictures(among: Iterable[Run]) -> Run:
     """The first run of *Ours* trained on pictures at hand; else a small one on drawn scenes, made in seconds."""
     for run in among:
-        without = getattr(run.dataset.source, "without_pictures", False)
-        if run.experiment.method == "ours" and run.dataset.regions in EXTRACTORS and not without:
+        with_pictures = run.dataset.regions in EXTRACTORS and not run.dataset.source.without_pictures
+        if run.experiment.method == "ours" and with_pictures:
             return run
     return runs.get(runs.plan("scenes-flickr25k", "ours", "smoke"))
 

@@ -14,7 +14,7 @@ from semshare.book.postprocess import record
 from semshare.book.provenance import minutes
 from semshare.data.about import STATUS
 from semshare.data.regions.base import UNTRAINED
-from semshare.runs.store import library_versions
+from semshare.runs.keys import library_versions
 from semshare.utils.markdown import table, text
 
 if TYPE_CHECKING:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import sys
 from dataclasses import asdict
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from semshare import __version__
+from semshare.cli import datasets, housekeeping
+from semshare.cli.options import (
+    BERT,
+    AsJson,
+    Device,
+    Preset,
+    PresetName,
+    ReadUnder,
+    Regions,
+    Root,
+    Scale,
+    ScaleName,
+)
 from semshare.errors import UserError
 from semshare.utils.home import home, settle
 from semshare.utils.progress import printable
@@ -20,49 +34,36 @@ app = typer.Typer(
     help="Label-wise image-text retrieval, and the book that rebuilds its supplementary from running code.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # a help text is shown as it is written: [ok] is no markup
     pretty_exceptions_enable=False,
 )
-data = typer.Typer(help="Real datasets: made ready once, looked at any time.", no_args_is_help=True)
-app.add_typer(data, name="data")
+app.add_typer(datasets.data, name="data")
+app.add_typer(housekeeping.runs, name="runs")
+app.add_typer(housekeeping.cache, name="cache")
 
 
-class ScaleName(str, Enum):  # noqa: UP042 - Typer reads str enums
-    """How much machine: seconds, a laptop's minutes, or the paper's sizes."""
-
-    smoke = "smoke"
-    laptop = "laptop"
-    full = "full"
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"semshare {__version__}")
+        raise typer.Exit
 
 
-class PresetName(str, Enum):  # noqa: UP042 - Typer reads str enums
-    """Which reading of the paper: the supplementary, or the authors' released code."""
-
-    paper = "paper"
-    released = "released"
-
-
-Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
-Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
-Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco, or another name of the catalogue.")]
-Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: where it was prepared).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Regions = Annotated[
-    str | None,
-    typer.Option(
-        help="grid (offline); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
-        "fasterrcnn-untrained or fasterrcnn-mobilenet-untrained (random weights: they try the pipeline offline, and no "
-        "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
-    ),
-]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
-
-_BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first 6 layers and 8 heads at every scale."
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before a command's name; the help of the whole is that of ``app``."""
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
-    settle()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where the locale cannot show a character
     try:
+        settle()
         app()
     except UserError as error:
         _fail(str(error))
@@ -80,7 +81,7 @@ def _fail(message: str) -> None:
 
 @app.command()
 def check() -> None:
-    """Check what semshare needs: one [ok] or [fail] line each; exit code 1 on any fail."""
+    """Check what semshare needs: a line for each thing, ok or fail; exit code 1 on any fail."""
     from semshare.cli.check import findings
 
     failed = False
@@ -89,33 +90,6 @@ def check() -> None:
         print(f"[{'ok' if finding.ok else 'fail'}] {finding.name}: {finding.detail}")
     if failed:
         raise typer.Exit(1)
-
-
-@data.command("prepare")
-def data_prepare(
-    name: Name,
-    root: Root = None,
-    from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
-    regions: Regions = None,
-    device: Device = "auto",
-) -> None:
-    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
-
-    A folder given with --root, and regions given with --regions, are remembered: training, notebooks and the book
-    then find them without being told.
-    """
-    from semshare.data import prepare
-
-    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device)))
-
-
-@data.command("show")
-def data_show(name: Name, root: Root = None, scale: Scale = ScaleName.laptop, as_json: AsJson = False) -> None:
-    """Print a dataset's counts, labels, splits, checksums and licence."""
-    from semshare.data import prepare
-
-    found = prepare.describe(name, root, scale.value)
-    print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))
 
 
 @app.command()
@@ -134,7 +108,7 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
     label_loss: Annotated[str | None, typer.Option(help="softplus_dot (as released) or bce.")] = None,
-    bert: Annotated[str | None, typer.Option(help=_BERT)] = None,
+    bert: Annotated[str | None, typer.Option(help=BERT)] = None,
     layers: Annotated[int | None, typer.Option(help="Transformer blocks; with --bert, the first of its own.")] = None,
     heads: Annotated[str | None, typer.Option(help="Attention heads; 'checkpoint': as many as --bert has.")] = None,
     device: Device = "auto",
@@ -223,13 +197,14 @@ def evaluate(
         list[str] | None, typer.Option(help="How to read it, e.g. ndcg@500 (repeatable; default: every way that fits).")
     ] = None,
     root: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since.")] = None,
+    preset: ReadUnder = None,
     as_json: AsJson = False,
 ) -> None:
     """Read retrieval on test off a finished run, by named protocols."""
     from semshare import runs
     from semshare.cli import report
 
-    result = report.protocol_report(runs.find(run, root), protocol or ())
+    result = report.protocol_report(runs.find(run, root, preset and preset.value), protocol or ())
     print(json.dumps(result, indent=2) if as_json else report.protocols_as_text(result))
 
 
@@ -237,12 +212,13 @@ def evaluate(
 def export(
     run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
     folder: Annotated[Path, typer.Argument(help="The model's folder: a new one, or an older model's.")],
+    preset: ReadUnder = None,
 ) -> None:
     """Write a finished run as a model's folder, which needs neither the run nor its data any more."""
     from semshare import runs
     from semshare.search.pretrained import PretrainedModel
 
-    model = PretrainedModel.of_run(runs.find(run), "cpu")
+    model = PretrainedModel.of_run(runs.find(run, preset=preset and preset.value), "cpu")
     model.save_pretrained(folder)
     print(printable(f"{model.title} is at {folder}"))
 
@@ -325,13 +301,8 @@ def book(
     ] = None,
 ) -> None:
     """Execute the notebooks with papermill and build the HTML book; what --parameters says goes before the flags."""
-    try:
-        from semshare.book.build import build, declared
-        from semshare.book.parameters import Given, read
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"book: {error.name} is not installed; install the extra with pip install -e '.[book]'"
-        ) from None
+    from semshare.book.build import build, declared
+    from semshare.book.parameters import Given, read
 
     given = read(parameters, declared()) if parameters else [Given()]
     for one in given:

@@ -81,6 +81,18 @@ def _weights() -> str:
     return f"EfficientNet-lite0 gives {features.shape[1]} regions of {features.shape[2]} features"
 
 
+def _book() -> str:
+    from semshare.book import tools
+
+    return tools.check()
+
+
+def _kernel() -> str:
+    from semshare.book import tools
+
+    return tools.installed_kernel()
+
+
 def _disk() -> str:
     folder = home()
     while not folder.exists():
@@ -104,6 +116,8 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "gensim": _gensim,
     "OpenMoji font": _font,
     "region weights": _weights,
+    "book": _book,
+    "kernel": _kernel,
     "disk space": _disk,
     "write access": _write,
 }

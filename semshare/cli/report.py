@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from semshare.data.regions.base import UNTRAINED
 from semshare.paper import reference
 from semshare.paper.verdicts import Verdict, rule, summary
 from semshare.runs import protocols
-from semshare.runs.intervals import gain_over_random, mean_by_query, scored
+from semshare.runs.intervals import Interval, SeedVariance, by_query, gain_over_random, mean, over_splits, scored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ def report(runs: Sequence[Run]) -> dict[str, Any]:
     """The result of one experiment on one or several splits, ready for JSON.
 
     F1 and NDCG are in [0, 1]; ``gain`` is NDCG@500 (ordinary discount) above a random ranking of the same
-    gallery with a 95 % bootstrap interval over test images within each split and, with several splits, over splits.
+    gallery with a 95 % interval: of one split over its test images alone, of several over splits.
     """
     numbers = [run.test.numbers() for run in runs]
     result: dict[str, Any] = {
@@ -44,9 +44,18 @@ def report(runs: Sequence[Run]) -> dict[str, Any]:
         ],
     }
     for direction in ("i2t", "t2i"):
-        gain = gain_over_random([scored(run) for run in runs], direction)
+        gain = _gain(runs, direction)
         result["gain"][direction] = {"value": gain.value, "low": gain.low, "high": gain.high}
     return result
+
+
+def _gain(runs: Sequence[Run], direction: Literal["i2t", "t2i"]) -> Interval:
+    """NDCG@500 above a random ranking, of one split or over several."""
+    gains = [gain_over_random([scored(run)], direction, SeedVariance()) for run in runs]
+    if len(gains) == 1:
+        return gains[0]
+    sizes = [len(runs[0].dataset.parts[split].image_ids) for split in ("train", "test")]
+    return over_splits([gain.value for gain in gains], *sizes)
 
 
 def as_text(result: dict[str, Any]) -> str:
@@ -63,8 +72,7 @@ def as_text(result: dict[str, Any]) -> str:
         f"  NDCG@500   I2T {test['i2t']:.3f}   T2I {test['t2i']:.3f}   T2I, ordinary discount {test['t2i_rank']:.3f}",
     ]
     for direction, gain in result["gain"].items():
-        interval = f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
-        lines.append(f"  {direction.upper()} above a random ranking: {interval}")
+        lines.append(f"  {direction.upper()} above a random ranking: {Interval(**gain)}")
     return "\n".join([*lines, *(f"  run {run['folder']}" for run in result["runs"])])
 
 
@@ -109,7 +117,7 @@ def grid_as_text(result: dict[str, Any]) -> str:
 def protocol_report(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
     """What the protocols ``names`` (all that fit the dataset by default) say of ``run`` on test, ready for JSON.
 
-    For each protocol and direction ``value`` with its 95 % bootstrap interval over test images, ``random``, what a
+    For each protocol and direction ``value`` with its 95 % interval over test images, ``random``, what a
     random ranking of the same gallery is expected to give, the number of queries that count, and the size of the
     gallery: a list, since the parts of a test split that are ranked apart have one each.
 
@@ -125,7 +133,8 @@ def protocol_report(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
         row: dict[str, Any] = {"protocol": name, "description": protocols.get(name).description}
         for column, (direction, owner) in enumerate(owners.items()):
             values = getattr(retrieval, direction)
-            row[direction] = vars(mean_by_query([values], owner)) | {
+            here = mean([by_query(values, owner, run.key)], "query", SeedVariance())
+            row[direction] = vars(here) | {
                 "random": float(getattr(retrieval, f"{direction}_random").nanmean()),
                 "queries": int((~values.isnan()).sum()),
                 "gallery": retrieval.gallery[:, column].tolist(),

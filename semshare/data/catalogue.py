@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from importlib.metadata import version
+from functools import cache, lru_cache
+from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,8 +27,9 @@ from semshare.data.words import Vocabulary, tokenise, train_word2vec
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
 from semshare.utils.files import atomic_write
-from semshare.utils.home import cache_folder, code_digest, home
+from semshare.utils.home import cache_folder, home
 from semshare.utils.progress import Progress
+from semshare.utils.source import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,12 +122,61 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
+ENTRY_POINTS = "semshare.datasets"  # the group in which another package names functions that register datasets
+_registered: dict[str, str] = {}  # datasets from outside, by name the module that registers them
+
+
+def register(
+    name: str, open: Callable[[], Source], text_kind: Literal["tags", "captions"], regions: str = "grid"
+) -> None:
+    """Add a dataset from outside; the command line, the run store and worker processes then know it.
+
+    A worker process imports the module that calls this, so call it when that module is imported. Code in a notebook
+    cannot be imported: its runs are trained in the notebook's own process, one after another.
+
+    Args:
+        name: what it is called everywhere.
+        open: gives the source.
+        text_kind: what its texts are: the paper's lambda and what retrieval ranks follow from it.
+        regions: the region extractor that it takes when none is named.
+
+    Raises:
+        UserError: another dataset has that name.
+    """
+    module = sys._getframe(1).f_globals["__name__"]
+    if name in CATALOGUE and _registered.get(name) != module:
+        raise UserError(f"dataset: {name!r} is there already; give yours another name")
+    CATALOGUE[name] = Entry(lambda scale, root, split_seed: open(), text_kind, regions=regions)
+    _registered[name] = module
+
+
+def modules_to_import() -> list[str]:
+    """The modules that a worker process must import to know the datasets registered here."""
+    return sorted(set(_registered.values()) - {"__main__"})
+
+
+def is_of_main(name: str) -> bool:
+    """Whether the dataset called ``name`` was registered by code that no other process can import: a notebook's."""
+    return _registered.get(name) == "__main__"
+
+
 def entry(name: str) -> Entry:
     """The entry of ``name``; raises :class:`UserError` listing the known datasets."""
+    if name not in CATALOGUE:
+        _load_entry_points()
     try:
         return CATALOGUE[name]
     except KeyError:
         raise UserError(f"dataset: unknown {name!r}, expected one of {', '.join(CATALOGUE)}") from None
+
+
+@cache
+def _load_entry_points() -> None:
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()()
+        except Exception as error:  # other people's code
+            raise UserError(f"dataset: {point.value} of another package cannot be loaded: {error}") from None
 
 
 def stored(folders: Sequence[str]) -> Path | None:
@@ -189,6 +240,8 @@ def load(
     missing_regions: float = 0.0,
     missing_words: float = 0.0,
     train_items: int | None = None,
+    first_boxes: bool = False,
+    unknown_words: bool = False,
 ) -> PairedDataset:
     """Open dataset ``name``, extracting regions and training Word2Vec the first time.
 
@@ -201,6 +254,7 @@ def load(
         seed: seed of Word2Vec.
         device: where regions are extracted; ``auto`` takes CUDA when present.
         missing_regions, missing_words, train_items: see :meth:`~semshare.data.dataset.PairedDataset.thinned`.
+        first_boxes, unknown_words: see :class:`~semshare.data.dataset.PairedDataset`.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
@@ -208,7 +262,9 @@ def load(
     chosen = known_regions(regions) if regions else regions_of(name)
     dataset = _load(name, scale, root, chosen, split_seed, seed, _Place(device))
     if missing_regions or missing_words or train_items:
-        return dataset.thinned(missing_regions, missing_words, train_items)
+        dataset = dataset.thinned(missing_regions, missing_words, train_items)
+    if first_boxes or unknown_words:
+        dataset = replace(dataset, first_boxes=first_boxes, unknown_words=unknown_words)
     return dataset
 
 
@@ -263,10 +319,10 @@ def forget_loaded() -> None:
 
 def _region_store(source: Source, items: list[Item], regions: str, device: str) -> FeatureStore:
     """The store of the source's pool, extracted now where an item is missing from it."""
-    if getattr(source, "without_pictures", False) and regions != "simulated":
+    if source.without_pictures and regions != "simulated":
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
     drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
-    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{_region_code(regions)}"
+    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{region_code(regions)}"
     with FileLock(f"{folder}.lock"):
         try:
             store = FeatureStore(folder)
@@ -284,18 +340,24 @@ def _region_store(source: Source, items: list[Item], regions: str, device: str) 
         return extract_to_store(extractor, source.pool_ids(), source.picture, folder, track, extractor.batch)
 
 
-def _region_code(regions: str) -> str:
-    """The digest of the code that makes ``regions``."""
+def region_code(regions: str) -> str:
+    """The digest of the code that makes ``regions``: of its extractor's definition, followed through imports."""
     if regions == "simulated":
-        return code_digest("data/regions/simulated.py")
-    return code_digest("data/regions/base.py", f"data/regions/{'grid' if regions == 'grid' else 'detector'}.py")
+        return code_digest(RegionSimulator.__module__)
+    extractor = EXTRACTORS[regions]
+    return code_digest(f"{extractor.__module__}:{extractor.__qualname__.partition('.')[0]}")
+
+
+def words_code() -> str:
+    """The digest of the code that trains word vectors."""
+    return code_digest(train_word2vec.__module__)
 
 
 def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
     """Word2Vec vectors, cached by all that they are made from."""
-    parts = [texts, vocabulary.words, seed, code_digest("data/words.py"), version("gensim")]
+    parts = [texts, vocabulary.words, seed, version("gensim")]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    path = cache_folder("words") / f"{digest}.npy"
+    path = cache_folder("words") / f"{digest}-{words_code()}.npy"
     with FileLock(f"{path}.lock"):
         if not path.exists():
             with atomic_write(path) as part, open(part, "wb") as file:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semshare.data.regions.base import BOX, CLASS, SCORE
+from semshare.data.regions.base import Regions
 from semshare.data.segments import Segments
 from semshare.data.source import SPLITS, Item, Source, Split
-from semshare.data.words import SPECIAL, Vocabulary, tokenise
+from semshare.data.words import SPECIAL, UNK, Vocabulary, tokenise
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from semshare.data.regions.store import FeatureStore
 
 Pairing = Literal["aligned", "same-labels"]
+EpochPairs = Literal["images", "captions"]
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,27 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         return Batch(self.image.to(device), self.text.to(device), self.labels.to(device, non_blocking=True))
 
+    def asking_longest(self) -> Batch:
+        """The batch with context prediction's targets in the items with the longest texts alone, as released.
+
+        The released code sorts a batch by its texts' lengths, the longest first, and its loop over hidden segments ends
+        after min(B, L) items, L being the modality's padded length: 36 of 64 images with 36 regions.
+        """
+        order = self.text.mask.sum(1).argsort(descending=True, stable=True)
+        asked = []
+        for segments in (self.image, self.text):
+            left_out = order[segments.mask.shape[1] :]
+            asked.append(replace(segments, targets=segments.targets.index_fill(0, left_out, -1)))
+        return Batch(*asked, self.labels)
+
 
 @dataclass(frozen=True)
 class PairedDataset:
-    """A dataset ready for tensors; ``vectors`` [V, 300] holds the vocabulary's Word2Vec vectors."""
+    """A dataset ready for tensors; ``vectors`` [V, 300] holds the vocabulary's Word2Vec vectors.
+
+    With ``first_boxes`` the boxes of a split's first image stand for every image of it; with ``unknown_words`` context
+    prediction may hide ``<unk>`` and asks for it. Both are the released code's.
+    """
 
     name: str
     status: str
@@ -131,6 +149,8 @@ class PairedDataset:
     source: Source = field(repr=False)
     checksum: str
     missing_regions: float = 0.0
+    first_boxes: bool = False
+    unknown_words: bool = False
 
     @property
     def regions(self) -> str:
@@ -168,34 +188,50 @@ class PairedDataset:
         """The regions of images ``rows`` (all by default), features [B, 36, D] float32."""
         ids = self.parts[split].image_ids
         chosen = ids if rows is None else [ids[row] for row in rows]
-        stored = self.store.tensor(chosen).float()
-        return Segments(
-            features=stored[..., :-7],
-            positions=stored[..., BOX],
-            mask=kept_regions(chosen, self.missing_regions, stored[..., SCORE] > 0),
-            targets=stored[..., CLASS].long(),
-        )
+        segments = Regions.of_rows(self.store.tensor(chosen)).segments()
+        if self.first_boxes:
+            first = Regions.of_rows(self.store.tensor(ids[:1])).boxes
+            segments = replace(segments, positions=first.expand_as(segments.positions))
+        return replace(segments, mask=kept_regions(chosen, self.missing_regions, segments.mask))
 
     def texts(self, split: Split, rows: Sequence[int] | None = None) -> Segments:
         """The words of texts ``rows`` (all by default) as ids [B, L], padded to the longest of them."""
         words = self.parts[split].words
-        return pad_words([words[row] for row in (range(len(words)) if rows is None else rows)])
+        segments = pad_words([words[row] for row in (range(len(words)) if rows is None else rows)])
+        if self.unknown_words:
+            unknown = SPECIAL.index(UNK)
+            segments = replace(segments, targets=segments.targets.masked_fill(segments.features == unknown, unknown))
+        return segments
+
+    def pairs_in_epoch(self, split: Split, epoch_pairs: EpochPairs = "images") -> int:
+        """How many pairs one epoch of :meth:`batches` has."""
+        part = self.parts[split]
+        return len(part.image_ids if epoch_pairs == "images" else part.words)
 
     def batches(
-        self, split: Split, size: int, generator: torch.Generator, pairing: Pairing = "aligned"
+        self,
+        split: Split,
+        size: int,
+        generator: torch.Generator,
+        pairing: Pairing = "aligned",
+        epoch_pairs: EpochPairs = "images",
     ) -> Iterator[Batch]:
-        """One epoch of shuffled pairs: each image once, with a text drawn at random.
+        """One epoch of shuffled pairs: each image once, with a text drawn at random, or as often as it has captions.
 
         ``aligned`` draws among the image's own texts, ``same-labels`` among those of all images with its label vector.
+        An epoch of ``captions`` draws nothing where they are aligned: each caption is read once, with its image.
         """
         part = self.parts[split]
         texts_of = part.texts_by_image(pairing)
-        order = torch.randperm(len(part.image_ids), generator=generator)
+        order = torch.randperm(self.pairs_in_epoch(split, epoch_pairs), generator=generator)
         pick = torch.rand(len(order), generator=generator)
         for rows in order.split(size):
-            image_rows = rows.tolist()
-            text_rows = [texts_of[row][int(pick[row] * len(texts_of[row]))] for row in image_rows]
-            yield Batch(self.images(split, image_rows), self.texts(split, text_rows), part.labels[rows])
+            images = rows if epoch_pairs == "images" else part.owner[rows]
+            image_rows, text_rows = images.tolist(), rows.tolist()
+            if epoch_pairs == "images" or pairing == "same-labels":
+                drawn = zip(image_rows, text_rows, strict=True)
+                text_rows = [texts_of[image][int(pick[row] * len(texts_of[image]))] for image, row in drawn]
+            yield Batch(self.images(split, image_rows), self.texts(split, text_rows), part.labels[images])
 
 
 def pad_words(words: Sequence[Sequence[int]]) -> Segments:

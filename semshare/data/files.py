@@ -55,7 +55,7 @@ def count_notes(where: object, counts: Sequence[tuple[str, int, int]]) -> list[s
 
 
 def shorten(notes: Sequence[str], what: str) -> list[str]:
-    """The first :data:`SHOWN` of ``notes`` and how many ``what`` there are beyond."""
+    """The first 20 of ``notes`` and how many ``what`` there are beyond."""
     more = len(notes) - SHOWN
     return [*notes[:SHOWN], *([f"... and {more:,} more {what}"] if more > 0 else [])]
 

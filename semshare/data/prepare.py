@@ -100,7 +100,7 @@ def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict
         _check_reads_root(name)
     regions = catalogue.regions_of(name)
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
-    return summary(name, source, root or getattr(source, "root", None)) | {"regions": {"extractor": regions}}
+    return summary(name, source, root or source.root) | {"regions": {"extractor": regions}}
 
 
 def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:

@@ -20,7 +20,8 @@ class Segments:
         positions: [B, L, 5] float boxes (x1, y1, x2, y2 relative, area ratio), or [B, L] integer places.
         mask: [B, L] bool, True where a segment is, False where padding is.
         targets: [B, L] integer, what context prediction would predict of each segment (detector class or
-            word id); -1 where there is nothing to predict (padding, ``<start>``, ``<end>``, ``<unk>``).
+            word id); -1 where there is nothing to predict (padding, ``<start>``, ``<end>``, and ``<unk>`` unless the
+            dataset says otherwise).
     """
 
     features: Tensor

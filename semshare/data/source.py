@@ -1,12 +1,16 @@
-"""What a dataset reader yields: items with texts, labels and a split, and their pictures on request."""
+"""What a dataset reader gives: items with texts, labels and a split, and their pictures on request."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+from semshare.data.pictures import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from PIL import Image
 
@@ -24,13 +28,22 @@ class Item:
     split: Split
 
 
-class Source(Protocol):
-    """A dataset before any tensor: adding a dataset is writing one class of this shape.
+class Source(ABC):
+    """A dataset before any tensor: adding a dataset is writing one subclass.
 
-    ``pool`` names the collection of pictures: sources of one pool share extracted regions, so an
-    item id must mean the same picture in all of them. ``supercategories`` maps a label to its
-    super-category and is empty where the label set has none. ``notes`` says, one line each, where what was read
-    is not what is expected: counts, splits, rows left out.
+    Attributes:
+        name: the dataset's name in the catalogue.
+        status: how near it is to the real dataset (``semshare.data.about`` has it in words).
+        text_kind: what its texts are.
+        pool: names the collection of pictures. Sources of one pool share extracted regions, so an item id must mean
+            the same picture in all of them.
+        label_names: every label, in the order of its column.
+        supercategories: a label's super-category; empty where the label set has none.
+        attribution: whose work it is, and under which licence.
+        notes: one line for each count, split or row that is not as expected.
+        root: the file or folder it was read from; None where it is generated.
+        without_pictures: whether there are texts and labels alone.
+        text_noise: how far the texts of a stand-in fall short of their pictures, by the name of the level.
     """
 
     name: str
@@ -38,18 +51,42 @@ class Source(Protocol):
     text_kind: Literal["tags", "captions"]
     pool: str
     label_names: tuple[str, ...]
-    supercategories: Mapping[str, str]
+    supercategories: Mapping[str, str] = {}
     attribution: str
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    root: Path | None = None
+    without_pictures: bool = False
+    text_noise: Mapping[str, float] = {}
 
+    @abstractmethod
     def items(self) -> list[Item]:
         """Every item, in a fixed order."""
-        ...
 
     def pool_ids(self) -> list[str]:
-        """The id of every picture of the pool, of which the items may use a part."""
-        ...
+        """The id of every picture of the pool, of which the items may use a part; by default they use all."""
+        return [item.id for item in self.items()]
+
+    @abstractmethod
+    def picture(self, id: str) -> Image.Image:
+        """The picture of item ``id`` as an RGB image; raises :class:`UserError` where it cannot be read."""
+
+
+class FileSource(Source):
+    """A source that has read its items from files under ``root`` and knows the file of each picture."""
+
+    root: Path
+    _items: list[Item]
+    _files: Mapping[str, Path]
+
+    def items(self) -> list[Item]:
+        return self._items
 
     def picture(self, id: str) -> Image.Image:
-        """The picture of item ``id`` as an RGB image."""
-        ...
+        return open_picture(self._files[id])
+
+
+def portable_notes(source: Source, name: str) -> list[str]:
+    """The notes of ``source`` without the folders of this machine; its root is called ``name``."""
+    if source.root is None or not source.root.is_absolute():
+        return list(source.notes)
+    return [note.replace(f"{source.root}/", "").replace(str(source.root), name) for note in source.notes]

@@ -1,29 +1,26 @@
-"""The recorded studies: which runs each is made of, and what is compared over them.
-
-Every comparison is a difference with a paired bootstrap interval over test images and seeds; the same runs with and
-without one thing.
-"""
+"""The recorded studies: the claims on real tags, and what is compared where one thing is changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semshare import bert, runs
-from semshare.data import catalogue
 from semshare.errors import UserError
-from semshare.experiment import DIFFERENCES, SCALES, Difference, Experiment
-from semshare.paper import plans
+from semshare.paper import plans, preset_costs
+from semshare.paper.comparisons import Comparison, study
 from semshare.paper.recordings import Study
 from semshare.paper.verdicts import classification_claims, consistency_claims, sensitivity_claims
-from semshare.runs.intervals import MEASURES, difference, scored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from semshare.experiment import Experiment
+    from semshare.paper.recordings import RecordedRun
     from semshare.runs.store import Run
 
-_TAGS, _CAPTIONS = "scenes-flickr25k", "scenes-coco5k"
+_TAGS = "scenes-flickr25k"
 _FLICKR = "flickr25k-simulated"
 ETA = plans.ETAS[1]  # the paper's weight of the consistency loss
 
@@ -31,36 +28,18 @@ MISSING_REGIONS = (0.0, 0.8, 0.94, 0.99)
 MISSING_WORDS = (0.0, 0.4, 0.8)
 TRAIN_ITEMS = (375, 750, 1500)
 
-Plan = Callable[..., Experiment]
-
-
-def _planner(device: str, root: Path | None = None) -> Plan:
-    """``runs.plan`` at scale laptop on ``device``, with ``root`` for the datasets that read one."""
-
-    def plan(dataset: str, method: str, **fields: Any) -> Experiment:
-        where = {"root": root} if "root" in catalogue.entry(dataset).reads else {}
-        return runs.plan(dataset, method, "laptop", device, **where, **fields)
-
-    return plan
-
 
 # FLICKR25K: real text and labels, simulated regions; the supplementary's Fig. 1, Table 1 column and Fig. 3 panel
 
 
 def _flickr25k_plans(root: Path | None, device: str) -> dict[str, Any]:
-    """The plans of sections 1, 3 and 5; the sweep over lambda has one seed."""
+    """The plans of sections 1, 3 and 5; the sweep over lambda has one seed and takes section 3's variance."""
     planned = {
         "consistency": plans.consistency(_FLICKR, seeds=3, device=device),
         "classification": plans.classification([_FLICKR], seeds=3, device=device),
         "sensitivity": plans.sensitivity([_FLICKR], seeds=1, device=device),
     }
-
-    def placed(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {name: placed(value) for name, value in part.items()}
-        return [one.change(root=root) for one in part]
-
-    return placed(planned)
+    return plans.with_each(planned, lambda experiments: [one.change(root=root) for one in experiments])
 
 
 def _flickr25k(root: Path | None, device: str) -> list[Experiment]:
@@ -68,17 +47,20 @@ def _flickr25k(root: Path | None, device: str) -> list[Experiment]:
     return sorted(distinct.values(), key=lambda one: one.seed)
 
 
+def flickr25k_sections(done: Sequence[Run | RecordedRun]) -> dict[str, Any]:
+    """The finished runs in their places in the plans of sections 1, 3 and 5, by the name of the section."""
+    finished = {run.experiment.change(root=None, precision="float32").to_json(): run for run in done}
+
+    def of_plan(experiments: Sequence[Experiment]) -> list[Run | RecordedRun]:
+        planned = [experiment.change(precision="float32").to_json() for experiment in experiments]
+        return [finished[experiment] for experiment in planned if experiment in finished]
+
+    return plans.with_each(_flickr25k_plans(None, "cpu"), of_plan)
+
+
 def _compare_flickr25k(done: Sequence[Run]) -> list[dict[str, Any]]:
     """The verdicts on claims 1 to 4 that rest on finished runs alone; no score's own height is judged."""
-    found = {run.experiment.change(root=None, precision="float32").to_json(): run for run in done}
-
-    def placed(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {name: placed(value) for name, value in part.items()}
-        keys = [one.change(precision="float32").to_json() for one in part]
-        return [found[key] for key in keys if key in found]
-
-    planned = placed(_flickr25k_plans(None, "cpu"))
+    planned = flickr25k_sections(done)
     of_method = {method: some for (method, _), some in planned["classification"].items()}
     by_lambda, (without, with_) = planned["sensitivity"][_FLICKR], planned["consistency"].values()
     claims = []
@@ -89,7 +71,8 @@ def _compare_flickr25k(done: Sequence[Run]) -> list[dict[str, Any]]:
     if all(of_method.values()):
         claims += classification_claims(of_method, _FLICKR)
     if all(by_lambda.values()):
-        claims += sensitivity_claims(by_lambda, _FLICKR, plans.chosen_lambda(_FLICKR))
+        by_method = {method: side for method, side in of_method.items() if side}
+        claims += sensitivity_claims(by_lambda, by_method, _FLICKR, plans.chosen_lambda(_FLICKR))
     return [one.as_dict() for one in claims]
 
 
@@ -100,88 +83,28 @@ def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:
     return [[run for run in some if run.experiment.seed in common] for some in groups]
 
 
-# Presets: what each difference costs, one field at a time
-
-
-def variants() -> Iterator[tuple[Difference, str, str, dict[str, Any]]]:
-    """What is measured of the presets: the difference, the dataset, the method, and the fields that are changed.
-
-    Each field is changed alone in the method that reads it. At scale ``laptop`` the learning rate is changed in the
-    paper's proportion; the encoder's width and the epochs, which are the scale's own, are not.
-    """
-    for one in DIFFERENCES:
-        dataset, method = _TAGS, "ours"
-        fields = {one.field: one.released}
-        if one.field == "label_loss":
-            method = "independent"
-        elif one.field == "similarity":
-            method = "ours+con"
-        elif one.only == "captions":
-            dataset = _CAPTIONS
-        elif one.field == "learning_rate":
-            fields = {one.field: SCALES["laptop"][one.field] * one.released / one.paper}
-        elif one.only == "full":
-            continue
-        yield one, dataset, method, fields
-
-
-_PRESET_SEEDS = range(2)
-
-
-def _presets(root: Path | None, device: str) -> list[Experiment]:
-    plan = _planner(device)
-    experiments: dict[str, Experiment] = {}
-    for seed in _PRESET_SEEDS:
-        several = [(dataset, method, {}) for _, dataset, method, _ in variants()]
-        several += [(dataset, method, fields) for _, dataset, method, fields in variants()]
-        several += [(_TAGS, "ours", {"pairing": "same-labels"}), (_TAGS, "ours", {"preset": "released"})]
-        for dataset, method, fields in several:
-            one = plan(dataset, method, seed=seed, **fields)
-            experiments[one.to_json()] = one
-    return list(experiments.values())
-
-
-def _compare_presets(done: Sequence[Run]) -> list[dict[str, Any]]:
-    rows = [(one.field, dataset, method, fields) for one, dataset, method, fields in variants()]
-    rows += [("pairing", _TAGS, "ours", {"pairing": "same-labels"}), ("preset", _TAGS, "ours", {"preset": "released"})]
-    comparisons = []
-    for field, dataset, method, fields in rows:
-        base = [runs.plan(dataset, method, "laptop", precision=_precision(done), seed=seed) for seed in _PRESET_SEEDS]
-        changed = [
-            runs.plan(dataset, method, "laptop", precision=_precision(done), seed=seed, **fields)
-            for seed in _PRESET_SEEDS
-        ]
-        what = {"field": field, "value_there": str(fields[field]), "dataset": dataset, "method": method}
-        comparisons += _differences(done, changed, base, what)
-    return comparisons
-
-
 # Diagnosis: when does the consistency loss hurt?
 
 
-def _with_and_without(plan: Plan, **fields: Any) -> list[Experiment]:
-    """The Traditional pair of Fig. 1, without consistency first."""
-    return [plan(_TAGS, "traditional", eta=eta, **fields) for eta in (0.0, ETA)]
+def _with_and_without(precision: str, seeds: int, **fields: Any) -> Comparison:
+    """The Traditional pair of Fig. 1: consistency added minus without it."""
+    without = [
+        runs.plan(_TAGS, "traditional", "laptop", precision=precision, seed=seed, eta=0.0, **fields)
+        for seed in range(seeds)
+    ]
+    return Comparison(fields, [experiment.change(eta=ETA) for experiment in without], without)
 
 
-def _phase(root: Path | None, device: str) -> list[Experiment]:
-    plan = _planner(device)
+def _phase(precision: str, root: Path | None) -> list[Comparison]:
     return [
-        one
+        _with_and_without(precision, 1, missing_words=missing_words, missing_regions=missing_regions)
         for missing_words in MISSING_WORDS
         for missing_regions in MISSING_REGIONS
-        for one in _with_and_without(plan, missing_words=missing_words, missing_regions=missing_regions)
     ]
 
 
-def _size(root: Path | None, device: str) -> list[Experiment]:
-    plan = _planner(device)
-    return [
-        one
-        for seed in range(2)
-        for items in TRAIN_ITEMS
-        for one in _with_and_without(plan, seed=seed, train_items=items)
-    ]
+def _size(precision: str, root: Path | None) -> list[Comparison]:
+    return [_with_and_without(precision, 2, train_items=items) for items in TRAIN_ITEMS]
 
 
 _PARTS: dict[str, dict[str, Any]] = {
@@ -192,21 +115,15 @@ _PARTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _parts(root: Path | None, device: str) -> list[Experiment]:
-    plan = _planner(device)
-    return [plan(_TAGS, seed=seed, **fields) for seed in range(2) for fields in _PARTS.values()]
-
-
-def _compare_parts(done: Sequence[Run]) -> list[dict[str, Any]]:
+def _parts(precision: str, root: Path | None) -> list[Comparison]:
     """Each step from Independent to Ours minus the step before it."""
-    steps = [
-        [runs.plan(_TAGS, scale="laptop", precision=_precision(done), seed=seed, **fields) for seed in range(2)]
-        for fields in _PARTS.values()
-    ]
+    steps = {
+        step: [runs.plan(_TAGS, scale="laptop", precision=precision, seed=seed, **fields) for seed in range(2)]
+        for step, fields in _PARTS.items()
+    }
+    names = list(steps)
     return [
-        row
-        for step, before, after in zip(list(_PARTS)[1:], steps, steps[1:], strict=False)
-        for row in _differences(done, after, before, {"step": step})
+        Comparison({"step": step}, steps[step], steps[before]) for before, step in zip(names, names[1:], strict=False)
     ]
 
 
@@ -221,68 +138,24 @@ def minilm() -> str:
     return str(Path(found.origin).parent / "model")
 
 
-def _weights(root: Path | None, device: str) -> list[Experiment]:
+def _weights(precision: str, root: Path | None) -> list[Comparison]:
     """At the paper's learning rate: a scale's suits its small networks. Few epochs, to stay a laptop's work."""
-    plan, source = _planner(device), minilm()
+    source = minilm()
+    own_sizes, paper_sizes = bert.sizes(source, {"heads": bert.OWN_HEADS}), bert.sizes(source, {})
+
+    def planned(sizes: dict[str, Any], checkpoint: str | None) -> list[Experiment]:
+        schedule = {"learning_rate": 1e-4, "epochs": 4, "least_steps": 0}
+        return [runs.plan(_TAGS, "ours", "laptop", precision=precision, bert=checkpoint, **schedule, **sizes)]
+
+    own, own_random = planned(own_sizes, source), planned(own_sizes, None)
+    paper, paper_random = planned(paper_sizes, source), planned(paper_sizes, None)
+    heads, papers = own[0].heads, paper[0].heads
     return [
-        plan(_TAGS, "ours", bert=checkpoint, learning_rate=1e-4, epochs=4, least_steps=0, **sizes)
-        for sizes in (bert.sizes(source, {"heads": bert.OWN_HEADS}), bert.sizes(source, {}))
-        for checkpoint in (source, None)
+        Comparison({"change": f"MiniLM's weights for random ones, its own {heads} heads"}, own, own_random),
+        Comparison({"change": f"MiniLM's weights for random ones, the paper's {papers} heads"}, paper, paper_random),
+        Comparison({"change": f"{heads} heads for {papers}, MiniLM's weights"}, own, paper),
+        Comparison({"change": f"{heads} heads for {papers}, random weights"}, own_random, paper_random),
     ]
-
-
-def _compare_weights(done: Sequence[Run]) -> list[dict[str, Any]]:
-    planned = [one.change(precision=_precision(done)) for one in _weights(None, "cpu")]
-
-    def some(heads: int, pretrained: bool) -> list[Experiment]:
-        return [one for one in planned if one.heads == heads and (one.bert is not None) == pretrained]
-
-    own, paper = dict.fromkeys(one.heads for one in planned)
-    rows = {
-        f"MiniLM's weights for random ones, its own {own} heads": (some(own, True), some(own, False)),
-        f"MiniLM's weights for random ones, the paper's {paper} heads": (some(paper, True), some(paper, False)),
-        f"{own} heads for {paper}, MiniLM's weights": (some(own, True), some(paper, True)),
-        f"{own} heads for {paper}, random weights": (some(own, False), some(paper, False)),
-    }
-    return [
-        row for what, (changed, base) in rows.items() for row in _differences(done, changed, base, {"change": what})
-    ]
-
-
-def _compare_consistency(*fields: str) -> Callable[[Sequence[Run]], list[dict[str, Any]]]:
-    """Consistency added minus without it, for every value of ``fields``, over the seeds that are there."""
-
-    def compare(done: Sequence[Run]) -> list[dict[str, Any]]:
-        comparisons = []
-        without = [run.experiment for run in done if run.experiment.eta == 0]
-        for values in dict.fromkeys(tuple(getattr(one, field) for field in fields) for one in without):
-            base = [one for one in without if tuple(getattr(one, field) for field in fields) == values]
-            added = [one.change(eta=ETA) for one in base]
-            comparisons += _differences(done, added, base, dict(zip(fields, values, strict=True)))
-        return comparisons
-
-    return compare
-
-
-def _differences(
-    done: Sequence[Run], changed: Sequence[Experiment], base: Sequence[Experiment], what: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing."""
-    found = {run.experiment.to_json(): run for run in done}
-    try:
-        pairs = [(scored(found[a.to_json()]), scored(found[b.to_json()])) for a, b in zip(changed, base, strict=True)]
-    except KeyError:
-        return []
-    rows = []
-    for measure in MEASURES:
-        gap = difference([a for a, _ in pairs], [b for _, b in pairs], measure)
-        interval = {"value": round(gap.value, 5), "low": round(gap.low, 5), "high": round(gap.high, 5)}
-        rows.append(what | {"seeds": len(pairs), "measure": measure} | interval)
-    return rows
-
-
-def _precision(done: Sequence[Run]) -> str:
-    return done[0].experiment.precision
 
 
 STUDIES: dict[str, Study] = {
@@ -294,35 +167,36 @@ STUDIES: dict[str, Study] = {
             _flickr25k,
             _compare_flickr25k,
         ),
-        Study(
+        study(
             "presets",
             "What each difference between the supplementary and the released code costs, one field at a time.",
-            _presets,
-            _compare_presets,
+            lambda precision, root: preset_costs.at_laptop(precision),
         ),
-        Study(
+        study(
+            "released",
+            "What each field that brings released to the released code does, at scale smoke: on FLICKR25K's real tags "
+            "with simulated regions, and on stand-ins for captions.",
+            preset_costs.at_smoke,
+        ),
+        study(
             "phase",
             "When the consistency loss helps and when it hurts: regions and words withheld from a stand-in.",
             _phase,
-            _compare_consistency("missing_words", "missing_regions"),
         ),
-        Study(
+        study(
             "size",
             "The effect of the consistency loss on a stand-in with fewer training pairs and as many steps.",
             _size,
-            _compare_consistency("train_items"),
         ),
-        Study(
+        study(
             "parts",
             "What each step from Independent to Ours brings: shared weights, hidden segments, predicting them.",
             _parts,
-            _compare_parts,
         ),
-        Study(
+        study(
             "weights",
             "What MiniLM's pre-trained weights bring to the shared encoder, with its own heads and with the paper's 8.",
             _weights,
-            _compare_weights,
         ),
     )
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +15,10 @@ from semshare import methods, runs
 from semshare.metrics import best_threshold, micro_f1
 from semshare.model import MODALITIES
 from semshare.paper import reference
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from semshare.errors import UserError
+from semshare.metrics import above
 from semshare.ranking import rank
-from semshare.runs.intervals import Interval, by_image, interval
+from semshare.runs.intervals import Scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,8 +81,8 @@ def find(run: Run, direction: Direction) -> Failures:
     """The failures of ``run`` on its test split; the gallery of ``i2t`` is all captions."""
     part, reading, thresholds = run.dataset.parts["test"], run.reading("test"), run.thresholds
     _, members = supercategory_members(run.dataset.label_names, run.dataset.supercategories)
-    image = (reading.image, part.labels, reading.image_scores >= thresholds.image)
-    text = (reading.text, part.text_labels, reading.text_scores >= thresholds.text)
+    image = (reading.image, part.labels, above(reading.image_scores, thresholds.image))
+    text = (reading.text, part.text_labels, above(reading.text_scores, thresholds.text))
     (query, query_labels, _), (gallery, gallery_labels, high) = (image, text) if direction == "i2t" else (text, image)
     if run.experiment.ranking == "cosine":
         query, gallery = normalize(query, dim=1), normalize(gallery, dim=1)
@@ -111,20 +112,19 @@ def find(run: Run, direction: Direction) -> Failures:
     )
 
 
-def excess_share(failures: Sequence[Failures], kind: str, seed: int = 0) -> Interval:
-    """Share of ``kind`` among wrong retrieved items minus that among random wrong ones; one entry a seed."""
+def scored(failures: Failures, key: str) -> Scored:
+    """Of each of ``KINDS``, its share among wrong retrieved items minus that among random wrong ones, by image.
 
-    def excess(weights: Tensor) -> Tensor:
-        columns = []
-        for one in failures:
-            wrong = one.wrong.sum(1).double()
-            above = one.kinds[kind].sum(1).double() - wrong * one.chance[kind].nan_to_num().double()
-            rows = by_image(torch.stack([above, wrong], 1), one.owner, weights.shape[1])
-            sums = weights @ rows
-            columns.append(sums[:, 0] / sums[:, 1].clamp(min=1))
-        return torch.stack(columns, 1)
-
-    return interval(excess, int(failures[0].owner.max()) + 1, seed)
+    ``key`` is the run's.
+    """
+    wrong = failures.wrong.sum(1).double()
+    images = int(failures.owner.max()) + 1
+    sums = {}
+    for kind in KINDS:
+        excess = failures.kinds[kind].sum(1) - wrong * failures.chance[kind].nan_to_num().double()
+        rows = torch.zeros(images, 2, dtype=torch.double)
+        sums[kind] = rows.index_add_(0, failures.owner, torch.stack([excess, wrong], 1)).numpy()
+    return Scored(key, sums)
 
 
 def confusion(run: Run, failures: Failures) -> tuple[list[str], Tensor]:

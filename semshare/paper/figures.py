@@ -1,52 +1,45 @@
 """One function per figure of the paper, and a few that show the data: runs in, a Figure out.
 
-Colours are seaborn's colour-blind palette everywhere; strangers' texts are drawn by matplotlib with its own
-markup switched off. Captions and alt texts stand in the notebooks' cells, beside the call.
+Captions and alt texts stand in the notebooks' cells, beside the call.
 """
 
 from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
-import seaborn as sns
-import torch
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
-from PIL import Image, ImageDraw
-from torch import Tensor
 
 from semshare.data.pictures import open_picture
-from semshare.data.regions.base import ELIGIBLE
+from semshare.data.regions.base import ELIGIBLE, Regions
 from semshare.paper import reference
+from semshare.paper.drawing import COLOURS, QUANTITIES, bare, curve, interval_row, picture_of, subplots, write_under
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import pandas as pd
+    import seaborn as sns
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL import Image
+    from torch import Tensor
 
     from semshare.data.dataset import PairedDataset
     from semshare.data.source import Split
     from semshare.paper.failures import Direction, Failures
-    from semshare.paper.recordings import Recording
     from semshare.paper.verdicts import Verdict
     from semshare.runs.store import Run
     from semshare.search.retriever import Found
 
-_COLOURS = sns.color_palette("colorblind")
-_RIGHT, _WRONG = _COLOURS[2], _COLOURS[3]
-_QUANTITIES = {
-    "image_f1": ("image Micro-F1", _COLOURS[4]),
-    "text_f1": ("text Micro-F1", _COLOURS[0]),
-    "i2t": ("I2T NDCG@500", _COLOURS[2]),
-    "t2i": ("T2I NDCG@500", _COLOURS[1]),
-}
+_RIGHT, _WRONG = COLOURS[2], COLOURS[3]
 
 
 def pictures(*datasets: PairedDataset, split: Split = "train", count: int = 4) -> Figure:
@@ -55,21 +48,21 @@ def pictures(*datasets: PairedDataset, split: Split = "train", count: int = 4) -
     for dataset, row in zip(datasets, axes, strict=True):
         part = dataset.parts[split]
         for item, (axis, id) in enumerate(zip(row, part.image_ids, strict=False)):
-            axis.imshow(_picture(dataset, id))
+            axis.imshow(picture_of(dataset, id))
             text = part.texts[int((part.owner == item).nonzero()[0])]
-            _write_under(axis, f"{_labels(part.labels[item], dataset)}\n“{text}”", width=32)
+            write_under(axis, f"{_labels(part.labels[item], dataset)}\n“{text}”", width=32)
     return figure
 
 
 def label_counts(*datasets: PairedDataset) -> Figure:
     """How many training pairs carry each label, and how many labels and words an item has; one row a dataset."""
-    figure, axes = _subplots(
+    figure, axes = subplots(
         len(datasets), 3, figsize=(10, 3.4 * len(datasets)), width_ratios=(2, 1, 1), squeeze=False, layout="constrained"
     )
     for dataset, (frequencies, *histograms) in zip(datasets, axes, strict=True):
         part = dataset.parts["train"]
         counts = pd.Series(part.labels.sum(0).numpy(), index=dataset.label_names).sort_values(ascending=False)
-        frequencies.bar(range(len(counts)), counts.to_numpy(), color=_COLOURS[0])
+        frequencies.bar(range(len(counts)), counts.to_numpy(), color=COLOURS[0])
         ticks = range(len(counts)) if len(counts) <= 30 else []
         frequencies.set_xticks(ticks, [counts.index[tick] for tick in ticks], rotation=90, parse_math=False)
         frequencies.set(xlabel="label, by frequency", ylabel="training pairs", title=dataset.name)
@@ -77,7 +70,7 @@ def label_counts(*datasets: PairedDataset) -> Figure:
         for axis, values, name in zip(
             histograms, (part.labels.sum(1).int().tolist(), words), ("labels a pair", "words a text"), strict=True
         ):
-            sns.histplot(values, discrete=True, ax=axis, color=_COLOURS[0])
+            sns.histplot(values, discrete=True, ax=axis, color=COLOURS[0])
             axis.set(xlabel=name, ylabel="")
     return figure
 
@@ -88,20 +81,20 @@ def region_rule(*datasets: PairedDataset, split: Split = "test", count: int = 4)
     for dataset, row in zip(datasets, axes, strict=True):
         ids = dataset.parts[split].image_ids[:count]
         segments = dataset.images(split, range(len(ids)))
-        scores = torch.from_numpy(dataset.store.read(ids)[..., -1].astype(np.float32))
+        scores = Regions.of_rows(dataset.store.tensor(ids)).scores
         for axis, id, boxes, mask, score in zip(row, ids, segments.positions, segments.mask, scores, strict=False):
-            _draw_regions(axis, _picture(dataset, id), boxes[mask], score[mask] > ELIGIBLE)
+            _draw_regions(axis, picture_of(dataset, id), boxes[mask], score[mask] > ELIGIBLE)
     return figure
 
 
 def _grid_of_pictures(datasets: Sequence[PairedDataset], count: int, height: float) -> tuple[Figure, np.ndarray]:
     """Bare axes [datasets, count], the name of each dataset above its first."""
     size = (2.5 * count, height * len(datasets))
-    figure, axes = _subplots(len(datasets), count, figsize=size, squeeze=False, layout="constrained")
+    figure, axes = subplots(len(datasets), count, figsize=size, squeeze=False, layout="constrained")
     for dataset, row in zip(datasets, axes, strict=True):
         row[0].set_title(dataset.name, loc="left", fontsize=9, parse_math=False)
         for axis in row:
-            _bare(axis)
+            bare(axis)
     return figure, axes
 
 
@@ -116,20 +109,20 @@ def _draw_regions(axis: Axes, picture: Image.Image, boxes: Tensor, eligible: Ten
             Rectangle(
                 (left + 1, top + 1), right - left - 2, bottom - top - 2, fill=False,
                 linewidth=2 if full else 0.7, linestyle="-" if full else ":",
-                edgecolor=_COLOURS[1] if full else "black",
+                edgecolor=COLOURS[1] if full else "black",
             )
         )  # fmt: skip
-    _write_under(axis, f"{int(eligible.sum())} of {len(eligible)} above {ELIGIBLE}")
+    write_under(axis, f"{int(eligible.sum())} of {len(eligible)} above {ELIGIBLE}")
 
 
 def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
     """Fig. 1: the four quantities on test, epoch by epoch, with (solid) and without (dotted) consistency."""
-    figure, axes = _subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(10, 4), layout="constrained")
     for runs, style, name in ((with_, "-", "consistency+"), (without, ":", "consistency−")):
-        for quantity, (title, colour) in _QUANTITIES.items():
+        for quantity, (title, colour) in QUANTITIES.items():
             values = np.array([[epoch.numbers()[quantity] for epoch in run.epochs] for run in runs])
             axis = axes[0 if quantity.endswith("f1") else 1]
-            _line(axis, np.arange(1, values.shape[1] + 1), values, style, colour, f"{title}, {name}")
+            curve(axis, np.arange(1, values.shape[1] + 1), values, style, colour, f"{title}, {name}")
     axes[0].set(xlabel="epoch", ylabel="Micro-F1 on test", title="Classification")
     axes[1].set(xlabel="epoch", ylabel="NDCG@500 on test", title="Retrieval")
     for axis in axes:
@@ -142,7 +135,7 @@ def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
 def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
     """Fig. 2: each query with what was retrieved for it, labels, the truth, check marks and crosses."""
     if not queries:
-        figure, axis = _subplots(figsize=(6, 0.6))
+        figure, axis = subplots(figsize=(6, 0.6))
         axis.text(0.5, 0.5, "no query has both a failure and something right beside it", ha="center", va="center")
         axis.axis("off")
         return figure
@@ -153,11 +146,11 @@ def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figur
 def _sentences_for_images(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
     """One row a query: its picture, and beside it the truth and the retrieved sentences."""
     dataset, part = run.dataset, run.dataset.parts["test"]
-    figure, axes = _subplots(
+    figure, axes = subplots(
         len(queries), 2, figsize=(9, 2.9 * len(queries)), width_ratios=(1, 2.2), squeeze=False, layout="constrained"
     )
     for query, (picture, beside) in zip(queries, axes, strict=True):
-        picture.imshow(_picture(dataset, part.image_ids[query]))
+        picture.imshow(picture_of(dataset, part.image_ids[query]))
         lines = [(f"Ground truth: {_labels(part.labels[query], dataset)}", "black")]
         for place, (row, wrong) in enumerate(_retrieved(failures, query), start=1):
             colour = _WRONG if wrong else _RIGHT
@@ -167,7 +160,7 @@ def _sentences_for_images(run: Run, failures: Failures, queries: Sequence[int]) 
             y = 0.98 - height / max(len(lines), 16)
             beside.text(0, y, line, color=colour, fontsize=8.5, va="top", parse_math=False)
         beside.axis("off")
-        _bare(picture)
+        bare(picture)
     return figure
 
 
@@ -175,7 +168,7 @@ def _images_for_sentences(run: Run, failures: Failures, queries: Sequence[int]) 
     """One row a query sentence: the retrieved pictures, best first, framed by whether they are right."""
     dataset, part = run.dataset, run.dataset.parts["test"]
     shown = failures.retrieved.shape[1]
-    figure, grid = _subplots(
+    figure, grid = subplots(
         len(queries), shown, figsize=(3 * shown, 3.7 * len(queries)), squeeze=False, layout="constrained"
     )
     for query, axes in zip(queries, grid, strict=True):
@@ -183,15 +176,15 @@ def _images_for_sentences(run: Run, failures: Failures, queries: Sequence[int]) 
         title = [*textwrap.wrap(f"“{part.texts[query]}”", 95), f"Ground truth: {truth}"]
         axes[0].set_title("\n".join(title), loc="left", fontsize=9, parse_math=False)
         for axis, (row, wrong) in zip(axes, _retrieved(failures, query), strict=True):
-            axis.imshow(_picture(dataset, part.image_ids[row]))
-            _write_under(axis, f"{_mark(wrong)} {_labels(part.labels[row], dataset)}")
-            _bare(axis, _WRONG if wrong else _RIGHT)
+            axis.imshow(picture_of(dataset, part.image_ids[row]))
+            write_under(axis, f"{_mark(wrong)} {_labels(part.labels[row], dataset)}")
+            bare(axis, _WRONG if wrong else _RIGHT)
     return figure
 
 
 def confusion_heatmap(names: Sequence[str], shares: Tensor, direction: Direction) -> Figure:
     """Super-category of the query against that of the wrong items retrieved for it; rows sum to 1."""
-    figure, axis = _subplots(figsize=(7, 5.6), layout="constrained")
+    figure, axis = subplots(figsize=(7, 5.6), layout="constrained")
     sns.heatmap(shares.numpy(), vmin=0, cmap="viridis", annot=True, fmt=".2f", annot_kws={"size": 7}, ax=axis,
                 xticklabels=names, yticklabels=names, cbar_kws={"label": "share of the row"})  # fmt: skip
     query, item = ("image", "sentence") if direction == "i2t" else ("sentence", "image")
@@ -203,16 +196,16 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
     """Fig. 3: NDCG@500 against lambda, solid T2I, dotted I2T; one panel a dataset, the paper's curve in grey."""
     columns = min(len(runs), 2)
     rows = -(-len(runs) // columns)
-    figure, axes = _subplots(rows, columns, figsize=(5.4 * columns, 3.8 * rows), squeeze=False, layout="constrained")
+    figure, axes = subplots(rows, columns, figsize=(5.4 * columns, 3.8 * rows), squeeze=False, layout="constrained")
     for axis, (dataset, by_lambda) in zip(axes.flat, runs.items(), strict=False):
         places = np.arange(len(by_lambda))
         if not by_lambda:
             axis.text(0.5, 0.5, "not recorded yet", ha="center", va="center", transform=axis.transAxes)
             axis.set_axis_off()
             continue
-        for quantity, style, colour in (("t2i", "-", _COLOURS[1]), ("i2t", ":", _COLOURS[2])):
+        for quantity, style, colour in (("t2i", "-", COLOURS[1]), ("i2t", ":", COLOURS[2])):
             values = np.array([[run.test.numbers()[quantity] for run in some] for some in by_lambda.values()]).T
-            _line(axis, places, 100 * values, style, colour, f"{quantity.upper()} here", marker="o")
+            curve(axis, places, 100 * values, style, colour, f"{quantity.upper()} here", marker="o")
             if paper := reference.figure_3(dataset, quantity):
                 known = [place for place, lam in enumerate(by_lambda) if lam in paper]
                 heights = [100 * paper[lam] for lam in by_lambda if lam in paper]
@@ -235,7 +228,7 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
         gain = numbers["i2t"] - numbers["i2t_random"] + numbers["t2i_rank"] - numbers["t2i_random"]
         f1 = (numbers["image_f1"] + numbers["text_f1"]) / 2
         rows.append({"method": some[0].title, "dataset": dataset, "f1": f1, "gain": 50 * gain})
-    figure, axis = _subplots(figsize=(7, 4.6), layout="constrained")
+    figure, axis = subplots(figsize=(7, 4.6), layout="constrained")
     sns.scatterplot(pd.DataFrame(rows), x="f1", y="gain", hue="method", style="dataset", s=90,
                     palette="colorblind", ax=axis)  # fmt: skip
     axis.set(xlabel="mean Micro-F1 on test", ylabel="mean NDCG@500 above chance, points")
@@ -248,16 +241,16 @@ def found_pictures(found: Sequence[Found], about: str) -> Figure:
     """One row a query of a search in a folder: its best pictures with their scores and predicted labels."""
     shown = max(len(one.hits) for one in found)
     size = (2.5 * shown, 3.3 * len(found) + 0.4)
-    figure, grid = _subplots(len(found), shown, figsize=size, squeeze=False, layout="constrained")
+    figure, grid = subplots(len(found), shown, figsize=size, squeeze=False, layout="constrained")
     figure.suptitle(about, x=0.01, ha="left", fontsize=9, parse_math=False)
     for one, axes in zip(found, grid, strict=True):
         title = textwrap.shorten(one.query, 110, placeholder="...")
         axes[0].set_title(f"“{title}”", loc="left", fontsize=9, parse_math=False)
         for axis, hit in zip(axes, one.hits, strict=False):
             axis.imshow(open_picture(Path(hit.item)))
-            _write_under(axis, f"{hit.score:.3f}\n{', '.join(hit.labels) or 'no label'}", width=32)
+            write_under(axis, f"{hit.score:.3f}\n{', '.join(hit.labels) or 'no label'}", width=32)
         for axis in axes:
-            _bare(axis)
+            bare(axis)
     return figure
 
 
@@ -266,7 +259,7 @@ def classification(table: pd.DataFrame) -> Figure:
     datasets = list(dict.fromkeys(table.index.get_level_values(0)))
     columns = min(len(datasets), 2)
     lines = -(-len(datasets) // columns)
-    figure, axes = _subplots(
+    figure, axes = subplots(
         lines, columns, figsize=(1 + 4 * columns, 0.4 + 2.4 * lines), sharey=True, squeeze=False, layout="constrained"
     )
     for axis in axes.flat[len(datasets) :]:
@@ -274,7 +267,7 @@ def classification(table: pd.DataFrame) -> Figure:
     for axis, dataset in zip(axes.flat, datasets, strict=False):
         rows = table.loc[dataset].iloc[::-1]
         for shift, modality, mark in ((0.14, "image", "o"), (-0.14, "text", "s")):
-            here, colour = rows[modality], _QUANTITIES[f"{modality}_f1"][1]
+            here, colour = rows[modality], QUANTITIES[f"{modality}_f1"][1]
             places = np.arange(len(rows)) + shift
             axis.errorbar(here["here"], places, xerr=here["±"], fmt=mark, color=colour, capsize=2, label=modality)
             axis.plot(here["paper"], places, mark, color="grey", markerfacecolor="none", label=f"{modality}, paper")
@@ -287,12 +280,12 @@ def classification(table: pd.DataFrame) -> Figure:
 
 def gradient_conflict(frame: pd.DataFrame) -> Figure:
     """``diagnosis.gradient_conflict`` drawn: cosine (left) and ratio of norms (right) by epoch and modality."""
-    figure, axes = _subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     titles = {"cosine": "cosine of the two gradients", "ratio": "consistency's norm / label prediction's"}
     for axis, (column, title) in zip(axes, titles.items(), strict=True):
         for modality, style in (("image", "-"), ("text", "--")):
             some = frame[frame["modality"] == modality]
-            axis.plot(some["epoch"], some[column], style, color=_QUANTITIES[f"{modality}_f1"][1], label=modality)
+            axis.plot(some["epoch"], some[column], style, color=QUANTITIES[f"{modality}_f1"][1], label=modality)
         axis.set(xlabel="epoch", ylabel=title)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
@@ -300,54 +293,21 @@ def gradient_conflict(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def phase(recording: Recording) -> Figure:
-    """The effect of the consistency loss, in points, where words (across) and regions (up) are withheld.
-
-    Red lowers, blue raises; a value in bold has an interval that does not hold 0.
-    """
-    frame = recording.frame()
-    figure, axes = _subplots(2, 2, figsize=(10, 8), layout="constrained")
-    limit = 100 * frame["value"].abs().max()
-    for axis, (measure, (title, _)) in zip(axes.flat, _QUANTITIES.items(), strict=True):
-        some = frame[frame["measure"] == measure]
-        grid = 100 * some.pivot(index="missing_regions", columns="missing_words", values="value").sort_index(
-            ascending=False
-        )
-        sns.heatmap(grid, vmin=-limit, vmax=limit, cmap="RdBu", annot=True, fmt="+.1f", ax=axis, square=True,
-                    cbar_kws={"label": "points"})  # fmt: skip
-        sure = some.assign(sure=(some["low"] > 0) | (some["high"] < 0))
-        flags = sure.pivot(index="missing_regions", columns="missing_words", values="sure").reindex(grid.index)
-        for text, flag in zip(axis.texts, flags.to_numpy().flat, strict=True):
-            text.set_fontweight("bold" if flag else "normal")
-        axis.set(title=title, xlabel="share of words withheld", ylabel="share of regions withheld")
-    return figure
-
-
-def costs(recording: Recording) -> Figure:
-    """The presets' differences in points: a panel a measure, a row a field, filled where the interval excludes 0."""
-    frame = recording.frame()
-    fields = list(dict.fromkeys(frame["field"]))[::-1]
-    figure, axes = _subplots(1, 4, figsize=(11, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
-    for axis, (measure, (title, colour)) in zip(axes, _QUANTITIES.items(), strict=True):
-        some = frame[frame["measure"] == measure].set_index("field").loc[fields]
-        for place, (value, low, high) in enumerate(100 * some[["value", "low", "high"]].to_numpy()):
-            _interval(axis, place, value, low, high, colour, "o", filled=low > 0 or high < 0)
-        axis.set_yticks(range(len(fields)), fields)
-        axis.set(title=title, xlabel="points")
-    return figure
-
-
 def verdicts(claims: Sequence[Verdict]) -> Figure:
-    """Every test as its interval, in points above (on the claim's side of) its bound; one panel a claim."""
+    """Every test as its interval, in points above (on the claim's side of) its bound; one panel a claim.
+
+    A hollow mark has an interval over test images alone, which decides nothing. A bar at the height of a mark says from
+    where on the design finds an effect.
+    """
     looks = {
-        "reproduced": (_COLOURS[0], "o"),
-        "not reproduced": (_COLOURS[1], "X"),
+        "reproduced": (COLOURS[0], "o"),
+        "not reproduced": (COLOURS[1], "X"),
         "inconclusive": ("grey", "s"),
     }
     panels = {number: [one for one in claims if one.claim == number] for number in reference.CLAIMS}
     panels = {number: some[::-1] for number, some in panels.items() if some}
     heights = [len(some) + 2 for some in panels.values()]
-    figure, axes = _subplots(
+    figure, axes = subplots(
         len(panels), 1, figsize=(9, 0.19 * sum(heights) + 0.5), height_ratios=heights, squeeze=False,
         layout="constrained",
     )  # fmt: skip
@@ -356,41 +316,19 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
             sign = 100 if one.side == "above" else -100
             ends = sorted(sign * (end - one.bound) for end in (one.interval.low, one.interval.high))
             colour, mark = looks[one.verdict]
-            _interval(axis, place, sign * (one.interval.value - one.bound), *ends, colour, mark)
+            centre = sign * (one.interval.value - one.bound)
+            interval_row(axis, place, centre, *ends, colour, mark, filled=one.interval.training)
+            if one.finds is not None:
+                axis.plot(sign * (one.finds - one.bound), place, "|", color="black", markersize=7)
         names = [f"{one.dataset}  {one.measure}" for one in some]
         axis.set_yticks(range(len(some)), names, fontsize=6.5, parse_math=False)
         axis.set_ylim(-0.8, len(some) - 0.2)
         axis.set_title(f"Claim {number}", loc="left", fontsize=9)
     axes.flat[-1].set_xlabel("points above the bound (a correlation: hundredths)")
     handles = [Line2D([], [], color=colour, marker=mark, label=name) for name, (colour, mark) in looks.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8)
+    handles += [Line2D([], [], color="black", marker="|", linestyle="", label="the design finds from here")]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=8)
     return figure
-
-
-def _interval(
-    axis: Axes, place: int, value: float, low: float, high: float, colour: Any, mark: str, filled: bool = True
-) -> None:
-    """One row of a forest plot: a mark and its interval beside the line at 0."""
-    axis.axvline(0, color="black", linewidth=0.6)
-    axis.plot([low, high], [place, place], color=colour, linewidth=1.5)
-    axis.plot(value, place, mark, color=colour, markersize=5, markerfacecolor=colour if filled else "white")
-    axis.grid(alpha=0.3, axis="x")
-
-
-def _subplots(*arguments: Any, **options: Any) -> tuple[Figure, Any]:
-    """``plt.subplots`` out of pyplot's own list, so that a notebook shows the figure once: as the cell's value."""
-    figure, axes = plt.subplots(*arguments, dpi=130, **options)
-    plt.close(figure)
-    return figure, axes
-
-
-def _line(
-    axis: Axes, x: np.ndarray, values: np.ndarray, style: str, colour: tuple, label: str, marker: str | None = None
-) -> None:
-    """The mean of ``values`` [seeds, x]; with several seeds the band from the lowest to the highest."""
-    axis.plot(x, values.mean(0), style, color=colour, label=label, marker=marker, linewidth=2)
-    if len(values) > 1:
-        axis.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.15)
 
 
 def _retrieved(failures: Failures, query: int) -> list[tuple[int, bool]]:
@@ -403,27 +341,3 @@ def _labels(row: Tensor, dataset: PairedDataset) -> str:
 
 def _mark(wrong: bool) -> str:
     return "✗" if wrong else "✓"
-
-
-def _write_under(axis: Axes, text: str, width: int = 40) -> None:
-    lines = [wrapped for line in text.split("\n") for wrapped in textwrap.wrap(line, width) or [""]]
-    axis.set_xlabel("\n".join(lines), fontsize=8, parse_math=False)
-
-
-def _bare(axis: Axes, colour: tuple | None = None) -> None:
-    """No ticks; a frame in ``colour`` where given."""
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set_visible(colour is not None)
-        if colour is not None:
-            spine.set(color=colour, linewidth=4)
-
-
-def _picture(dataset: PairedDataset, id: str) -> Image.Image:
-    """The picture of an item; where the dataset has none, a grey one that says so."""
-    if getattr(dataset.source, "without_pictures", False):
-        blank = Image.new("RGB", (192, 192), "lightgrey")
-        ImageDraw.Draw(blank).text((96, 96), "no picture", fill="dimgrey", anchor="mm", font_size=20)
-        return blank
-    return dataset.source.picture(id)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 from torch import Tensor
 
 from semshare import methods, training
 from semshare.model import MODALITIES
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import pandas as pd
 
 if TYPE_CHECKING:
     from semshare.runs.store import Run
@@ -54,7 +57,7 @@ def gradient_conflict(run: Run, eta: float) -> pd.DataFrame:
         for modality in MODALITIES:
             label, consistency = sums[modality, "label"], sums[modality, "consistency"]
             norms = {"label": float(label.norm()), "consistency": float(consistency.norm())}
-            cosine = float(torch.nn.functional.cosine_similarity(label, consistency, dim=0))
+            cosine = float(torch.nn.functional.cosine_similarity(label, consistency, dim=0).clamp(-1, 1))
             ratio = norms["consistency"] / norms["label"]
             rows.append({"epoch": epoch, "modality": modality} | norms | {"ratio": ratio, "cosine": cosine})
     return pd.DataFrame(rows)

@@ -6,7 +6,7 @@ entry a seed. :func:`train` asks for all of a plan's runs at once, so that those
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from semshare import methods, runs
@@ -29,7 +29,7 @@ def consistency(
     ``seeds`` is how many, here and below; by default ``SEEDS`` of the scale.
 
     Raises:
-        UserError: whatever :func:`semshare.runs.plan` refuses, or a number of seeds below 1.
+        UserError: whatever :func:`semshare.runs.planning.plan` refuses, or a number of seeds below 1.
     """
     return {
         eta: [
@@ -59,9 +59,9 @@ def classification(
 
 def failure_cases(
     dataset: str, scale: str = "laptop", preset: str = "paper", seeds: int | None = None, device: str = "auto"
-) -> list[Experiment]:
-    """Section 4 (Fig. 2): *Ours*, the very runs of section 3."""
-    return classification([dataset], scale, preset, seeds, device)["ours", dataset]
+) -> dict[str, list[Experiment]]:
+    """Section 4 (Fig. 2): by method the very runs of section 3. *Ours* is judged; all tell how seeds vary."""
+    return by_method(classification([dataset], scale, preset, seeds, device), dataset)
 
 
 def sensitivity(
@@ -111,17 +111,23 @@ def everything(
     }
 
 
+def by_method(table: Mapping[tuple[str, str], Sequence[Any]], dataset: str) -> dict[str, Any]:
+    """The part of section 3's plan, or of its runs, that is about ``dataset``."""
+    return {method: side for (method, other), side in table.items() if other == dataset}
+
+
 def train(plans: Any, device: str = "auto") -> Any:
     """``plans`` with the run of each experiment in its place, found or trained now, in one call of the run store."""
     experiments = flat(plans)
     found = dict(zip(experiments, runs.get_all(experiments, device), strict=True))
+    return with_each(plans, lambda part: [found[experiment] for experiment in part])
 
-    def placed(part: Any) -> Any:
-        if isinstance(part, Mapping):
-            return {name: placed(value) for name, value in part.items()}
-        return [found[one] for one in part]
 
-    return placed(plans)
+def with_each(plans: Any, change: Callable[[Sequence[Experiment]], list[Any]]) -> Any:
+    """``plans`` with what ``change`` makes of each list at its ends in the list's place."""
+    if isinstance(plans, Mapping):
+        return {name: with_each(part, change) for name, part in plans.items()}
+    return change(plans)
 
 
 def flat(plans: Any) -> list[Any]:

@@ -2,87 +2,143 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from semshare.experiment import DIFFERENCES
+from semshare import methods
+from semshare.experiment import DIFFERENCES, Difference
 from semshare.model import MODALITIES
-from semshare.paper import plans, reference
+from semshare.paper import preset_costs, reference
+from semshare.paper.recordings import decided
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from semshare.paper.recordings import RecordedRun, Recording
 
+BEFORE = " (interval of before)"  # in the title of a column, or beside the scale of a row
 _TITLES = {"image_f1": "image F1", "text_f1": "text F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
 
 
 def preset_differences() -> pd.DataFrame:
-    """The two presets field by field: the value under each, what it means, and where the released one is taken."""
-    where = {None: "everywhere", "full": "at scale full", "captions": "on captions", "independent": "by Independent"}
-    rows = {
-        one.field: {
-            "paper": "none" if one.paper is None else str(one.paper),
-            "released": str(one.released),
-            "what it is": one.about,
-            "taken": where[one.only],
+    """The two presets field by field: the value under each, what it means, and where the released one is taken.
+
+    Of what the released code does and ``released`` does not, the last column says why.
+    """
+    rows = [
+        {
+            "paper": "none" if row.paper is None else str(row.paper),
+            "released": str(row.released),
+            "what it is": row.about,
+            "taken": row.refused or _where(row),
         }
-        for one in DIFFERENCES
-    }
+        for row in DIFFERENCES
+    ]
+    fields = [row.field for row in DIFFERENCES]
+    names = [row.field if fields.count(row.field) == 1 else f"{row.field}, {_where(row)}" for row in DIFFERENCES]
+    return pd.DataFrame(rows, index=names)
+
+
+def _where(difference: Difference) -> str:
+    names = {"full": "at scale full", "captions": "on captions", "tags": "on tags"}
+    names |= {name: f"by {method.title}" for name, method in methods.METHODS.items()}
+    return ", ".join(names[word] for word in difference.only) or "everywhere"
+
+
+def costs_table(*recordings: Recording) -> pd.DataFrame:
+    """What every measured difference costs, in points, from the first of ``recordings`` that compares it.
+
+    The rows are those of the study of presets, recorded or not; ``beside`` is the preset that the field is changed in.
+    Beside its scale stands whether a row's intervals are those of before.
+    """
+    within = {row.field: row.within for row in DIFFERENCES}
+    rows = {}
+    for arms in preset_costs.at_laptop("float32"):
+        what, scale, field = arms.what, arms.changed[0].scale, arms.what["field"]
+        points = dict.fromkeys(_TITLES.values(), "not yet recorded")
+        for recording in recordings:
+            if compared := [row for row in recording.comparisons if row["field"] == field]:
+                points = {_TITLES[row["measure"]]: _points(row) for row in compared}
+                what, scale = compared[0], recording.runs[0].experiment.scale + (BEFORE if recording.before else "")
+                break
+        rows[field] = {
+            "released": what["value_there"],
+            "beside": within.get(field, "paper"),
+            "on": what["dataset"],
+            "in": what["method"],
+            "scale": scale,
+        } | points
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
     """A recording's comparisons, in points: a row for each value of ``by``, a column for each measure.
 
-    A cell is the difference with its 95 % interval, and a star where the interval does not hold 0.
+    A cell is the difference with its 95 % interval, and a star where the interval does not hold 0; an interval over
+    test images alone has none. The columns of a recording that kept no standard errors say that its intervals are those
+    of before.
     """
+    titles = {measure: title + (BEFORE if recording.before else "") for measure, title in _TITLES.items()}
     rows: dict[str, dict[str, str]] = {}
-    for one in recording.comparisons:
-        low, value, high = (100 * one[name] for name in ("low", "value", "high"))
-        star = "*" if low > 0 or high < 0 else ""
-        row = rows.setdefault(", ".join(str(one[name]) for name in by), {})
-        row[_TITLES[one["measure"]]] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(_TITLES.values()))
+    for comparison in recording.comparisons:
+        row = rows.setdefault(", ".join(str(comparison[name]) for name in by), {})
+        row[titles[comparison["measure"]]] = _points(comparison)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(titles.values()))
+
+
+def _points(comparison: Mapping[str, Any]) -> str:
+    """A difference in points with its interval, starred where that does not hold 0."""
+    low, value, high = (100 * comparison[name] for name in ("low", "value", "high"))
+    star = "*" if decided(comparison) else ""
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
 
 
 def signs(recording: Recording) -> dict[str, int]:
-    """How many comparisons of each measure there are, and whose intervals lie below or above 0, named for prose."""
+    """How many comparisons of each measure there are, and which are decided below or above 0, named for prose."""
     counts = {}
-    for measure, some in recording.frame().groupby("measure"):
-        counts[f"{measure}_all"] = len(some)
-        counts[f"{measure}_lower"] = int((some["high"] < 0).sum())
-        counts[f"{measure}_raise"] = int((some["low"] > 0).sum())
+    for measure, rows in recording.frame().groupby("measure"):
+        counts[f"{measure}_all"] = len(rows)
+        counts[f"{measure}_lower"] = int((rows["decided"] & (rows["value"] < 0)).sum())
+        counts[f"{measure}_raise"] = int((rows["decided"] & (rows["value"] > 0)).sum())
     return counts
 
 
-def recorded_table(recording: Recording) -> pd.DataFrame:
-    """Recorded runs of Table 1's methods on one dataset, the mean over seeds, beside the paper's values."""
+def recorded_table(runs: Mapping[tuple[str, str], Sequence[RecordedRun]]) -> pd.DataFrame:
+    """Recorded runs of Table 1's methods on one dataset, the mean over seeds, beside the paper's values.
+
+    Args:
+        runs: by method and dataset, as the plan of section 3 has them; a method without a finished run has no row.
+    """
     f1 = [(title, who) for title in ("image F1", "text F1") for who in ("here", "paper")]
     columns = pd.MultiIndex.from_tuples([*f1, ("NDCG@500", "I2T"), ("NDCG@500", "T2I"), ("", "seeds")])
-    rows = {}
-    for method in reference.TABLE_1:
-        some = [run for run in recording.select(method=method) if run.experiment.lam in (0, _chosen(run))]
-        if some:
-            numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
-            paper = [reference.table_1(method, some[0].experiment.dataset, f"{m}_f1") for m in MODALITIES]
-            rows[some[0].title] = [
-                numbers["image_f1"], paper[0], numbers["text_f1"], paper[1], numbers["i2t"], numbers["t2i"], len(some)
-            ]  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    rows, keys = {}, {}
+    for (method, dataset), of_method in runs.items():
+        if of_method:
+            numbers = pd.DataFrame([run.test.numbers() for run in of_method]).mean()
+            paper = [reference.table_1(method, dataset, f"{modality}_f1") for modality in MODALITIES]
+            here = [numbers["image_f1"], paper[0], numbers["text_f1"], paper[1], numbers["i2t"], numbers["t2i"]]
+            rows[of_method[0].title] = [*here, len(of_method)]
+            keys[of_method[0].title] = [run.key for run in of_method]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table.attrs["keys"] = keys
+    return table
 
 
 def initial_weights_table(recording: Recording) -> pd.DataFrame:
     """Recorded runs by initial weights and attention heads, the mean over seeds: Micro-F1 and NDCG@500 on test."""
-    numbers: dict[tuple[str, int], list[dict[str, float]]] = {}
+    by_setting: dict[tuple[str, int], list[RecordedRun]] = {}
     for run in recording.runs:
-        numbers.setdefault((run.experiment.bert or "random", run.experiment.heads), []).append(run.test.numbers())
-    rows = {
-        key: {title: sum(one[name] for one in some) / len(some) for name, title in _TITLES.items()}
-        | {"seeds": len(some)}
-        for key, some in numbers.items()
+        by_setting.setdefault((run.experiment.bert or "random", run.experiment.heads), []).append(run)
+    rows = {}
+    for setting, of_setting in by_setting.items():
+        numbers = pd.DataFrame([run.test.numbers() for run in of_setting]).mean()
+        rows[setting] = {title: numbers[name] for name, title in _TITLES.items()} | {"seeds": len(of_setting)}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads"])
+    table.attrs["keys"] = {
+        f"{weights}, {heads} heads": [run.key for run in of_setting]
+        for (weights, heads), of_setting in by_setting.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads"])
-
-
-def _chosen(run: RecordedRun) -> float:
-    return plans.chosen_lambda(run.experiment.dataset, run.experiment.preset)
+    return table

@@ -1,30 +1,38 @@
 """Recorded results: studies too long for a book's build, trained once and kept as small JSON in ``book/recorded/``.
 
-A file holds every finished run of its study with all that says where it came from, and what was compared over them
-while the runs' per-item values were at hand. It is written anew after every run, so a study that was interrupted is a
-shorter study, and goes on where it stopped.
+A JSON file holds every finished run of its study with all that says where it came from, and what was compared over
+them. A small ``.npz`` file beside it holds what an interval is made of, sums by test image, so that
+``study.compare(load(name).runs)`` compares anew without training. Both are written anew after every run, so a study
+that was interrupted is a shorter study, and goes on where it stopped. Recordings made before sums were kept have no
+such file, and their intervals are those of a bootstrap over images and seeds.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
-import pandas as pd
+import numpy as np
 
 from semshare import bert, methods, runs
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
+from semshare.runs.intervals import MEASURES, Scored, scored, scored_epochs
 from semshare.utils.checkout import find_root
-from semshare.utils.files import write_json
+from semshare.utils.extras import extra
+from semshare.utils.files import atomic_write, write_json
+from semshare.utils.markdown import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    import pandas as pd
 
     from semshare.runs.store import Run
 
@@ -60,9 +68,17 @@ class Numbers:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run as it was recorded; figures and tables that read headline numbers take it like a :class:`Run`."""
+    """A run as it was recorded; figures and tables that read headline numbers take it like a :class:`Run`.
+
+    Attributes:
+        record: its row of the file.
+        scored: the test split by image; None where the recording kept no sums.
+        scored_epochs: likewise after every epoch; empty where only the best weights were kept.
+    """
 
     record: dict[str, Any]
+    scored: Scored | None = None
+    scored_epochs: list[Scored] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -100,32 +116,43 @@ class Recording:
     runs: list[RecordedRun]
     comparisons: list[dict[str, Any]]
 
-    def select(self, **fields: Any) -> list[RecordedRun]:
-        """The runs whose experiments have these fields, in order of seed."""
-        found = [run for run in self.runs if all(getattr(run.experiment, k) == v for k, v in fields.items())]
-        return sorted(found, key=lambda run: run.experiment.seed)
+    @property
+    def before(self) -> bool:
+        """Whether its intervals were made before standard errors were kept with them."""
+        return any("error" not in comparison for comparison in self.comparisons)
 
     def verdicts(self) -> list[Verdict]:
         """The comparisons of a study that tests the paper's claims."""
         return [Verdict.from_dict(one) for one in self.comparisons]
 
     def frame(self) -> pd.DataFrame:
-        """The comparisons as a table, one row each."""
-        return pd.DataFrame(self.comparisons)
+        """The comparisons as a table, one row each; ``decided`` says whose interval knows of seeds and lacks 0."""
+        with extra("book"):
+            import pandas as pd
+        return pd.DataFrame([comparison | {"decided": decided(comparison)} for comparison in self.comparisons])
 
     def facts(self) -> dict[str, str]:
         """What the banner says of the runs: preset, scale, seeds, devices, commits, hours of training."""
         experiments = [run.experiment for run in self.runs]
         return {
             "Recorded runs": f"{len(self.runs)} of {self.planned}",
-            "Preset": _distinct(one.preset for one in experiments),
-            "Scale": _distinct(one.scale for one in experiments),
-            "Seeds": _distinct(one.seed for one in experiments),
-            "Device": _distinct(run.record["device"] for run in self.runs),
-            "Trained at commit": _distinct(run.record["commit"] for run in self.runs),
-            "torch": _distinct(run.record["versions"]["torch"] for run in self.runs),
+            "Preset": distinct(one.preset for one in experiments),
+            "Scale": distinct(one.scale for one in experiments),
+            "Seeds": distinct(one.seed for one in experiments),
+            "Device": distinct(run.record["device"] for run in self.runs),
+            "Trained at commit": distinct(run.record["commit"] for run in self.runs),
+            "torch": distinct(run.record["versions"]["torch"] for run in self.runs),
             "Training": f"{sum(run.record['seconds'] for run in self.runs) / 3600:.1f} h in all",
         }
+
+
+def decided(comparison: Mapping[str, Any]) -> bool:
+    """Whether a comparison's interval lies on one side of 0 and knows of the chance in training.
+
+    Intervals of before are taken at their word: they do not say what they know.
+    """
+    beside = comparison["low"] > 0 or comparison["high"] < 0
+    return beside and comparison.get("training", True)
 
 
 def record(study: Study, root: Path | None = None, device: str = "auto", folder: Path | None = None) -> Path:
@@ -160,7 +187,53 @@ def _write(path: Path, study: Study, planned: Sequence[Experiment], device: str)
     if done:
         content = {"name": study.name, "about": study.about, "planned": len(planned)}
         content |= {"runs": [row(run) for run in done], "comparisons": study.compare(done)}
+        save_sums(path.with_suffix(".npz"), done)
         write_json(path, content, indent=1)
+
+
+def save_sums(path: Path, done: Sequence[Run]) -> None:
+    """Keep the sums by test image of every run, and of its epochs where they were kept, in a compressed file.
+
+    For each run an array a measure, [1 + epochs, N, 2] counts of F1 or [1 + epochs, N] the mean NDCG of an image's
+    queries (half precision: a mean over images moves by less than 1e-5), and [N] how many texts an image has.
+    """
+    arrays = {}
+    for run in done:
+        readings = [scored(run), *(scored_epochs(run) if run.experiment.keep == "every-epoch" else [])]
+        arrays[f"{run.key}/texts"] = readings[0].rows("t2i")[:, 1].astype(np.uint16)
+        for measure in MEASURES:
+            sums = np.stack([reading.rows(measure) for reading in readings])
+            if measure.endswith("f1"):
+                arrays[f"{run.key}/{measure}"] = sums.astype(np.min_scalar_type(int(sums.max())))
+            else:
+                arrays[f"{run.key}/{measure}"] = (sums[..., 0] / sums[..., 1].clip(1)).astype(np.float16)
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _load_sums(path: Path) -> dict[str, list[Scored]]:
+    """By key the readings of each run that :func:`save_sums` kept: at the kept weights, then after each epoch."""
+    if not path.exists():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (ValueError, EOFError, OSError, BadZipFile) as error:
+        raise UserError(f"{path}: damaged recording: {error}") from None
+    readings = {}
+    for key in dict.fromkeys(name.split("/")[0] for name in arrays):
+        counts = {"i2t": np.ones(len(arrays[f"{key}/texts"])), "t2i": arrays[f"{key}/texts"].astype(float)}
+        sums = {}
+        for measure in MEASURES:
+            values = arrays[f"{key}/{measure}"].astype(float)
+            if measure in counts:
+                values = np.stack([values * counts[measure], np.broadcast_to(counts[measure], values.shape)], -1)
+            sums[measure] = values
+        readings[key] = [
+            Scored(key, {measure: values[place] for measure, values in sums.items()})
+            for place in range(len(sums["i2t"]))
+        ]
+    return readings
 
 
 def load(name: str, folder: Path | None = None) -> Recording:
@@ -172,7 +245,10 @@ def load(name: str, folder: Path | None = None) -> Recording:
     path = _file(name, folder)
     try:
         content = json.loads(path.read_text())
-        rows = [RecordedRun(row) for row in content["runs"]]
+        rows, readings = [], _load_sums(path.with_suffix(".npz"))
+        for row in content["runs"]:
+            test, *epochs = readings.get(row["key"], [None])
+            rows.append(RecordedRun(row, test, epochs))
         return Recording(content["name"], content["about"], content["planned"], rows, content["comparisons"])
     except FileNotFoundError:
         raise UserError(f"{path}: nothing recorded there; semshare record {name} makes it") from None
@@ -208,10 +284,6 @@ def row(run: Run) -> dict[str, Any]:
 
 def _rounded(numbers: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 5) for name, value in numbers.items()}
-
-
-def _distinct(values: Any) -> str:
-    return ", ".join(sorted({str(value) for value in values})) or "none"
 
 
 def _file(name: str, folder: Path | None) -> Path:

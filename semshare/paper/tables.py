@@ -6,7 +6,6 @@ import html
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -15,11 +14,15 @@ from semshare.data import catalogue
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
 from semshare.model import MODALITIES
-from semshare.paper import reference
-from semshare.paper.failures import KINDS, Failures
+from semshare.paper import plans, reference
+from semshare.paper.failures import KINDS, Direction, Failures
 from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
-from semshare.runs.intervals import MEASURES, Interval, mean, mean_by_query, scored, scored_epochs
+from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,6 +57,9 @@ def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+_WORD_VECTORS = {"word2vec": "Word2Vec", "uniform": "uniform in ±0.1"}
+
+
 def settings_table(run: Run) -> pd.DataFrame:
     """Every setting that section 2 of the supplementary states, beside the value that ``run`` used."""
     longest = max(len(words) for part in run.dataset.parts.values() for words in part.words)
@@ -61,7 +67,7 @@ def settings_table(run: Run) -> pd.DataFrame:
         "regions an image": f"{run.dataset.store.shape[0]} ({run.experiment.regions})",
         "region rule": _REGION_RULES.get(run.experiment.regions, "the 36 best, whatever their score"),
         "region feature": f"{run.dataset.feature_size}-d",
-        "word vector": f"{run.dataset.vectors.shape[1]}-d Word2Vec",
+        "word vector": f"{run.dataset.vectors.shape[1]}-d {_WORD_VECTORS[run.experiment.initial_words]}",
         "maximum sequence length": f"{MAX_LENGTH} (longest text: {longest})",
         "initial weights": run.record["initial_weights"],
         "optimiser": "Adam",
@@ -93,7 +99,7 @@ def shapes_table(run: Run, batch: int = 4) -> pd.DataFrame:
         fetch = dataset.images if modality == "image" else dataset.texts
         segments = fetch("test", range(batch))
         if modality == "image":
-            if not getattr(dataset.source, "without_pictures", False):
+            if not dataset.source.without_pictures:
                 picture = np.asarray(dataset.source.picture(dataset.parts["test"].image_ids[0]))
                 shapes[modality, "the first picture (height, width, RGB)"] = picture.shape
             shapes[modality, "region features"] = tuple(segments.features.shape)
@@ -125,7 +131,7 @@ def parameter_table(network: nn.Module) -> pd.DataFrame:
 
 def still_improving(runs: Iterable[Run]) -> str:
     """How many of the distinct ``runs`` were best on dev in their last epoch, in words."""
-    distinct = list({run.key: run for run in runs}.values())
+    distinct = list({run.key: run for run in runs if run.history}.values())
     late = sum(training.best_epoch(run.history)["epoch"] == len(run.history) for run in distinct)
     return f"{late} of {len(distinct)}"
 
@@ -133,18 +139,32 @@ def still_improving(runs: Iterable[Run]) -> str:
 def last_epoch_table(without: Sequence[Run], with_: Sequence[Run]) -> pd.DataFrame:
     """Where Fig. 1's curves end: each measure without and with the consistency loss, here and in the paper.
 
-    "±" is half the width of the mean's 95 % interval, here and in the tables below.
+    "±" is half the width of the mean's 95 % interval, here and in the tables below; seeds are pooled over the rows of a
+    dataset, and with one seed the interval is of the test images alone.
     """
     sides = {"without": without, "with": with_}
+    last = {name: [scored_epochs(run)[-1] for run in runs] for name, runs in sides.items()}
+    variance = SeedVariance.pool(last.values())
     rows: dict[str, dict[tuple[str, str], float]] = {}
     for measure in MEASURES:
         row = rows.setdefault(_TITLES[measure], {})
-        for name, some in sides.items():
-            here = mean([scored_epochs(run)[-1] for run in some], measure)
+        for name, evaluated in last.items():
+            here = mean(evaluated, measure, variance)
             row["here", name], row["here", f"{name} ±"] = here.value, here.half_width
         paper = reference.figure_1(without[0].experiment.dataset, measure) or (np.nan, np.nan)
         row |= {("paper", name): value for name, value in zip(sides, paper, strict=True)}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), sides)
+
+
+def _with_keys(table: pd.DataFrame, made_of: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """``table`` with the keys of the runs behind its means, by row or column, for the drawer under it."""
+    table.attrs["keys"] = {name: [run.key for run in runs] for name, runs in made_of.items()}
+    return table
+
+
+def _by_row(runs: Mapping[tuple[str, str], Sequence[Run]]) -> dict[str, Sequence[Run]]:
+    """The runs of Table 1 by the names of its rows."""
+    return {f"{dataset}, {methods.get(method).title}": side for (method, dataset), side in runs.items()}
 
 
 def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.DataFrame:
@@ -156,18 +176,19 @@ def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.Da
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
-        for method in (method for method, other in runs if other == dataset):
-            some = runs[method, dataset]
-            evaluated = [scored(run) for run in some]
+        of_method = plans.by_method(runs, dataset)
+        evaluated = {method: [scored(run) for run in side] for method, side in of_method.items()}
+        variance = SeedVariance.pool(evaluated.values())
+        for method, side in of_method.items():
             row = rows.setdefault((dataset, methods.get(method).title), {})
             for modality in MODALITIES:
-                here = mean(evaluated, f"{modality}_f1")
-                half = mean(evaluated, f"{modality}_f1_at_half").value
+                here = mean(evaluated[method], f"{modality}_f1", variance)
+                half = mean(evaluated[method], f"{modality}_f1_at_half", variance).value
                 paper = reference.table_1(method, dataset, f"{modality}_f1")
                 row[modality, "here"], row[modality, "±"] = here.value, here.half_width
-                row[modality, "at 0.5"] = half if some[0].half_means_something else np.nan
+                row[modality, "at 0.5"] = half if side[0].half_means_something else np.nan
                 row[modality, "paper"] = np.nan if paper is None else paper
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), _by_row(runs))
 
 
 def protocol_table(names: Sequence[str]) -> Styler:
@@ -185,20 +206,29 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
         fitting = [one for one in map(protocols.get, names) if one in protocols.fitting(catalogue.entry(dataset))]
+        of_method = plans.by_method(runs, dataset)
+        part = next(iter(of_method.values()))[0].dataset.parts["test"]
+        names_here = [protocol.name for protocol in fitting]
+        read = {method: [run.retrieval(names_here) for run in side] for method, side in of_method.items()}
         random: dict[tuple[str, str], float] = {}
-        for method in (method for method, other in runs if other == dataset):
-            part = runs[method, dataset][0].dataset.parts["test"]
-            read = [run.retrieval([one.name for one in fitting]) for run in runs[method, dataset]]
-            row = rows.setdefault((dataset, methods.get(method).title), {})
-            for one in fitting:
-                found = [of_run[one.name] for of_run in read]
-                for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
-                    here = mean_by_query([getattr(retrieval, direction) for retrieval in found], owner)
-                    column = one.name, direction.upper()
-                    row[column], row[one.name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
-                    random[column] = 100 * float(getattr(found[0], f"{direction}_random").nanmean())
+        for name in names_here:
+            for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
+                evaluated = {
+                    method: [
+                        by_query(getattr(retrieval[name], direction), owner, run.key)
+                        for run, retrieval in zip(of_method[method], retrievals, strict=True)
+                    ]
+                    for method, retrievals in read.items()
+                }
+                variance = SeedVariance.pool(evaluated.values())
+                column = name, direction.upper()
+                for method, side in evaluated.items():
+                    row, here = rows.setdefault((dataset, methods.get(method).title), {}), mean(side, "query", variance)
+                    row[column], row[name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
+                first = next(iter(read.values()))[0][name]
+                random[column] = 100 * float(getattr(first, f"{direction}_random").nanmean())
         rows[dataset, "Random"] = random
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), _by_row(runs))
 
 
 def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Styler:
@@ -217,12 +247,18 @@ def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Sty
     return styled.format(precision=digits, na_rep="–", escape="html")
 
 
-def gain_table(gains: Mapping[tuple[str, str], Interval]) -> pd.DataFrame:
-    """NDCG@500 above a random ranking, in points, with its interval, by (dataset, direction)."""
-    rows = {
-        key: {"gain": 100 * gain.value, "low": 100 * gain.low, "high": 100 * gain.high} for key, gain in gains.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index")
+def gain_table(runs: Mapping[tuple[str, str], Sequence[Run]], method: str = "ours") -> pd.DataFrame:
+    """NDCG@500 of ``method`` above a random ranking, in points, with its interval, by (dataset, direction)."""
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    directions: tuple[Direction, ...] = ("i2t", "t2i")
+    for dataset in dict.fromkeys(dataset for _, dataset in runs):
+        evaluated = {name: [scored(run) for run in side] for name, side in plans.by_method(runs, dataset).items()}
+        variance = SeedVariance.pool(evaluated.values())
+        for direction in directions:
+            gain = gain_over_random(evaluated[method], direction, variance)
+            rows[dataset, direction] = {"gain": 100 * gain.value, "low": 100 * gain.low, "high": 100 * gain.high}
+    of_method = {dataset: plans.by_method(runs, dataset)[method] for dataset in dict.fromkeys(name for _, name in runs)}
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), of_method)
 
 
 def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFrame:
@@ -237,7 +273,10 @@ def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFram
         paper = methods.chosen_lambda(catalogue.entry(dataset).text_kind)
         rows[dataset] = {"dev chooses": chosen, "dev F1 there": dev[chosen], "the paper's": paper}
         rows[dataset] |= {"dev F1 at the paper's": dev[paper]}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    by_setting = {
+        f"{dataset}, lambda {lam:g}": side for dataset, by_lambda in runs.items() for lam, side in by_lambda.items()
+    }
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), by_setting)
 
 
 def failure_shares(failures: Sequence[Failures]) -> pd.DataFrame:

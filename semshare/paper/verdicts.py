@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.paper import failures, reference
-from semshare.paper.plans import chosen_lambda
+from semshare.paper.plans import by_method, chosen_lambda
 from semshare.runs.intervals import (
-    LEVEL,
-    RESAMPLES,
     Interval,
     Measure,
+    Scored,
+    SeedVariance,
     difference,
+    mean,
     rank_correlation,
     scored,
     scored_epochs,
     spread,
 )
+from semshare.runs.variance import LEVEL, POWER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +34,8 @@ FLAT = 0.025  # a spread below this is flat; the paper's own spreads among small
 COLLAPSE = 0.05  # a fall beyond this is a collapse; the paper's smallest is .095
 _PERCENT = f"{100 * LEVEL:.0f} %"
 ESTIMATE = f"here [{_PERCENT}]"  # the column of our values in every table
+BEFORE = "interval of before: "  # how an interval is marked that was recorded by the rule before this one
+FINDS = "finds"  # the column of the smallest effect that the design finds
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Verdict:
         statement: what is tested.
         dataset: the catalogue's name.
         measure: what was measured, and of what the difference is.
-        interval: our value, the mean over seeds, with its 95 % interval.
+        interval: our value, the mean over seeds, with its 95 % interval (of the largest difference, for "stays flat").
         bound: the statement says that the value lies above (or below) this.
         side: on which side.
         paper: the same value from the paper's own numbers; for a stand-in, of the dataset it stands in for.
@@ -71,19 +75,33 @@ class Verdict:
         return judge(self.interval, self.bound, self.side)
 
     @property
+    def finds(self) -> float | None:
+        """The true value from which on this design says "reproduced" ``POWER`` of the time: its power.
+
+        For a statement "below" it is the value up to which. None where the standard error is not known, as with one
+        seed and none to pool, and where the value would have to be a negative spread or a difference beyond 1: then
+        nothing could be found.
+        """
+        reach = self.interval.reach
+        if reach is None:
+            return None
+        needed = self.bound + reach if self.side == "above" else self.bound - reach
+        return needed if needed <= 1 and (self.side == "above" or needed > 0) else None
+
+    @property
     def gap(self) -> float | None:
         """Our value minus the paper's."""
         return None if self.paper is None else self.interval.value - self.paper
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything above by name, ready for JSON; the interval as ``value``, ``low`` and ``high``."""
+        """Everything above by name, ready for JSON; the interval's own fields beside the others."""
         fields = {name: value for name, value in vars(self).items() if name != "interval"}
-        return fields | vars(self.interval) | {"gap": self.gap, "verdict": self.verdict}
+        return fields | vars(self.interval) | {"gap": self.gap, "finds": self.finds, "verdict": self.verdict}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Verdict:
-        """The inverse of :meth:`as_dict`, also after a journey through JSON."""
-        interval = Interval(fields["value"], fields["low"], fields["high"])
+        """The inverse of :meth:`as_dict`, also after a journey through JSON, and where no standard error was kept."""
+        interval = Interval(**{name: fields[name] for name in Interval.__dataclass_fields__ if name in fields})
         own = {name: fields[name] for name in ("claim", "statement", "dataset", "measure", "bound", "side", "paper")}
         return cls(interval=interval, seeds=tuple(fields["seeds"]), runs=tuple(fields["runs"]), **own)
 
@@ -94,16 +112,27 @@ class Verdict:
             "dataset": self.dataset,
             "measure": self.measure,
             "paper": "–" if self.paper is None else f"{self.paper:+.3f}",
-            ESTIMATE: str(self.interval),
+            ESTIMATE: f"{BEFORE if self.interval.error is None else ''}{self.interval}",
+            FINDS: self._finds_in_words(),
             "gap": "–" if self.gap is None else f"{self.gap:+.3f}",
             "seeds": str(len(self.seeds)),
             "verdict": self.verdict,
             "runs": " ".join(self.runs),
         }
 
+    def _finds_in_words(self) -> str:
+        if self.finds is None:
+            return "–" if self.interval.error is None else "nothing"
+        return f"{'≥' if self.side == 'above' else '≤'} {self.finds:+.3f}"
+
 
 def judge(interval: Interval, bound: float, side: Side = "above") -> Outcome:
-    """The verdict on "the value lies ``side`` of ``bound``": decided where the whole interval is on one side of it."""
+    """The verdict on "the value lies ``side`` of ``bound``": decided where the whole interval is on one side of it.
+
+    An interval that knows nothing of the chance in training decides nothing.
+    """
+    if not interval.training:
+        return "inconclusive"
     above, below = interval.low > bound, interval.high < bound
     if side == "below":
         above, below = below, above
@@ -115,11 +144,16 @@ def judge(interval: Interval, bound: float, side: Side = "above") -> Outcome:
 def rule() -> str:
     """The rule behind every verdict, in words, from the constants that apply it."""
     return (
-        f"The interval of a difference is the middle {_PERCENT} of {RESAMPLES:,} paired bootstrap resamples over test "
-        "images (a text goes with its image) and over seeds. “A is at least B” is reproduced when the interval of "
+        f"The {_PERCENT} interval of a difference counts two kinds of chance: which test images there are (a text goes "
+        "with its image), and what each seed drew in training. What seeds do is pooled over the methods of a dataset, "
+        f"λ = {reference.LAMBDAS[-1]:g}, which is meant to collapse, left out. With one seed everywhere there is "
+        "nothing to pool, and the verdict is inconclusive. “A is at least B” is reproduced when the interval of "
         f"A − B lies wholly above −{MARGIN:g}, not reproduced when it lies wholly below, and inconclusive otherwise; "
         "“does not raise” forgives as much. “Lowers”, “rises”, “falls” and “more frequent” are held to 0 in the same "
-        f"way, “stays flat” to a spread below {FLAT:g}, and “collapses” to a fall of more than {COLLAPSE:g}."
+        f"way, and “collapses” to a fall of more than {COLLAPSE:g}. “Stays flat” asks every pair of settings for an "
+        f"interval of its difference within ±{FLAT:g}; it is not reproduced when a pair's lies wholly beyond. "
+        f"“{FINDS.capitalize()}” is the true value from which on these runs would say “reproduced” in "
+        f"{100 * POWER:.0f} of 100 repetitions."
     )
 
 
@@ -127,21 +161,26 @@ def all_claims(found: Mapping[str, Any]) -> list[Verdict]:
     """Every claim, from the runs of :func:`semshare.paper.plans.everything`."""
     without, with_ = found["consistency"].values()
     verdicts = consistency_claims(without, with_)
-    for dataset in found["sensitivity"]:
-        of_dataset = {method: some for (method, other), some in found["classification"].items() if other == dataset}
-        verdicts += classification_claims(of_dataset, dataset)
-    for dataset, by_lambda in found["sensitivity"].items():
+    table, sweeps = found["classification"], found["sensitivity"]
+    for dataset in sweeps:
+        verdicts += classification_claims(by_method(table, dataset), dataset)
+    for dataset, by_lambda in sweeps.items():
         chosen = chosen_lambda(dataset, by_lambda[0.0][0].experiment.preset)
-        verdicts += sensitivity_claims(by_lambda, dataset, chosen)
-    for some in found["failure_cases"].values():
-        verdicts += failure_claims(some)
+        verdicts += sensitivity_claims(by_lambda, by_method(table, dataset), dataset, chosen)
+    for methods in found["failure_cases"].values():
+        verdicts += failure_claims(methods)
     return verdicts
 
 
 def consistency_claims(without: Sequence[Run], with_: Sequence[Run]) -> list[Verdict]:
-    """Claims 1 and 2 (Fig. 1): what the consistency loss does, read after the last epoch."""
+    """Claims 1 and 2 (Fig. 1): what the consistency loss does, read after the last epoch.
+
+    The variance between seeds is pooled over the two settings: the other methods are read at their best epoch.
+    """
     dataset, runs = without[0].experiment.dataset, _paired(without, with_)
-    plain, added = ([scored_epochs(run) for run in some] for some in (without, with_))
+    plain, added = ([scored_epochs(run) for run in side] for side in (without, with_))
+    last = [[epochs[-1] for epochs in side] for side in (plain, added)]
+    variance = SeedVariance.pool(last)
     tests: tuple[tuple[int, str, Measure, float], ...] = (
         (1, "the consistency loss lowers image Micro-F1", "image_f1", 0.0),
         (1, "the consistency loss does not raise text Micro-F1", "text_f1", -MARGIN),
@@ -150,48 +189,69 @@ def consistency_claims(without: Sequence[Run], with_: Sequence[Run]) -> list[Ver
     )
     verdicts = []
     for claim, statement, measure, bound in tests:
-        fall = difference([epochs[-1] for epochs in plain], [epochs[-1] for epochs in added], measure)
+        fall = difference(*last, measure, variance)
         paper = _minus(*(reference.figure_1(dataset, measure) or (None, None)))
         name = f"{measure}: without - with"
         verdicts.append(_verdict(claim, statement, dataset, name, fall, bound, "above", paper, runs))
-    together = rank_correlation(list(zip(plain, added, strict=True)))
+    together = rank_correlation([plain, added])
     statement, name = "NDCG rises as the classification error falls, epoch by epoch", "Spearman of F1 and NDCG"
     return [*verdicts, _verdict(2, statement, dataset, name, together, 0.0, "above", None, runs)]
 
 
 def classification_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> list[Verdict]:
-    """Claim 3 (Table 1) on one dataset: ``runs`` by method, each one run a seed."""
-    ours = [scored(run) for run in runs["ours"]]
+    """Claim 3 (Table 1) on one dataset: ``runs`` by method, each one run a seed; seeds are pooled over all of them."""
+    of_method = {method: [scored(run) for run in side] for method, side in runs.items()}
+    variance = SeedVariance.pool(of_method.values())
     measures: tuple[Measure, ...] = ("image_f1", "text_f1")
     verdicts = []
     for other in ("independent", "dscmr", "ours+con"):
         both, title = _paired(runs["ours"], runs[other]), runs[other][0].title
-        theirs = [scored(run) for run in runs[other]]
         for measure in measures:
-            lead = difference(ours, theirs, measure)
+            lead = difference(of_method["ours"], of_method[other], measure, variance)
             paper = _minus(*(reference.table_1(method, dataset, measure) for method in ("ours", other)))
             name = f"{measure}: Ours - {title}"
             verdicts.append(_verdict(3, f"Ours >= {title}", dataset, name, lead, -MARGIN, "above", paper, both))
     return verdicts
 
 
-def sensitivity_claims(runs: Mapping[float, Sequence[Run]], dataset: str, chosen: float) -> list[Verdict]:
-    """Claim 4 (Fig. 3) on one dataset: ``runs`` by lambda; ``chosen`` is the lambda of the tables."""
-    return [*_along_lambda(runs, dataset, chosen, "i2t"), *_along_lambda(runs, dataset, chosen, "t2i")]
+def sensitivity_claims(
+    runs: Mapping[float, Sequence[Run]], methods: Mapping[str, Sequence[Run]], dataset: str, chosen: float
+) -> list[Verdict]:
+    """Claim 4 (Fig. 3) on one dataset.
+
+    Args:
+        runs: by lambda.
+        methods: the runs of Table 1, by method. Seeds are pooled over them and over every lambda but the largest, at
+            which training is meant to collapse: a sweep may have one seed.
+        dataset: the catalogue's name.
+        chosen: the lambda of the tables.
+    """
+    at = {lam: [scored(run) for run in side] for lam, side in runs.items()}
+    settings = [side for lam, side in at.items() if lam < reference.LAMBDAS[-1]]
+    variance = SeedVariance.pool([*settings, *([scored(run) for run in side] for side in methods.values())])
+    measures: tuple[Measure, ...] = ("i2t", "t2i")
+    return [verdict for measure in measures for verdict in _along_lambda(runs, at, variance, dataset, chosen, measure)]
 
 
-def _along_lambda(runs: Mapping[float, Sequence[Run]], dataset: str, chosen: float, measure: Measure) -> list[Verdict]:
-    at = {lam: [scored(run) for run in some] for lam, some in runs.items()}
+def _along_lambda(
+    runs: Mapping[float, Sequence[Run]],
+    at: Mapping[float, Sequence[Scored]],
+    variance: SeedVariance,
+    dataset: str,
+    chosen: float,
+    measure: Measure,
+) -> list[Verdict]:
     name = f"{measure}, released discount" if at[chosen][0].captions and measure == "t2i" else measure
     curve = reference.figure_3(dataset, measure)
     small, largest = reference.LAMBDAS[1:4], reference.LAMBDAS[-1]
 
     def fall(statement: str, lam: float, bound: float) -> Verdict:
         what = f"{name}: at {chosen:g} - at {lam:g}"
-        value, paper = difference(at[chosen], at[lam], measure), _minus(curve.get(chosen), curve.get(lam))
+        value = difference(at[chosen], at[lam], measure, variance)
+        paper = _minus(curve.get(chosen), curve.get(lam))
         return _verdict(4, statement, dataset, what, value, bound, "above", paper, _paired(runs[chosen], runs[lam]))
 
-    level = spread([at[lam] for lam in small], measure)
+    level = spread([at[lam] for lam in small], measure, variance)
     heights = [curve[lam] for lam in small if curve]
     paper = _minus(max(heights), min(heights)) if heights else None
     flat, what = f"NDCG stays flat from lambda {small[0]:g} to {small[-1]:g}", f"{name}: highest - lowest"
@@ -202,15 +262,23 @@ def _along_lambda(runs: Mapping[float, Sequence[Run]], dataset: str, chosen: flo
     ]
 
 
-def failure_claims(runs: Sequence[Run]) -> list[Verdict]:
-    """Claim 5 (Fig. 2): wrong items are of the two kinds more often than random wrong items; one run a seed."""
+def failure_claims(methods: Mapping[str, Sequence[Run]]) -> list[Verdict]:
+    """Claim 5 (Fig. 2): wrong items of *Ours* are of the two kinds more often than random wrong items.
+
+    ``methods`` are the runs of Table 1, by method: the variance between seeds is pooled over all of them.
+    """
+    runs = methods["ours"]
     dataset = runs[0].experiment.dataset
     directions: tuple[failures.Direction, ...] = ("i2t", "t2i")
     verdicts = []
     for direction in directions:
-        found = [failures.find(run, direction) for run in runs]
+        of_method = {
+            method: [failures.scored(failures.find(run, direction), run.key) for run in side]
+            for method, side in methods.items()
+        }
+        variance = SeedVariance.pool(of_method.values())
         for kind, title in (("semantic", "semantic"), ("superclass", "super-class")):
-            excess, name = failures.excess_share(found, kind), f"{direction}: {title} share - by chance"
+            excess, name = mean(of_method["ours"], kind, variance), f"{direction}: {title} share - by chance"
             statement = f"{title} confusion is more frequent than by chance"
             verdicts.append(_verdict(5, statement, dataset, name, excess, 0.0, "above", None, runs))
     return verdicts
@@ -218,7 +286,7 @@ def failure_claims(runs: Sequence[Run]) -> list[Verdict]:
 
 def summary(verdicts: Sequence[Verdict]) -> str:
     """How many of the verdicts came out how, in words."""
-    counts = Counter(one.verdict for one in verdicts)
+    counts = Counter(verdict.verdict for verdict in verdicts)
     parts = [f"{counts[verdict]} {verdict}" for verdict in ("reproduced", "not reproduced", "inconclusive")]
     return f"of {len(verdicts)} tests, {parts[0]}, {parts[1]}, {parts[2]}"
 
@@ -241,10 +309,10 @@ def _verdict(
 
 def _paired(*compared: Sequence[Run]) -> list[Run]:
     """All runs of what is compared, of which each has the same seeds in the same order."""
-    seeds = [[run.experiment.seed for run in some] for some in compared]
-    if any(one != seeds[0] for one in seeds):
+    seeds = [[run.experiment.seed for run in side] for side in compared]
+    if any(numbers != seeds[0] for numbers in seeds):
         raise ValueError(f"verdicts: found runs of the seeds {seeds}, expected the same seeds on all sides")
-    return [run for some in compared for run in some]
+    return [run for side in compared for run in side]
 
 
 def _minus(first: float | None, second: float | None) -> float | None:

@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from semshare.runs.finding import find
     from semshare.runs.parallel import get_all
     from semshare.runs.planning import plan
-    from semshare.runs.store import Run, find, get
+    from semshare.runs.store import Run, get
 
-_WHERE = {"plan": "planning", "Run": "store", "find": "store", "get": "store", "get_all": "parallel"}
+_WHERE = {"plan": "planning", "Run": "store", "find": "finding", "get": "store", "get_all": "parallel"}
 __all__ = ["Run", "find", "get", "get_all", "plan"]
 
 

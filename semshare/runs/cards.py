@@ -7,17 +7,18 @@ YAML, Markdown and HTML, and no folder of the machine that trained is named.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 from safetensors import safe_open
 
 from semshare import methods, training
 from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
 from semshare.data.regions.base import UNTRAINED
+from semshare.data.source import portable_notes
 from semshare.utils.files import atomic_write
 from semshare.utils.markdown import bullets, page, table, text
 
@@ -45,20 +46,26 @@ Measures = Mapping[str, float]
 
 
 def write(
-    folder: Path, record: Mapping[str, Any], dataset: PairedDataset, tested: Mapping[str, Measures], half: bool
+    folder: Path,
+    record: Mapping[str, Any],
+    dataset: PairedDataset,
+    tested: Mapping[str, Measures],
+    half: bool,
+    weights: Path,
 ) -> None:
-    """Write both cards into a run's ``folder``, each in one move.
+    """Write both cards into ``folder``, each in one move.
 
     Args:
-        folder: where the run's ``best.safetensors`` lies.
+        folder: where they go.
         record: the run's record.
         dataset: the data it was trained on.
         tested: the test measures by dataset, none while test was not read.
         half: whether 0.5 is a threshold for the scores; else its measures are left out.
+        weights: the run's ``best.safetensors``.
     """
     for name, content in {
         DATA: data_card(record, dataset, tested=bool(tested)),
-        MODEL: model_card(record, dataset, tested, half, _parameters(folder / training.BEST)),
+        MODEL: model_card(record, dataset, tested, half, _parameters(weights)),
     }.items():
         with atomic_write(folder / name) as part:
             part.write_text(content, encoding="utf-8")
@@ -70,13 +77,12 @@ def model_card(
     """The model card as Markdown with YAML in front; ``parameters`` counts the kept weights, the rest is as above."""
     experiment, method = record["experiment"], methods.get(record["experiment"]["method"])
     title = f"{method.title} on {dataset.name}"
-    dev, epoch = _dev(record["history"], method.selection)
+    dev, epoch = _dev(record["history"], method.selection, experiment.get("checkpoint", "dev"))
     dev, tested = _meant(dev, half), {name: _meant(measures, half) for name, measures in tested.items()}
     meaning, limit = STATUS[dataset.status], LIMITS[dataset.status]
-    about = (inspect.getdoc(type(method)) or method.title).partition("\n\n")[0]
     sections = [
         f"# {text(title)}",
-        text(about),
+        text(method.about),
         f"**Data: {meaning}.** {limit}",
         f"Written by semshare from the record of run `{record['key']}`. The data is described in [{DATA}]({DATA}).",
         "## The run",
@@ -111,13 +117,13 @@ def data_card(record: Mapping[str, Any], dataset: PairedDataset, tested: bool) -
     experiment = record["experiment"]
     parts = {split: dataset.parts[split] for split in ("train", "dev", *(("test",) if tested else ()))}
     meaning, limit = STATUS[dataset.status], LIMITS[dataset.status]
-    facts = {
-        "license": "other",
-        "license_name": "see-license-details",
-        "pretty_name": dataset.name,
-        "tags": ["image-text-retrieval", "multi-label", dataset.status, dataset.text_kind],
-        "license_details": dataset.attribution,
-    }
+    facts = DatasetCardData(
+        license="other",
+        license_name="see-license-details",
+        license_details=dataset.attribution,
+        pretty_name=dataset.name,
+        tags=["image-text-retrieval", "multi-label", dataset.status, dataset.text_kind],
+    ).to_dict()
     features = f"{dataset.feature_size} numbers and one of {dataset.region_classes} classes"
     vectors = f"Word2Vec of size {dataset.vectors.shape[1]} from the training texts alone"
     rows = [
@@ -156,23 +162,34 @@ def _model_facts(
     experiment = record["experiment"]
     tags = ["image-text-retrieval", "multi-label-classification", experiment["method"]]
     tags += [f"preset-{experiment['preset']}", f"scale-{experiment['scale']}", f"data-{dataset.status}"]
-    facts = {"license": "other", "license_name": "as-the-training-data", "library_name": "semshare"}
-    facts |= {"tags": tags, "datasets": [dataset.name]}
-    if experiment["bert"] and not _is_folder(experiment["bert"]):
-        facts["base_model"] = experiment["bert"]
+    bert = experiment["bert"]
     read = [(dataset.name, "dev", dev), *((name, "test", measures) for name, measures in tested.items())]
     results = [
-        {
-            "task": {"type": "image-text-retrieval", "name": "Label-wise image-text retrieval"},
-            "dataset": {"name": name, "type": name, "split": split},
-            "metrics": [
-                {"type": "f1" if "_f1" in measure else "ndcg", "name": _MEASURES.get(measure, measure), "value": value}
-                for measure, value in measures.items()
-            ],
-        }
+        EvalResult(
+            task_type="image-text-retrieval",
+            task_name="Label-wise image-text retrieval",
+            dataset_type=name,
+            dataset_name=name,
+            dataset_split=split,
+            metric_type="f1" if "_f1" in measure else "ndcg",
+            metric_name=_MEASURES.get(measure, measure),
+            metric_value=value,
+        )
         for name, split, measures in read
+        for measure, value in measures.items()
     ]
-    return facts | {"metrics": ["f1", "ndcg"], "model-index": [{"name": title, "results": results}]}
+    # As a dict: the hub's own YAML would write an object as one that is made when the card is read.
+    return ModelCardData(
+        license="other",
+        license_name="as-the-training-data",
+        library_name="semshare",
+        tags=tags,
+        datasets=[dataset.name],
+        base_model=bert if bert and not _is_folder(bert) else None,
+        metrics=["f1", "ndcg"],
+        model_name=title,
+        eval_results=results,
+    ).to_dict()
 
 
 def _run_facts(record: Mapping[str, Any], parameters: int) -> list[tuple[str, str]]:
@@ -195,11 +212,16 @@ def _run_facts(record: Mapping[str, Any], parameters: int) -> list[tuple[str, st
     ]
 
 
-def _dev(history: Sequence[Mapping[str, float]], selection: str) -> tuple[dict[str, float], str]:
+def _dev(history: Sequence[Mapping[str, float]], selection: str, checkpoint: str) -> tuple[dict[str, float], str]:
     """The dev measures of the kept weights, and which epochs those are of.
 
-    Where each modality keeps its own epoch, no epoch has the retrieval measures of the two together.
+    Where each modality keeps its own epoch, no epoch has the retrieval measures of the two together. Where the lowest
+    training loss selects, the kept weights are of the midst of an epoch, and dev was not asked.
     """
+    if not history:
+        return {}, "the weights that the method's own fit gives"
+    if checkpoint == "lowest-loss":
+        return {}, "the weights after the batch with the lowest training loss among every tenth; dev selected nothing"
     if selection == "mean":
         row = training.best_epoch(list(history))
         return {name: row[name] for name in _MEASURES if name in row}, (
@@ -256,9 +278,7 @@ def _labels_table(dataset: PairedDataset, parts: Mapping[str, Part]) -> str:
 
 def _notes(dataset: PairedDataset) -> str:
     """What the reader found different from what it expected; files are named from the data's folder on."""
-    notes, root = getattr(dataset.source, "notes", ()), getattr(dataset.source, "root", None)
-    if root is not None and Path(root).is_absolute():
-        notes = [note.replace(f"{root}/", "").replace(str(root), dataset.name) for note in notes]
+    notes = portable_notes(dataset.source, dataset.name)
     return f"## Notes of the reader\n\n{bullets(map(text, notes))}" if notes else ""
 
 
@@ -282,6 +302,10 @@ def _limits(experiment: Mapping[str, Any], method: methods.Method, dataset: Pair
         )
     if experiment["padding"] == "read" and "padding" not in method.unread:
         found.append("Padding is read like a segment: an item's embedding depends on the batch it is read in.")
+    if experiment.get("boxes") == "first" and "boxes" not in method.unread:
+        found.append(
+            "Every image was read with the boxes of its split's first image: where its regions lie is nothing to it."
+        )
     if experiment["missing_regions"] or experiment["missing_words"] or experiment["train_items"]:
         found.append("Part of the data was withheld on purpose (see the experiment): a study, not the best model.")
     return found

@@ -2,46 +2,43 @@
 
 A grid maps an experiment's fields to a value or a list of values; it stands for every combination of them.
 
-:func:`semshare.runs.train_missing` trains a notebook's handful of runs in processes of its own. A grid hands the same
-missing runs to ``dask.distributed``: workers on this machine or on a cluster, replaced when they die.
+:func:`semshare.runs.parallel.train_missing` trains a notebook's handful of runs in processes of its own. A grid hands
+the same missing runs to ``dask.distributed``: workers on this machine or on a cluster, replaced when they die.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
-import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from logging import CRITICAL
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-import dask
 import torch
 import yaml
-from distributed import Client, Nanny, Scheduler, SpecCluster, as_completed
-from distributed.scheduler import KilledWorker
-from distributed.utils import silence_logging_cmgr
 
 from semshare import methods, runs
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.experiment import Experiment, no_such_field
-from semshare.runs import parallel, store
+from semshare.runs import cluster, parallel, store
 from semshare.utils import files
-from semshare.utils.devices import cores, default_precision, find_device
+from semshare.utils.devices import default_precision
+from semshare.utils.extras import extra
 from semshare.utils.progress import Progress
+
+with extra("grid"):
+    from distributed.scheduler import KilledWorker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from distributed import Client
+
     from semshare.runs.store import Run
 
-_DEATHS = 5  # how many workers may die of one run before it counts as failed
 _RETRIES = 2  # how often a run is tried again that failed for a reason other than a mistake in the grid
-_WAIT = "10s"  # for an answer of somebody else's scheduler
-_NO_INTERRUPT = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # Ctrl-C is the main process's alone
 
 
 @dataclass(frozen=True)
@@ -90,18 +87,18 @@ def from_flags(flags: Sequence[str]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # an impossible date is a ValueError
+        return files.parse_yaml(text)
+    except (UserError, yaml.YAMLError, ValueError):  # what YAML reads otherwise than it looks is the text itself
         return text
 
 
 def plan(
     grids: Sequence[Mapping[str, Any]], device: str = "auto", elsewhere: bool = False, source: str = ""
 ) -> list[Experiment]:
-    """The experiments of ``grids``, each once, as :func:`semshare.runs.plan` makes them; ``method`` is *ours* unless
-    given.
+    """Plan the experiments of ``grids``, each once (:func:`semshare.runs.planning.plan`).
 
-    A field that a method or a dataset does not read is left out of its experiments and does not multiply them.
+    ``method`` is *ours* unless given. A field that a method or a dataset does not read is left out of its experiments
+    and does not multiply them.
 
     Args:
         grids: as :func:`read` gives them.
@@ -127,8 +124,9 @@ def plan(
 def _experiments(grid: Mapping[str, Any], device: str, elsewhere: bool) -> Iterator[Experiment]:
     axes = {"method": "ours"} | dict(grid)
     axes = {name: values if isinstance(values, list) else [values] for name, values in axes.items()}
+    own: dict[str, str] = {}
     if elsewhere and device != "auto":
-        axes, device = {"precision": [_precision(device)]} | axes, "auto"
+        own, device = {"precision": _precision(device)}, "auto"
     for name, values in axes.items():
         if name not in Experiment.model_fields:
             raise UserError(no_such_field(name))
@@ -144,6 +142,8 @@ def _experiments(grid: Mapping[str, Any], device: str, elsewhere: bool) -> Itera
         without |= {"root", "split_seed"} - catalogue.entry(fields["dataset"]).reads
         fields = {name: value for name, value in fields.items() if name not in without}
         unread -= fields.keys()
+        if fields.get("preset", "paper") == "paper":  # the released code's precision is its own
+            fields = own | fields
         yield runs.plan(**fields, device=device)
     if unread:
         raise UserError(f"{min(unread)}: no method or dataset of the grid reads it")
@@ -203,11 +203,22 @@ def train(
     Raises:
         UserError: data or a device that is not there, before any work; a scheduler that does not answer.
     """
-    before = look(experiments)
-    asked = {store.folder_of(one.experiment): one for one in before if one.state == "missing"}
+    if of_main := [experiment for experiment in experiments if parallel.is_of_main(experiment)]:
+        raise UserError(
+            f"grid: {of_main[0].method} on {of_main[0].dataset}: registered in a script or notebook, which workers "
+            "cannot import; register it in a module"
+        )
     reasons: dict[Path, str] = {}
-    if asked:
-        with _client(list(asked.values()), device, scheduler, workers) as client:
+    with ExitStack() as stack:
+        client = (
+            stack.enter_context(cluster.remote(scheduler)) if scheduler else None
+        )  # called before any data is drawn
+        before = look(experiments)
+        asked = {store.folder_of(outcome.experiment): outcome for outcome in before if outcome.state == "missing"}
+        if asked:
+            client = client or stack.enter_context(
+                cluster.local([outcome.experiment for outcome in asked.values()], device, workers)
+            )
             reasons = _train(client, asked, device, scheduler, quiet)
     outcomes = []
     for one in before:
@@ -234,29 +245,33 @@ def _train(
     if not count:
         progress.say(f"waiting for a worker of {scheduler}")
     reasons: dict[Path, str] = {}
+    modules = parallel.outside_modules()
     with progress.units(len(asked), "run") as advance:
         waiting = {
-            client.submit(_task, one.experiment, device, str(folder), pure=False, retries=_RETRIES): folder
+            client.submit(_task, one.experiment, device, str(folder), modules, pure=False, retries=_RETRIES): folder
             for folder, one in asked.items()
         }
         try:
-            for done in as_completed(waiting):
+            for done in cluster.as_completed(client, list(waiting), scheduler, progress.say):
                 folder, reason = waiting[done], _reason(done)
                 if reason:
                     reasons[folder] = reason
                 advance(asked[folder].name + (f" failed: {reason}" if reason else ""))
         except BaseException:
-            client.cancel(list(waiting))
+            with suppress(Exception):  # a scheduler that is gone has nothing to cancel
+                client.cancel(list(waiting))
             raise
     return reasons
 
 
-def _task(experiment: Experiment, device: str, folder: str) -> str:
+def _task(experiment: Experiment, device: str, folder: str, modules: Sequence[str] = ()) -> str:
     """On a worker: train and read ``experiment``, whose run the client will look for in ``folder``; why not, if not.
 
     A user's mistake comes back as words: raised, it would be tried again.
     """
     try:
+        for module in modules:
+            import_module(module)
         if (own := str(store.folder_of(experiment))) != folder:
             raise UserError(
                 f"a worker would keep it as {own}, expected {folder}: workers need the same SEMSHARE_HOME on a shared "
@@ -277,63 +292,8 @@ def _reason(done: Any) -> str:
     try:
         return done.result()
     except KilledWorker:
-        return f"{_DEATHS + 1} workers died of it, one after another: is there enough memory?"
+        return f"{cluster.DEATHS + 1} workers died of it, one after another: is there enough memory?"
+    except ModuleNotFoundError as error:
+        return f"a worker lacks {error.name}: workers, and the scheduler, need this environment"
     except Exception as error:  # whatever a run can raise is a finding here: the others go on
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-@contextmanager
-def _client(missing: Sequence[Outcome], device: str, scheduler: str | None, workers: int | None) -> Iterator[Client]:
-    """A client of ``scheduler``, or of workers of its own, with dask's own words off the terminal."""
-    with silence_logging_cmgr(CRITICAL):
-        if scheduler is None:
-            with (
-                tempfile.TemporaryDirectory(prefix="semshare-grid-") as scratch,
-                _cluster(_environments(missing, device, workers), scratch) as cluster,
-                Client(cluster) as client,
-            ):
-                yield client
-            return
-        try:
-            client = Client(scheduler, timeout=_WAIT)
-        except (OSError, ValueError) as error:
-            text = " ".join(str(error).split())
-            raise UserError(f"scheduler: {scheduler!r} does not answer ({text}), expected tcp://HOST:PORT") from None
-        with client:
-            yield client
-
-
-def _environments(missing: Sequence[Outcome], device: str, workers: int | None) -> list[dict[str, str]]:
-    """What each worker of this machine has in its environment: its GPU, or how many threads it computes with."""
-    place = find_device(device)
-    if place.type == "cuda" and ":" not in device:
-        cards = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
-        environments = [{"CUDA_VISIBLE_DEVICES": card} for card in cards.split(",")]
-    elif place.type == "cuda" or any(one.experiment.scale == "full" for one in missing):
-        environments = [{"OMP_NUM_THREADS": str(cores())}]
-    else:
-        environments = [{"OMP_NUM_THREADS": "1"}] * (workers or cores())
-    return environments[: min(len(missing), workers or len(environments))]
-
-
-@contextmanager
-def _cluster(environments: Sequence[Mapping[str, str]], scratch: str) -> Iterator[SpecCluster]:
-    """Worker processes of one thread each, on this machine and reachable from it alone."""
-    here = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
-    worker = {"nthreads": 1, "memory_limit": 0, "silence_logs": CRITICAL, "local_directory": scratch}
-    with (
-        # A worker holds one run and no more, so that none waits behind a long one; environments come from here alone.
-        dask.config.set({"distributed.scheduler.worker-saturation": 1.0, "distributed.nanny.pre-spawn-environ": {}}),
-        SpecCluster(
-            scheduler={"cls": Scheduler, "options": here | {"port": 0, "allowed_failures": _DEATHS}},
-            workers={
-                number: {
-                    "cls": Nanny,
-                    "options": here | worker | {"env": dict(one), "preload": [_NO_INTERRUPT]},
-                }
-                for number, one in enumerate(environments)
-            },
-            silence_logs=CRITICAL,
-        ) as cluster,
-    ):
-        yield cluster

@@ -1,212 +1,303 @@
-"""Means and differences of runs with 95 % intervals.
+"""Means and differences of runs with 95 % intervals that hold the truth, whatever the number of seeds.
 
-Every interval is a paired bootstrap over the test split's images (a text goes with its image) and over seeds.
+How is derived in :mod:`semshare.runs.variance`. What is compared are runs' sums by test image, a text with its image.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from hashlib import sha256
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
-import torch
 from scipy.stats import rankdata
-from torch import Tensor
+
+from semshare.runs.variance import Estimates, Seeds, combined, pooled, quantile, ratios, reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from torch import Tensor
 
     from semshare.evaluation import Evaluation
     from semshare.runs.store import Run
 
 Measure = Literal["image_f1", "text_f1", "i2t", "t2i"]
 MEASURES: tuple[Measure, ...] = ("image_f1", "text_f1", "i2t", "t2i")
-LEVEL = 0.95
-RESAMPLES = 2000
-# Where an evaluation keeps what a measure is made of, if not under the measure's own name.
-_KEPT = {"image_f1": "image_counts", "text_f1": "text_counts", "image_f1_at_half": "image_half"}
-_KEPT |= {"text_f1_at_half": "text_half"}
+RESAMPLES = 2000  # of images, for the one statistic that is no ratio of sums: a rank correlation
+_F1 = {"image_f1": "image_counts", "text_f1": "text_counts"}
+_F1 |= {"image_f1_at_half": "image_half", "text_f1_at_half": "text_half"}
+_NDCG = ("i2t", "t2i", "t2i_rank", "i2t_random", "t2i_random")
 _OF_TEXTS = ("text_f1", "text_f1_at_half", "t2i", "t2i_rank", "t2i_random")
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % bootstrap interval."""
+    """An estimate with its 95 % interval.
+
+    Attributes:
+        value: the estimate.
+        low: where the interval begins.
+        high: where it ends.
+        error: the standard error; None for an interval that was recorded before errors were kept.
+        freedom: the degrees of freedom of ``error``.
+        training: whether the interval knows of the chance in training, or of the choice of test images alone.
+    """
 
     value: float
     low: float
     high: float
+    error: float | None = None
+    freedom: float | None = None
+    training: bool = True
 
     @property
     def half_width(self) -> float:
         """Half the interval's width."""
         return (self.high - self.low) / 2
 
+    @property
+    def reach(self) -> float | None:
+        """:func:`reach` of this interval; None where the standard error, or what the seeds do, is not known."""
+        if self.error is None or self.freedom is None or not self.training:
+            return None
+        return float(reach(self.error, self.freedom))
+
     def __str__(self) -> str:
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]{'' if self.training else ' images alone'}"
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One evaluation with the image each text belongs to: what a bootstrap over images needs."""
+    """One run's measures by image: what an interval is made of.
 
-    evaluation: Evaluation
-    owner: Tensor
+    Attributes:
+        key: the run's, by which a run that is on both sides of a comparison is known.
+        sums: for each measure [N, 2], the numerators and denominators of the images; a text counts for its image.
+    """
+
+    key: str
+    sums: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, owner: Tensor, key: str) -> Scored:
+        """An evaluation of N images and M texts; ``owner`` [M] is the image of each text."""
+        sums: dict[str, np.ndarray] = {}
+        for measure, kept in _F1.items():
+            hit, false, missed = getattr(evaluation, kept).double().numpy().T
+            sums[measure] = np.stack([2 * hit, 2 * hit + false + missed], 1)
+        for measure in _NDCG:
+            values = getattr(evaluation, measure).double().numpy()
+            asked = ~np.isnan(values)  # NaN: a text that does not ask
+            sums[measure] = np.stack([np.where(asked, values, 0), asked.astype(values.dtype)], 1)
+        images = len(evaluation.image_counts)
+        for measure in _OF_TEXTS:
+            sums[measure] = _by_image(sums[measure], owner, images)
+        return cls(key, sums)
+
+    @property
+    def network(self) -> str:
+        """A name for the run's weights, which is all that it predicts where that is known, else its key."""
+        if not {"image_f1", "text_f1"} <= self.sums.keys():
+            return self.key
+        return sha256(b"".join(np.ascontiguousarray(self.sums[f"{side}_f1"]) for side in ("image", "text"))).hexdigest()
 
     @property
     def captions(self) -> bool:
         """Whether an image has several texts, so that ``t2i`` uses the released caption discount."""
-        return len(self.owner) > len(self.evaluation.image_counts)
+        return bool((self.sums["t2i"][:, 1] > 1).any())
+
+    def rows(self, measure: str) -> np.ndarray:
+        """[N, 2] of ``measure``; ``i2t_gain`` and ``t2i_gain`` are NDCG (ordinary discount) above a random ranking."""
+        if measure in ("i2t_gain", "t2i_gain"):
+            direction = measure.removesuffix("_gain")
+            ranked, random = self.sums["t2i_rank" if direction == "t2i" else "i2t"], self.sums[f"{direction}_random"]
+            return np.stack([ranked[:, 0] - random[:, 0], ranked[:, 1]], 1)
+        return self.sums[measure]
 
 
-def scored(run: Run) -> Scored:
+class KeepsSums(Protocol):
+    """A recorded run: it has no items, and kept what its intervals are made of."""
+
+    scored: Scored
+    scored_epochs: list[Scored]
+
+
+def scored(run: Run | KeepsSums) -> Scored:
     """``run`` on its test split at the kept weights."""
-    return Scored(run.test, run.dataset.parts["test"].owner)
+    if kept := getattr(run, "scored", None):
+        return kept
+    return Scored.of(run.test, run.dataset.parts["test"].owner, run.key)
 
 
-def scored_epochs(run: Run) -> list[Scored]:
+def scored_epochs(run: Run | KeepsSums) -> list[Scored]:
     """``run`` on its test split after each epoch; the last of them is what Fig. 1's claims read."""
+    if kept := getattr(run, "scored_epochs", None):
+        return kept
     owner = run.dataset.parts["test"].owner
-    return [Scored(one, owner) for one in run.epochs]
+    return [Scored.of(evaluation, owner, run.key) for evaluation in run.epochs]
 
 
-def mean(runs: Sequence[Scored], measure: str, seed: int = 0) -> Interval:
-    """``measure``, a name of :meth:`semshare.evaluation.Evaluation.numbers`, over ``runs``, one entry a seed."""
-    return interval(lambda weights: _values(runs, measure, weights), _images(runs[0]), seed)
-
-
-def mean_by_query(values: Sequence[Tensor], owner: Tensor, seed: int = 0) -> Interval:
-    """The mean over queries, those that are NaN left out, of ``values`` [Q], one entry a seed.
+def by_query(values: Tensor, owner: Tensor, key: str) -> Scored:
+    """A measure of queries ``values`` [Q], those that are NaN left out, under the name ``query``.
 
     ``owner`` [Q] is the image that a query is or belongs to.
     """
-    images = int(owner.max()) + 1
-
-    def means(weights: Tensor) -> Tensor:
-        columns = []
-        for one in values:
-            rows = torch.stack([one.nan_to_num().double(), (~one.isnan()).double()], 1)
-            sums = weights @ by_image(rows, owner, images)
-            columns.append(sums[:, 0] / sums[:, 1].clamp(min=1))
-        return torch.stack(columns, 1)
-
-    return interval(means, images, seed)
+    rows = np.stack([values.nan_to_num().double().numpy(), (~values.isnan()).double().numpy()], 1)
+    return Scored(key, {"query": _by_image(rows, owner, int(owner.max()) + 1)})
 
 
-def difference(first: Sequence[Scored], second: Sequence[Scored], measure: Measure, seed: int = 0) -> Interval:
-    """``measure`` of ``first`` minus that of ``second``, paired by place: entry i of both has the same seed.
+@dataclass(frozen=True)
+class SeedVariance:
+    """What seeds do to every measure, pooled over settings of one dataset, scale and schedule.
 
-    Raises:
-        ValueError: the two have not the same number of seeds.
+    Attributes:
+        settings: the runs of each setting, which differ in the seed alone.
     """
-    if len(first) != len(second):
-        raise ValueError(f"difference: found {len(first)} and {len(second)} seeds, expected as many of each")
 
-    def between(weights: Tensor) -> Tensor:
-        return _values(first, measure, weights) - _values(second, measure, weights)
+    settings: tuple[tuple[Scored, ...], ...] = ()
 
-    return interval(between, _images(first[0]), seed)
+    @classmethod
+    def pool(cls, settings: Iterable[Sequence[Scored]]) -> SeedVariance:
+        """From several settings; one that is there or was trained twice counts once, a single run says nothing."""
+        trained = {tuple(run.network for run in runs): tuple(runs) for runs in settings}
+        distinct = {frozenset(run.key for run in runs): runs for runs in trained.values()}
+        return cls(tuple(runs for keys, runs in distinct.items() if not any(keys < other for other in distinct)))
+
+    def of(self, measure: str) -> Seeds | None:
+        """The pooled variance of ``measure``; None where no setting has two runs."""
+        return pooled(_estimates(runs, measure) for runs in self.settings if len(runs) > 1)
 
 
-def gain_over_random(runs: Sequence[Scored], measure: Literal["i2t", "t2i"], seed: int = 0) -> Interval:
+def mean(runs: Sequence[Scored], measure: str, variance: SeedVariance) -> Interval:
+    """``measure`` over ``runs``, one entry a seed; the names are those of ``Evaluation.numbers``."""
+    return _interval([(runs, 1.0)], measure, variance)
+
+
+def difference(first: Sequence[Scored], second: Sequence[Scored], measure: str, variance: SeedVariance) -> Interval:
+    """``measure`` of ``first`` minus that of ``second``, on the same test images, one entry a seed.
+
+    Where both sides are the same networks, read in two ways, each seed's difference is one value, and what varies
+    between these few is their own and not the pool's.
+    """
+    if [run.network for run in first] == [run.network for run in second] and first[0].key != second[0].key:
+        found, sides = _estimates([*first, *second], measure), np.eye(len(first))
+        apart = np.hstack([sides, -sides])
+        found = Estimates(apart @ found.values, apart @ found.noise @ apart.T, found.items)
+        return _student(found, np.full(len(first), 1 / len(first)), pooled([found]))
+    return _interval([(first, 1.0), (second, -1.0)], measure, variance)
+
+
+def gain_over_random(runs: Sequence[Scored], direction: Literal["i2t", "t2i"], variance: SeedVariance) -> Interval:
     """NDCG@500 (ordinary discount) minus that of a random ranking of the same gallery."""
-    ranked = "t2i_rank" if measure == "t2i" else "i2t"
-
-    def gain(weights: Tensor) -> Tensor:
-        return _values(runs, ranked, weights) - _values(runs, f"{measure}_random", weights)
-
-    return interval(gain, _images(runs[0]), seed)
+    return mean(runs, f"{direction}_gain", variance)
 
 
-def spread(settings: Sequence[Sequence[Scored]], measure: Measure, seed: int = 0) -> Interval:
-    """The highest minus the lowest mean of ``measure`` over several settings, each one entry a seed in one order."""
-    weights = _weights(_images(settings[0][0]), seed)
-    means = torch.stack([_over_seeds(_values(some, measure, weights), seed) for some in settings])
-    return _quantiles(means.amax(0) - means.amin(0))
+def spread(settings: Sequence[Sequence[Scored]], measure: str, variance: SeedVariance) -> Interval:
+    """The largest difference between the means of two of ``settings``, with an interval from its pairs.
+
+    The value is biased upwards, the interval is not. It ends where every pair's 95 % interval of the absolute
+    difference has ended, so an end below a bound is an equivalence test of each pair (two one-sided tests, Schuirmann
+    1987). It begins at the farthest beginning of a pair's interval, at Bonferroni's level for the number of pairs.
+    """
+    pairs = [difference(one, other, measure, variance) for one, other in combinations(settings, 2)]
+    widest = max(pairs, key=lambda pair: abs(pair.value))
+    ends, begins = [], [0.0]
+    for pair in pairs:
+        assert pair.error is not None and pair.freedom is not None
+        ends.append(max(-pair.low, pair.high))
+        begins.append(abs(pair.value) - quantile(pair.freedom, len(pairs)) * pair.error)
+    coarsest = max(pairs, key=lambda pair: pair.error or 0.0)
+    return Interval(abs(widest.value), max(begins), max(ends), coarsest.error, coarsest.freedom, widest.training)
 
 
-def rank_correlation(seeds: Sequence[Sequence[Sequence[Scored]]], seed: int = 0) -> Interval:
-    """Spearman's correlation over epochs between mean Micro-F1 and mean NDCG.
+def rank_correlation(settings: Sequence[Sequence[Sequence[Scored]]]) -> Interval:
+    """Spearman's correlation over epochs between mean Micro-F1 and mean NDCG, the mean over runs.
+
+    Ranks are no ratio of sums, so their item noise is a bootstrap's over images. The variance between seeds is pooled
+    over ``settings``.
 
     Args:
-        seeds: for each seed its runs, for each run its epochs in order; a seed's value is its runs' mean.
-        seed: of the bootstrap.
+        settings: for each setting its runs, one a seed, for each run its epochs in order.
     """
-
-    def correlation(weights: Tensor) -> Tensor:
-        return torch.stack([torch.stack([_over_epochs(run, weights) for run in runs]).mean(0) for runs in seeds], 1)
-
-    return interval(correlation, _images(seeds[0][0][0]), seed)
-
-
-def _statistics(one: Scored, measure: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """[N images, s] additive statistics of ``measure``, and how summed statistics [R, s] become values [R]."""
-    rows = getattr(one.evaluation, _KEPT.get(measure, measure)).double()
-    if rows.dim() == 1:
-        rows = torch.stack([rows, torch.ones_like(rows)], 1)
-        value = lambda sums: sums[:, 0] / sums[:, 1].clamp(min=1)  # noqa: E731 - a mean
-    else:
-        value = lambda sums: 2 * sums[:, 0] / (2 * sums[:, 0] + sums[:, 1] + sums[:, 2]).clamp(min=1)  # noqa: E731
-    if measure in _OF_TEXTS:
-        rows = by_image(rows, one.owner, _images(one))
-    return rows, value
+    images = len(settings[0][0][0].rows("i2t"))
+    draws = _draws(images)
+    columns = np.stack([_over_epochs(epochs, draws) for runs in settings for epochs in runs], 1)
+    every = Estimates(columns[0], np.atleast_2d(np.cov(columns[1:], rowvar=False)), images)
+    parts, start = [], 0
+    for runs in settings:
+        own = slice(start, start + len(runs))
+        parts.append(Estimates(every.values[own], every.noise[own, own], images))
+        start += len(runs)
+    seeds = pooled(part for part in parts if len(part.values) > 1)
+    found = _student(every, np.full(start, 1 / start), seeds)
+    low, high = max(found.low, -1.0), min(found.high, 1.0)  # a correlation has an end
+    return Interval(found.value, low, high, found.error, found.freedom, found.training)
 
 
-def _images(one: Scored) -> int:
-    return len(one.evaluation.image_counts)
+def over_splits(values: Sequence[float], train: int, test: int) -> Interval:
+    """The mean of a score over random splits of one dataset into ``train`` and ``test`` items.
+
+    Splits share items, so their scores do too: the variance of the mean is the one between splits times 1/J + test over
+    train (Nadeau and Bengio 2003), with J - 1 degrees of freedom.
+    """
+    count = len(values)
+    centre = float(np.mean(values))
+    error = float(np.std(values, ddof=1) * np.sqrt(1 / count + test / train))
+    half = float(quantile(count - 1)) * error
+    return Interval(centre, centre - half, centre + half, error, count - 1)
 
 
-def by_image(rows: Tensor, owner: Tensor, images: int) -> Tensor:
+def _interval(sides: Sequence[tuple[Sequence[Scored], float]], measure: str, variance: SeedVariance) -> Interval:
+    """The sum of the sides' means times their signs; a run that is on several sides counts once, with its sum."""
+    weights: dict[str, float] = {}
+    distinct: dict[str, Scored] = {}
+    for runs, sign in sides:
+        for run in runs:
+            distinct[run.key] = run
+            weights[run.key] = weights.get(run.key, 0.0) + sign / len(runs)
+    found = _estimates(list(distinct.values()), measure)
+    return _student(found, np.array(list(weights.values())), variance.of(measure))
+
+
+def _estimates(runs: Sequence[Scored], measure: str) -> Estimates:
+    return ratios(np.stack([run.rows(measure) for run in runs]))
+
+
+def _student(estimates: Estimates, weights: np.ndarray, seeds: Seeds | None) -> Interval:
+    value, error, freedom = (float(number) for number in combined(estimates, weights, seeds))
+    half = float(quantile(freedom)) * error
+    # What has no weight has no training noise either: a run compared with itself.
+    return Interval(value, value - half, value + half, error, freedom, seeds is not None or not weights.any())
+
+
+def _by_image(rows: np.ndarray, owner: Tensor, images: int) -> np.ndarray:
     """Rows [M, s] of texts summed into their images' rows [images, s]."""
-    return torch.zeros(images, rows.shape[1], dtype=rows.dtype).index_add_(0, owner, rows)
+    sums = np.zeros((images, rows.shape[1]))
+    np.add.at(sums, owner.numpy(), rows)
+    return sums
 
 
-def _over_epochs(epochs: Sequence[Scored], weights: Tensor) -> Tensor:
-    """[R]: Spearman's correlation over one run's epochs under each row of image weights."""
-    columns = {m: torch.stack([_values([one], m, weights)[:, 0] for one in epochs], 1) for m in MEASURES}
-    f1, ndcg = columns["image_f1"] + columns["text_f1"], columns["i2t"] + columns["t2i"]
-    return torch.from_numpy(_spearman(f1.numpy(), ndcg.numpy()))
-
-
-def _values(runs: Sequence[Scored], measure: str, weights: Tensor) -> Tensor:
-    """[R, S]: ``measure`` of each run under each row of image weights [R, N]."""
-    columns = []
-    for one in runs:
-        rows, value = _statistics(one, measure)
-        columns.append(value(weights @ rows))
-    return torch.stack(columns, 1)
-
-
-def interval(values: Callable[[Tensor], Tensor], images: int, seed: int) -> Interval:
-    """The mean over seeds of ``values`` (image weights -> [R, S]), resampled over images and seeds."""
-    return _quantiles(_over_seeds(values(_weights(images, seed)), seed))
-
-
-def _over_seeds(values: Tensor, seed: int) -> Tensor:
-    """[R]: the means of [R, S] over seeds drawn anew in each row; row 0, the estimate itself, takes each seed once."""
-    generator = torch.Generator().manual_seed(seed + 1)
-    chosen = torch.randint(values.shape[1], values.shape, generator=generator)
-    chosen[0] = torch.arange(values.shape[1])
-    return values.gather(1, chosen).mean(1)
+def _over_epochs(epochs: Sequence[Scored], draws: np.ndarray) -> np.ndarray:
+    """[D]: Spearman's correlation over one run's epochs under each row of image counts [D, N]."""
+    columns = {}
+    for measure in MEASURES:
+        sums = np.stack([draws @ epoch.rows(measure) for epoch in epochs], 1)
+        columns[measure] = sums[..., 0] / np.maximum(sums[..., 1], 1)
+    return _spearman(columns["image_f1"] + columns["text_f1"], columns["i2t"] + columns["t2i"])
 
 
 @lru_cache(maxsize=4)
-def _weights(items: int, seed: int) -> Tensor:
-    """[1 + resamples, items]: how often each item counts; the first row counts each once."""
-    generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(items, np.full(items, 1 / items), size=RESAMPLES)
-    return torch.from_numpy(np.concatenate([np.ones((1, items)), drawn]))
-
-
-def _quantiles(values: Tensor) -> Interval:
-    outside = (1 - LEVEL) / 2
-    low, high = values[1:].quantile(torch.tensor([outside, 1 - outside], dtype=values.dtype)).tolist()
-    return Interval(float(values[0]), low, high)
+def _draws(images: int) -> np.ndarray:
+    """[1 + resamples, images]: how often each image counts; the first row counts each once."""
+    drawn = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), size=RESAMPLES)
+    return np.concatenate([np.ones((1, images)), drawn])
 
 
 def _spearman(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of each row [R, E] with its partner."""
+    """Spearman's correlation of each row [D, E] with its partner."""
     ranks = [rankdata(values, axis=1) for values in (left, right)]
     ranks = [values - values.mean(1, keepdims=True) for values in ranks]
     scale = np.sqrt((ranks[0] ** 2).sum(1) * (ranks[1] ** 2).sum(1))

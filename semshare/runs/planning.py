@@ -33,8 +33,7 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
     if ignored := sorted(given.keys() & chosen.unread):
         raise UserError(f"{ignored[0]}: method {method!r} does not read it")
     own = {"precision": default_precision(find_device(device)), "regions": catalogue.regions_of(dataset)}
-    preset = preset_fields(given.get("preset", "paper"), method, scale, text_kind)
-    preset = {name: value for name, value in preset.items() if name not in chosen.unread | chosen.fixed}
+    preset = preset_fields(given.get("preset", "paper"), method, scale, text_kind, chosen.unread | chosen.fixed)
     settings = own | chosen.settings(text_kind, scale) | preset
     if "bert" in given:
         given |= bert.sizes(given["bert"], given)

@@ -2,59 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
-import platform
-import time
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from pathlib import Path
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-import torch
 from filelock import FileLock
-from safetensors.torch import load_file
 
 from semshare import bert, evaluation, methods, training
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Retrieval, Thresholds
-from semshare.experiment import Experiment
-from semshare.runs import cards, protocols
+from semshare.experiment import READING, Experiment
+from semshare.runs import cards, keys, protocols, trainer
+from semshare.runs.trainer import load_data
 from semshare.utils import processes
-from semshare.utils.checkout import commit
-from semshare.utils.devices import describe_device, find_device, threads
+from semshare.utils.devices import find_device
 from semshare.utils.files import write_json
-from semshare.utils.home import cache_folder, code_digest
-from semshare.utils.progress import Progress
+from semshare.utils.home import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import torch
 
     from semshare.data.dataset import PairedDataset
     from semshare.data.source import Split
 
-_RECORD = "run.json"
-_READINGS = ("reading-*", "*.evaluation", "*.retrieval")  # what was read with the kept weights
-_SOURCES = (
-    "data",
-    "attention.py",
-    "bert.py",
-    "model.py",
-    "losses.py",
-    "methods.py",
-    "metrics.py",
-    "evaluation.py",
-    "distributed.py",
-    "training.py",
-)
-_FETCHING = ("download.py", "unpack.py", "official.py")  # how files got here; the data's checksum says what they are
-# Rankings train nothing: what ranked is not in the key but in the names of the files that keep what was read. A run
-# that is found by its folder may be older than all of the code that reads it.
-_EVALUATION = f".{code_digest('ranking.py')}.evaluation"
-_RETRIEVAL = f".{code_digest('ranking.py', 'metrics.py', 'evaluation.py', 'runs/protocols.py')}.retrieval"
-_LIBRARIES = ("torch", "transformers", "gensim")
+RECORD = "run.json"
+# What was read with the kept weights, and the cards that told it.
+_READINGS = ("reading-*", "*.evaluation", "*.retrieval", f"*/{cards.MODEL}", f"*/{cards.DATA}")
+
+
+def evaluation_suffix(experiment: Experiment) -> str:
+    """The end of the names of the files that keep evaluations: the code that read, and how it read."""
+    return f".{keys.evaluation_code()}{keys.reading_digest(experiment)}.evaluation"
+
+
+def retrieval_suffix(experiment: Experiment) -> str:
+    """Likewise of those that keep what a protocol read."""
+    return f".{keys.retrieval_code()}{keys.reading_digest(experiment)}.retrieval"
 
 
 @dataclass(frozen=True)
@@ -93,16 +81,32 @@ class Run:
     @property
     def dataset(self) -> PairedDataset:
         """The data the run was trained on (with the test split of the dataset that was asked for)."""
-        return _dataset(self.experiment)
+        return load_data(self.experiment)
 
     @property
     def card(self) -> Path:
-        """The model card (:mod:`semshare.runs.cards`), written now if it is missing; the data card lies beside it."""
-        path = self.folder / cards.MODEL
+        """The model card (:mod:`semshare.runs.cards`), written now if it is missing; the data card lies beside it.
+
+        Both lie in the run's folder; those of another preset or ranking than the first that was asked for, in one of
+        its own there.
+        """
+        path = self._cards / cards.MODEL
         if not path.exists():
             with FileLock(self.folder / ".lock"):
                 self._write_cards()
         return path
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The record with the preset and the ranking that were asked for, in place of those it was trained under."""
+        return self.record | {"experiment": self.record["experiment"] | self.experiment.reading()}
+
+    @property
+    def _cards(self) -> Path:
+        first = self.record["experiment"]
+        if all(first.get(name, value) == value for name, value in self.experiment.reading().items()):
+            return self.folder
+        return self.folder / f"{self.experiment.preset}{keys.reading_digest(self.experiment)}"
 
     @cached_property
     def test(self) -> Evaluation:
@@ -132,7 +136,9 @@ class Run:
             UserError: an unknown protocol, or one that does not fit the dataset.
         """
         chosen = protocols.choose(names, self.experiment.dataset, catalogue.entry(self.experiment.dataset))
-        paths = {name: self.folder / f"{name}-{self.experiment.dataset}{_RETRIEVAL}" for name in names}
+        paths = {
+            name: self.folder / f"{name}-{self.experiment.dataset}{retrieval_suffix(self.experiment)}" for name in names
+        }
         if missing := [name for name, path in paths.items() if not path.exists()]:
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             wanted = [chosen[name] for name in missing]
@@ -143,7 +149,7 @@ class Run:
 
     def reading(self, split: Split) -> Reading:
         """Embeddings and scores of ``split`` by the kept weights, cached beside them."""
-        trained = _dataset(_trained(self.experiment))
+        trained = load_data(_trained(self.experiment))
         path = self.folder / f"reading-{split}.safetensors"
         if path.exists():
             whole = Reading.load(path)
@@ -155,24 +161,19 @@ class Run:
 
     def network(self, weights: Path | None = None) -> torch.nn.Module:
         """The network with the kept ``weights`` (the best by default), on the CPU, in evaluation mode."""
-        trained = _dataset(_trained(self.experiment))
-        # The kept weights replace what a BERT checkpoint began with, which may be gone by now.
-        network = methods.get(self.experiment.method).network(self.experiment.change(bert=None), trained)
-        network.load_state_dict(load_file(weights or self.folder / training.BEST))
-        return network.eval()
+        trained, method = load_data(_trained(self.experiment)), methods.get(self.experiment.method)
+        return trainer.network(self.experiment, method, trained, weights or self.folder / training.BEST)
 
     def _read(self, dataset: PairedDataset, split: Split, weights: Path) -> Reading:
         try:
             device = find_device(self.record["device"].split(" ")[0])
         except UserError:  # trained on a device that this machine lacks
             device = find_device()
-        network = self.network(weights).to(device)
-        with threads(thread_count(self.experiment)):
-            return evaluation.read_split(network, dataset, split, device, self.experiment.precision)
+        return trainer.read(self.experiment, methods.get(self.experiment.method), dataset, split, weights, device)
 
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
-        path = self.folder / f"{name}-{self.experiment.dataset}{_EVALUATION}"
+        path = self.folder / f"{name}-{self.experiment.dataset}{evaluation_suffix(self.experiment)}"
         if not path.exists():
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             made = evaluation.evaluate(read(), part, kind, thresholds, self.experiment)
@@ -184,12 +185,16 @@ class Run:
 
     def _write_cards(self, made: Mapping[str, Mapping[str, float]] | None = None) -> None:
         """Write the cards with the test measures found here, and those just ``made``, by dataset."""
+        suffix = evaluation_suffix(self.experiment)
         tested = {
-            path.name.removeprefix("test-").removesuffix(_EVALUATION): Evaluation.load(path).numbers()
-            for path in sorted(self.folder.glob(f"test-*{_EVALUATION}"))
+            path.name.removeprefix("test-").removesuffix(suffix): Evaluation.load(path).numbers()
+            for path in sorted(self.folder.glob(f"test-*{suffix}"))
         }
-        dataset, tested = _dataset(_trained(self.experiment)), tested | dict(made or {})
-        cards.write(self.folder, self.record, dataset, tested, self.half_means_something)
+        dataset, tested = load_data(_trained(self.experiment)), tested | dict(made or {})
+        self._cards.mkdir(exist_ok=True)
+        cards.write(
+            self._cards, self.described, dataset, tested, self.half_means_something, self.folder / training.BEST
+        )
 
 
 def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Run:
@@ -201,80 +206,56 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
         UserError: an unknown dataset or method, or a device that is not there, before any work.
     """
     place = find_device(device)
-    method = methods.get(experiment.method)
+    methods.get(experiment.method)  # an unknown one is told before any work
     trained = _trained(experiment)
     if experiment.bert is not None:
         bert.check(experiment)  # what is wrong with a checkpoint is told before any work
         bert.digest(experiment.bert)
-    dataset = _dataset(trained, device)
-    key = run_key(trained, dataset)
-    folder = _folder(trained, key)
-    if processes.count() > 1 or not (folder / _RECORD).exists():
+    dataset = load_data(trained, device)
+    parts = keys.parts(trained, dataset.checksum)
+    folder = _folder(trained, keys.key_of(parts))
+    if processes.count() > 1 or not _holds(folder, trained):
         folder.mkdir(exist_ok=True)
         with processes.locked(folder / ".lock"):
-            if not (folder / _RECORD).exists():
-                _make(trained, method, dataset, folder, key, place, quiet)
-    return Run(experiment, folder, json.loads((folder / _RECORD).read_text()))
-
-
-def find(name: str, root: Path | None = None) -> Run:
-    """The finished run called ``name``: its key, the beginning of its key, or its folder.
-
-    Args:
-        name: what to look for; the folder's own name, without where it lies, will do.
-        root: where the run's dataset lies now, if it has moved.
-
-    Raises:
-        UserError: no such run, several of them, or its dataset is not there or not the one it was trained on.
-    """
-    folder = Path(name)
-    if not is_run(folder):
-        records = sorted(cache_folder("runs").glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
-        finished = [path.parent for path in reversed(records)]
-        found = [one for one in finished if one.name == name or one.name.rpartition("-")[2].startswith(name)]
-        if len(found) != 1:
-            what = f"{len(found)} keys begin with it" if found else f"no such folder or key in {cache_folder('runs')}"
-            raise UserError(f"run: {name!r}: {what}; {_listed([one.name for one in found or finished])}")
-        folder = found[0]
-    try:
-        record = json.loads((folder / _RECORD).read_text())
-        experiment = Experiment.from_json(json.dumps(record["experiment"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / _RECORD}: damaged record: {error}") from None
-    run = Run(experiment.change(root=root or experiment.root), folder, record)
-    if run.dataset.checksum != record["data"]:
-        again = "; prepare that data again to use it" if "root" in catalogue.entry(experiment.dataset).reads else ""
-        raise UserError(f"run: {folder.name} was trained on other data than {experiment.dataset!r} holds now{again}")
-    return run
+            if not _holds(folder, trained):
+                _make(trained, dataset, folder, parts, place, quiet)
+    return Run(experiment, folder, json.loads((folder / RECORD).read_text()))
 
 
 def is_run(folder: Path) -> bool:
     """Whether ``folder`` holds a finished run."""
-    return (folder / _RECORD).is_file()
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    """The first of ``names``, the latest runs', for an error message."""
-    if not names:
-        return "there are no finished runs"
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"choose from {', '.join(names[:most])}{more}"
+    return (folder / RECORD).is_file()
 
 
 def exists(experiment: Experiment) -> bool:
     """Whether the run of ``experiment`` is finished, so that :func:`get` is instant."""
-    return (folder_of(experiment) / _RECORD).exists()
+    return _holds(folder_of(experiment), experiment)
+
+
+def _holds(folder: Path, experiment: Experiment) -> bool:
+    """Whether ``folder`` holds the finished run of ``experiment``.
+
+    A key leaves out what is at its default: where a default was changed since, the record tells.
+    """
+    if not is_run(folder):
+        return False
+    trained = json.loads((folder / RECORD).read_text())["experiment"]
+    asked = experiment.model_dump(mode="json", exclude={"root", "bert", "dataset", *READING})
+    return all(trained.get(name, value) == value for name, value in asked.items())
 
 
 def missing(experiments: Sequence[Experiment]) -> list[Experiment]:
-    """Those of ``experiments`` that :func:`get` would train, one a training: COCO1K and COCO5K share theirs."""
-    return list({_trained(one).to_json(): one for one in experiments if not exists(one)}.values())
+    """Those of ``experiments`` that :func:`get` would train, one a training.
+
+    COCO1K and COCO5K share theirs, as do presets that differ in nothing that trains.
+    """
+    return list({folder_of(one): one for one in experiments if not exists(one)}.values())
 
 
 def folder_of(experiment: Experiment) -> Path:
     """The folder that the run of ``experiment`` is kept in, there already or not; its data is made ready for that."""
     trained = _trained(experiment)
-    return _folder(trained, run_key(trained, _dataset(trained)))
+    return _folder(trained, keys.key_of(keys.parts(trained, load_data(trained).checksum)))
 
 
 def _trained(experiment: Experiment) -> Experiment:
@@ -286,99 +267,22 @@ def _folder(trained: Experiment, key: str) -> Path:
     return cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
 
 
-def thread_count(experiment: Experiment) -> int | None:
-    """How many threads a run computes with on a CPU: one where its matrices are small, else as many as there are."""
-    return None if experiment.scale == "full" else 1
-
-
-def run_key(experiment: Experiment, dataset: PairedDataset) -> str:
-    """12 digits over the experiment, the data, the code that trains and the libraries' versions."""
-    fields = experiment.model_dump(mode="json", exclude={"root", "bert"})  # where they lie; what they hold follows
-    parts = [fields, dataset.checksum, _source_digest(), library_versions()]
-    if experiment.bert is not None:
-        parts.append(bert.digest(experiment.bert))
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def _make(
     experiment: Experiment,
-    method: methods.Method,
     dataset: PairedDataset,
     folder: Path,
-    key: str,
+    parts: dict[str, Any],
     device: torch.device,
     quiet: bool,
 ) -> None:
-    """Train, tune the thresholds on dev, write the cards, and the record last: a folder without one is no run."""
-    progress = Progress(title(experiment), quiet)
-    weights = bert.describe(experiment)
-    if experiment.bert is not None:
-        progress.say(f"initial weights: {weights}")
-    with threads(thread_count(experiment)):
-        history = training.fit(experiment, method, dataset, folder, device, progress)
-        ran_on, used = describe_device(device), torch.get_num_threads()
+    """Train, write the cards, and the record last: a folder without one is no run."""
+    record = trainer.train(experiment, methods.get(experiment.method), dataset, folder, device, quiet)
     if not processes.is_first():
         return
-    record = {
-        "key": key,
-        "experiment": json.loads(experiment.to_json()),
-        "initial_weights": weights,
-        "history": history,
-        "thresholds": {"image": 0.0, "text": 0.0},
-        "seconds": sum(row["seconds"] for row in history),
-        "device": ran_on,
-        "commit": commit(),
-        "threads": used,
-        "processes": processes.count(),
-        "versions": {"python": platform.python_version()} | library_versions(),
-        "data": dataset.checksum,
-        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
     for stale in (path for pattern in _READINGS for path in folder.glob(pattern)):
         stale.unlink()  # of other weights: a record was lost, and the run is made again
-    run = Run(experiment, folder, record)
-    dev = run._read(dataset, "dev", folder / training.BEST)
-    record["thresholds"] = vars(Thresholds.tune(dev, dataset.parts["dev"]))
-    run._write_cards()
-    write_json(folder / _RECORD, record)
+    record |= {"key": keys.key_of(parts), "key_parts": parts}
+    record["versions"] = {"python": record.pop("python")} | parts["versions"]
+    Run(experiment, folder, record)._write_cards()
+    write_json(folder / RECORD, record)
     training.forget_state(folder)
-
-
-def title(experiment: Experiment) -> str:
-    """The run's name on the terminal."""
-    weights = f"lambda {experiment.lam:g}, eta {experiment.eta:g}"
-    preset = "" if experiment.preset == "paper" else f"preset {experiment.preset}, "
-    return f"{experiment.method} on {experiment.dataset} ({preset}{weights}, seed {experiment.seed})"
-
-
-def _dataset(experiment: Experiment, device: str = "auto") -> PairedDataset:
-    """The experiment's data; its regions are extracted on ``device`` where they are missing."""
-    return catalogue.load(
-        experiment.dataset,
-        experiment.scale,
-        experiment.root,
-        experiment.regions,
-        experiment.split_seed,
-        experiment.seed,
-        device,
-        missing_regions=experiment.missing_regions,
-        missing_words=experiment.missing_words,
-        train_items=experiment.train_items,
-    )
-
-
-@lru_cache(maxsize=1)
-def _source_digest() -> str:
-    """sha256 of the modules that decide a result; prose, figures and command line are not among them."""
-    here, digest = Path(__file__).parent.parent, hashlib.sha256()
-    for name in _SOURCES:
-        path = here / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            if file.name not in _FETCHING:
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def library_versions() -> dict[str, str]:
-    """The versions of the libraries that decide a result."""
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}

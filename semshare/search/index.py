@@ -1,8 +1,8 @@
-"""Index: a collection's vectors on disk, brought up to date piece by piece, searched exactly by faiss.
+"""Index: a collection's vectors on disk, brought up to date piece by piece, searched exactly.
 
 A folder holds ``index.json`` (the model's fingerprint, the items with what tells their versions apart, what was left
-out and why) and the two files it names: ``vectors-*.faiss`` and ``scores-*.safetensors``. ``index.json`` is replaced
-last and in one move, so that whatever breaks off leaves the index of before.
+out and why) and the two files it names: ``vectors-*.safetensors`` and ``scores-*.safetensors``. ``index.json`` is
+replaced last and in one move, so that whatever breaks off leaves the index of before.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import faiss
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from semshare import checks
 from semshare.errors import UserError
+from semshare.search.vectors import Vectors
 from semshare.utils.files import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _INDEX = "index.json"
-_FORMAT = 1
+_FORMAT = 2
+_NOT_FINITE = "the model's numbers for it are not finite"
 _SAVE_EVERY = 60.0  # seconds of encoding after which what is there is kept, so that a killed build goes on from it
 
 
@@ -47,13 +48,15 @@ class Piece:
 class Owner:
     """Whom an index is for: only the model that ``fingerprint`` names may read it, as a gallery of ``modality``.
 
-    ``collection`` is a digest of where the indexed collection lies; empty where it is a list in memory.
+    ``collection`` is a digest of where the indexed collection lies; empty where it is a list in memory. ``code`` is the
+    model's method and the digest of the code that encodes with it.
     """
 
     title: str
     fingerprint: str
     modality: str
     collection: str
+    code: str = ""
 
 
 class Index:
@@ -73,7 +76,7 @@ class Index:
         self.skipped: dict[str, tuple[str, str]] = {}
         self.scores = torch.empty(0, 0)
         self._ids: list[str] = []
-        self._vectors = faiss.IndexFlatIP(1)
+        self._vectors = Vectors(torch.empty(0, 1))
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -96,6 +99,9 @@ class Index:
         except (OSError, ValueError, KeyError, TypeError) as error:
             say(f"{path}: damaged ({type(error).__name__}), built anew")
             return index
+        if isinstance(described, int) and described < _FORMAT:
+            say(f"{path}: of an older format, built anew")
+            return index
         if described != _FORMAT:
             raise UserError(f"{path}: format: found {str(described)[:40]!r}, expected {_FORMAT}")
         if found.modality != owner.modality:
@@ -117,6 +123,8 @@ class Index:
     def update(self, stamps: Mapping[str, str], encode: Callable[[list[str]], Iterator[Piece]]) -> tuple[int, int]:
         """Make the index hold exactly the items ``stamps``, in that order: what is new or changed is encoded.
 
+        An item of which the model says NaN or infinity has no place in a ranking: it is left out, with that reason.
+
         Args:
             stamps: the collection's ids, each with what changes when the item does.
             encode: encodes the ids it is given, piece by piece.
@@ -136,7 +144,7 @@ class Index:
             return 0, 0
         ids, vectors, scores = [self._ids[row] for row in kept], [self.vectors()[kept]], [self.scores[kept]]
         saved = time.monotonic()
-        for piece in encode(new):
+        for piece in map(_finite, encode(new)):
             skipped |= {id: (stamps[id], reason) for id, reason in piece.skipped.items()}
             if piece.ids:
                 ids += piece.ids
@@ -152,19 +160,25 @@ class Index:
 
     def vectors(self) -> Tensor:
         """[N, E] what is compared, a copy."""
-        return torch.from_numpy(self._vectors.reconstruct_n(0, self._vectors.ntotal).copy())
+        return self._vectors.tensor()
 
     def search(self, queries: Tensor, top: int) -> tuple[Tensor, list[list[str]], Tensor]:
         """The ``top`` items (or all, where there are fewer) with the largest inner product, best first.
 
-        All ``queries`` [Q, E] go to faiss in one batch: below 128,000 numbers in a batch it compares them one by one,
-        some five times slower a query than by matrix products (``benchmarks/search.py``).
-
         Returns:
             Inner products [Q, k], ids [Q][k], and the items' scores [Q, k, C].
+
+        Raises:
+            ValueError: queries of another width, that are not finite, or too long to be multiplied; a ``top`` that is
+                no whole number from 1.
         """
-        found, rows = self._vectors.search(queries.numpy(), min(top, len(self)))
-        return torch.from_numpy(found), [[self._ids[row] for row in some] for some in rows], self.scores[rows]
+        checks.whole_number("top", top)
+        if not len(self):
+            return torch.empty(len(queries), 0), [[] for _ in queries], torch.empty(len(queries), 0, 0)
+        checks.matrix("queries", queries, columns=self._vectors.width)
+        checks.finite("queries", queries)
+        found, rows = self._vectors.search(queries, min(top, len(self)))
+        return found, [[self._ids[row] for row in some] for some in rows.tolist()], self.scores[rows]
 
     def _hold(
         self,
@@ -182,17 +196,16 @@ class Index:
         self.skipped = dict(skipped)
         rows = [torch.cat([part for part in parts if len(part)] or [torch.empty(0, 1)]) for parts in (vectors, scores)]
         self.scores = rows[1][order]
-        self._vectors = faiss.IndexFlatIP(rows[0].shape[1])
-        self._vectors.add(rows[0][order].numpy())
+        self._vectors = Vectors(rows[0][order])
 
     def _save(self) -> None:
         if self.folder is None:
             return
         token = uuid4().hex[:12]
-        files = {"vectors": f"vectors-{token}.faiss", "scores": f"scores-{token}.safetensors"}
+        files = {"vectors": f"vectors-{token}.safetensors", "scores": f"scores-{token}.safetensors"}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / files["vectors"]).write_bytes(faiss.serialize_index(self._vectors))
+            save_file({"vectors": self._vectors.tensor()}, self.folder / files["vectors"])
             save_file({"scores": self.scores}, self.folder / files["scores"])
             content = {"format": _FORMAT, "owner": vars(self.owner), "files": files}
             write_json(self.folder / _INDEX, content | {"items": self.stamps, "skipped": self.skipped})
@@ -215,7 +228,7 @@ class Index:
 
     def _files(self) -> list[Path]:
         """The index's own files but for ``index.json``, in use or left behind."""
-        patterns = ("vectors-*.faiss", "scores-*.safetensors", f"{_INDEX}.*.part")
+        patterns = ("vectors-*", "scores-*", f"{_INDEX}.*.part")
         return [path for pattern in patterns for path in (self.folder.glob(pattern) if self.folder else ())]
 
     def _read(self, content: dict) -> None:
@@ -223,9 +236,21 @@ class Index:
         stamps = {str(id): str(stamp) for id, stamp in content["items"].items()}
         skipped = {str(id): (str(stamp), str(reason)) for id, (stamp, reason) in content["skipped"].items()}
         names = [Path(content["files"][kind]).name for kind in ("vectors", "scores")]
-        vectors = faiss.deserialize_index(np.fromfile(self.folder / names[0], np.uint8))
+        vectors = load_file(self.folder / names[0])["vectors"]
         scores = load_file(self.folder / names[1])["scores"]
-        if not isinstance(vectors, faiss.IndexFlatIP) or not len(stamps) == vectors.ntotal == len(scores):
-            raise ValueError(f"{len(stamps)} items, {vectors.ntotal} vectors, {len(scores)} scores")
-        self.stamps, self.skipped, self.scores, self._vectors = stamps, skipped, scores, vectors
+        if vectors.dim() != 2 or vectors.dtype != torch.float32 or not len(stamps) == len(vectors) == len(scores):
+            raise ValueError(f"{len(stamps)} items, vectors {tuple(vectors.shape)}, {len(scores)} scores")
+        checks.finite("vectors", vectors)
+        checks.finite("scores", scores)
+        self.stamps, self.skipped, self.scores, self._vectors = stamps, skipped, scores, Vectors(vectors)
         self._ids = list(stamps)
+
+
+def _finite(piece: Piece) -> Piece:
+    """``piece`` with the items whose vectors or scores are not finite among the skipped ones."""
+    good = torch.isfinite(piece.vectors).all(1) & torch.isfinite(piece.scores).all(1)
+    if good.all():
+        return piece
+    ids = [id for id, kept in zip(piece.ids, good.tolist(), strict=True) if kept]
+    skipped = {id: _NOT_FINITE for id in piece.ids if id not in set(ids)}
+    return Piece(ids, piece.vectors[good], piece.scores[good], {**piece.skipped, **skipped})

@@ -22,12 +22,12 @@ from torch.nn.functional import normalize
 
 from semshare import methods, runs
 from semshare.data.dataset import pad_words
-from semshare.data.regions.base import BOX, CLASS, SCORE, RegionExtractor
+from semshare.data.regions.base import RegionExtractor, Regions
 from semshare.data.regions.registry import EXTRACTORS
-from semshare.data.segments import Segments
 from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
 from semshare.errors import UserError
-from semshare.runs import cards, store
+from semshare.metrics import above
+from semshare.runs import cards, keys, store
 from semshare.search.folder import (
     CARD,
     CONFIG,
@@ -44,23 +44,18 @@ from semshare.search.folder import (
     read_words,
 )
 from semshare.utils.devices import find_device
-from semshare.utils.home import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from PIL import Image
 
+    from semshare.data.segments import Segments
     from semshare.model import Modality
     from semshare.runs.store import Run
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _BATCH = 256  # texts a forward pass, as an evaluation reads them
-# The same weights say something else once the code that reads pictures and words with them changes.
-_CODE = code_digest(
-    "attention.py", "model.py", "data/dataset.py", "data/regions/base.py", "data/regions/detector.py",
-    "data/regions/grid.py", "data/segments.py", "data/words.py",
-)  # fmt: skip
 
 
 class Encoded(NamedTuple):
@@ -191,7 +186,14 @@ class PretrainedModel(ModelHubMixin):
     @cached_property
     def fingerprint(self) -> str:
         """64 hex digits that stand for all that decides an embedding; other weights or words, other digits."""
-        return hashlib.sha256(f"{self.config.model_dump_json()} {_CODE}".encode()).hexdigest()
+        # The same weights say something else once the code that reads pictures and words with them changes.
+        return hashlib.sha256(f"{self.config.model_dump_json()} {self.code}".encode()).hexdigest()
+
+    @property
+    def code(self) -> str:
+        """The method, and the digest of the code that reads pictures and words with its weights."""
+        method = self.config.experiment.method
+        return f"{method}:{keys.encoding_code(method)}"
 
     def words_of(self, text: str) -> tuple[list[str], list[str]]:
         """The words of ``text``, as many as are read of it, that the model knows, and those that it does not."""
@@ -215,10 +217,8 @@ class PretrainedModel(ModelHubMixin):
             UserError: the model was trained on simulated regions and has never seen a picture.
         """
         # Rounded as a store keeps them, since that is what the network was trained on.
-        rows = torch.from_numpy(self.extractor.extract(pictures).rows()).float()
-        return self._read(
-            "image", Segments(rows[..., :-7], rows[..., BOX], rows[..., SCORE] > 0, rows[..., CLASS].long())
-        )
+        rows = torch.from_numpy(self.extractor.extract(pictures).rows())
+        return self._read("image", Regions.of_rows(rows).segments())
 
     @cached_property
     def extractor(self) -> RegionExtractor:
@@ -236,7 +236,7 @@ class PretrainedModel(ModelHubMixin):
 
     def predicted(self, modality: Modality, scores: Tensor) -> list[tuple[str, ...]]:
         """The labels of each row of ``scores`` [N, C] at least as high as the threshold tuned on dev."""
-        chosen = scores.double() >= getattr(self.config.thresholds, modality)
+        chosen = above(scores, getattr(self.config.thresholds, modality))
         return [tuple(self.config.label_names[column] for column in row.nonzero().flatten()) for row in chosen]
 
     def _batches(self, order: list[int], ids: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -257,7 +257,7 @@ class PretrainedModel(ModelHubMixin):
 
 
 def load(name: str | Path, device: str = "auto") -> PretrainedModel:
-    """The model called ``name``: its folder, a finished run (:func:`semshare.runs.find`), or a hub's ``user/name``.
+    """The model called ``name``: a folder, a run (:func:`semshare.runs.finding.find`), or a hub's ``user/name``.
 
     Raises:
         UserError: none of them, or a damaged one.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -16,6 +14,7 @@ import torch
 from PIL import Image
 
 from semshare.data.about import STATUS
+from semshare.data.decode import decoded
 from semshare.data.files import digest, read_lines
 from semshare.data.pictures import as_rgb, open_picture
 from semshare.errors import UserError
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _TEXTS = 2048  # texts encoded between two looks at the clock
-_AHEAD = 2  # batches of pictures decoded while one is computed
 _NO_WORD = "none of its words is known to the model"
 _SHOWN = 5  # items left out that are named one by one; the rest are counted
 _WIDEST = 160  # characters of a text that are shown
@@ -136,7 +134,7 @@ class Retriever:
         """The ``top`` items for each of ``texts``; all texts are searched at once.
 
         Raises:
-            UserError: nothing was added yet, or ``top`` is below 1.
+            UserError: nothing was added yet, ``top`` is below 1, or a text of which the model's numbers are not finite.
         """
         self._check(top)
         split = [self.model.words_of(text) for text in texts]
@@ -186,7 +184,7 @@ class Retriever:
         told = "" if collection is None else digest(os.path.realpath(collection))
         if place is None and collection is not None:
             place = cache_folder("indexes") / f"{self.model.fingerprint[:12]}-{told}"
-        owner = Owner(self.model.title, self.model.fingerprint, modality, told)
+        owner = Owner(self.model.title, self.model.fingerprint, modality, told, self.model.code)
         progress = Progress(f"index of {printable(name)}", self._quiet)
         if place is None:
             index = Index(owner, None)
@@ -215,13 +213,12 @@ class Retriever:
     def _encode_pictures(self, root: Path, ids: list[str], progress: Progress) -> Iterator[Piece]:
         start, count, batch = time.perf_counter(), 0, self.model.extractor.batch
         batches = [ids[first : first + batch] for first in range(0, len(ids), batch)]
-        for some, opened in progress.track(_decoded(root, batches), len(batches)) if batches else ():
-            pairs = list(zip(some, opened, strict=True))
-            good = [(id, one) for id, one in pairs if isinstance(one, Image.Image)]
-            skipped = {id: one for id, one in pairs if isinstance(one, str)}
-            count += len(good)
-            yield self._piece([id for id, _ in good], skipped, lambda good=good: self.model.encode_pictures(
-                [one for _, one in good]))  # fmt: skip
+        read = decoded(batches, lambda id: open_picture(root / id))
+        for pictures, unreadable in progress.track(read, len(batches)) if batches else ():
+            skipped = {id: reason.removeprefix(f"{root / id}: ") for id, reason in unreadable.items()}
+            count += len(pictures)
+            opened = list(pictures.values())
+            yield self._piece(list(pictures), skipped, lambda opened=opened: self.model.encode_pictures(opened))
         self._rate(progress, count, "pictures", start)
 
     def _encode_texts(self, texts: list[str], progress: Progress) -> Iterator[Piece]:
@@ -248,9 +245,14 @@ class Retriever:
     def _search(self, modality: Modality, names: Sequence[str], encoded: Encoded, top: int) -> list[Found]:
         """What is found for each query of ``encoded``: the best of every collection together."""
         queries = self.model.comparable(encoded.embedding)
+        finite = torch.isfinite(queries).all(1) & torch.isfinite(encoded.scores).all(1)
+        for name in (name for name, good in zip(names, finite.tolist(), strict=True) if not good):
+            raise UserError(f"{name[:_WIDEST]}: the model's numbers for it are not finite, so nothing is near it")
         hits: list[list[Hit]] = [[] for _ in names]
         for index, item in self._collections.values():
             values, ids, scores = index.search(queries, top)
+            if self.model.config.experiment.ranking == "cosine":
+                values = values.clamp(-1, 1)  # rounding can take a product of unit vectors beyond
             for query, (row, found, labelled) in enumerate(zip(values.tolist(), ids, scores, strict=True)):
                 labels = self.model.predicted(index.owner.modality, labelled)
                 hits[query] += [Hit(item(id), *rest) for id, *rest in zip(found, row, labels, strict=True)]
@@ -285,24 +287,6 @@ def _stamps(root: Path) -> dict[str, str]:
 
 def _refuse(error: OSError) -> None:
     raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from None
-
-
-def _decoded(root: Path, batches: Sequence[list[str]]) -> Iterator[tuple[list[str], list[Image.Image | str]]]:
-    """Each batch of ids with its pictures, or why one cannot be read, decoded by threads ahead of the reader."""
-
-    def open_one(id: str) -> Image.Image | str:
-        try:
-            return open_picture(root / id)
-        except UserError as error:
-            return str(error).removeprefix(f"{root / id}: ")
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        jobs = ((some, [pool.submit(open_one, id) for id in some]) for some in batches)
-        waiting = deque(islice(jobs, _AHEAD + 1))
-        while waiting:
-            some, futures = waiting.popleft()
-            yield some, [future.result() for future in futures]
-            waiting.extend(islice(jobs, 1))
 
 
 def _shown(text: str) -> str:

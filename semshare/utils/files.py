@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -23,7 +23,9 @@ _FULL = 2**16  # bytes: a disk with no more left is full
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to: it takes the place of ``path`` when it is complete, else nothing is left.
+    """Yield a name beside ``path`` to write to, which takes the place of ``path`` when the block ends without an error.
+
+    File and folder are flushed to the disk before that counts: after a power cut there is the old file or the new one.
 
     Raises:
         UserError: the disk is full, or ``path`` is not to be written to.
@@ -34,7 +36,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
         mode = part.stat().st_mode & 0o777
         yield part
         part.chmod(mode)  # safetensors puts a file of its own here, its owner's alone whatever the user's mask says
+        _flush(part)
         part.replace(path)
+        _flush(path.parent)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
         full = shutil.disk_usage(path.parent).free < _FULL or getattr(error, "errno", None) == errno.ENOSPC
         part.unlink(missing_ok=True)
@@ -51,17 +55,90 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     """Write ``content`` to ``path`` in one move; raises :class:`UserError` as :func:`atomic_write` does."""
     with atomic_write(path) as part:
-        part.write_text(json.dumps(content, indent=indent) + "\n")
+        part.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+
+
+def _flush(path: Path) -> None:
+    """Wait until the file or folder at ``path`` is on the disk; a file system that cannot say so is not asked."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(file)
+    finally:
+        os.close(file)
+
+
+_KINDS = {"bool": "true or false", "null": "nothing", "timestamp": "a date"}
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without its surprises: what would be read as something else than it looks like is refused, with its line."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            kind = key.tag.rpartition(":")[2]
+            if kind == "merge":
+                continue
+            if kind in ("int", "float"):
+                key.tag = "tag:yaml.org,2002:str"  # 05 is what was written, and names a notebook
+            elif kind != "str":
+                raise _unclear(key, f"YAML reads the key {_written(key)} as {_KINDS.get(kind, 'no text')}", "quote it")
+            if key.value in seen:
+                raise _unclear(key, f"the key {key.value!r} stands twice", "keep one of them")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def bool_(self, node: yaml.ScalarNode) -> bool:
+        if node.value.lower() not in ("true", "false"):
+            meant = "true" if self.construct_yaml_bool(node) else "false"
+            raise _unclear(node, f"YAML reads {node.value} as {meant}", f"quote it, or write {meant}")
+        return self.construct_yaml_bool(node)
+
+    def int_(self, node: yaml.ScalarNode) -> int:
+        number = self.construct_yaml_int(node)
+        if node.value.lstrip("+-") != str(abs(number)):
+            raise _unclear(node, f"YAML reads {node.value} as {number}", f"quote it, or write {number}")
+        return number
+
+    def date(self, node: yaml.ScalarNode) -> None:
+        raise _unclear(node, f"YAML reads {node.value} as a date", "quote it")
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:bool", _PlainLoader.bool_)
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.int_)
+_PlainLoader.add_constructor("tag:yaml.org,2002:timestamp", _PlainLoader.date)
+
+
+def _written(node: yaml.Node) -> str:
+    return node.value if isinstance(node, yaml.ScalarNode) else "a list or mapping"
+
+
+def _unclear(node: yaml.Node, found: str, remedy: str) -> UserError:
+    return UserError(f"line {node.start_mark.line + 1}: {found}; {remedy}")
+
+
+def parse_yaml(text: str) -> Any:
+    """The content of YAML ``text``, read safely and as it looks.
+
+    Raises:
+        UserError: a key that is no text or stands twice in one mapping, or a value that YAML reads as something else
+            than it looks like: ``no`` as false, ``010`` as 8, ``2024-01-01`` as a date. The message names the line.
+        ValueError: no YAML; PyYAML has errors of its own besides.
+    """
+    return yaml.load(text, _PlainLoader)
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file, read safely.
+    """The content of a YAML file, read safely and as it looks (:func:`parse_yaml`).
 
     Raises:
-        UserError: no such file, or no YAML.
+        UserError: no such file, no YAML, or something unclear in it; the message names the line.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:  # PyYAML lets an impossible date through as a ValueError

@@ -10,28 +10,24 @@ from filelock import FileLock
 
 from semshare.errors import UserError
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-
 
 def home() -> Path:
-    """The folder of caches and runs."""
-    return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser().absolute()
+    """The folder of caches and runs; raises :class:`UserError` for a user without a home folder (some containers)."""
+    try:
+        return Path(os.environ.get("SEMSHARE_HOME") or "~/.cache/semshare").expanduser().absolute()
+    except RuntimeError:
+        raise UserError(
+            "SEMSHARE_HOME: not set, and this user has no home folder; set it to a folder that can be written to"
+        ) from None
 
 
 def settle() -> None:
     """Let processes that this one starts in other folders, such as a notebook's kernel, have the same home."""
     os.environ["SEMSHARE_HOME"] = str(home())
-
-
-def code_digest(*modules: str) -> str:
-    """Eight hex digits of the package's source files ``modules``, e.g. ``data/words.py``.
-
-    Part of the name of whatever they make and keep.
-    """
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update((_PACKAGE / module).read_bytes())
-    return digest.hexdigest()[:8]
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(home())  # gensim and Jupyter ask for one when they are imported
 
 
 def cache_folder(name: str) -> Path:

@@ -21,6 +21,11 @@ def text(value: object) -> str:
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
 
 
+def distinct(values: Iterable[object], none: str = "none") -> str:
+    """The different ones of ``values`` as text, sorted, with commas; ``none`` where there are no values."""
+    return ", ".join(sorted({str(value) for value in values})) or none
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells that are Markdown already."""
     lines = [head, ["---"] * len(head), *rows]

@@ -4,23 +4,48 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
 from accelerate import PartialState
 from filelock import FileLock
 
+from semshare.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
+PATIENCE = timedelta(seconds=60)  # how long the processes wait for each other to come
+_LONG = timedelta(days=7)
+_LAUNCHED = "ACCELERATE_MIXED_PRECISION"  # what accelerate launch sets, whatever it starts
+
+
 def state() -> PartialState | None:
-    """Which process this is among those that were launched together; None where it is alone."""
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    """Which process this is among those that ``accelerate launch`` started together; None where it is alone.
+
+    ``WORLD_SIZE`` by itself says nothing: clusters and shells leave it behind.
+
+    Raises:
+        UserError: another of the processes did not come within a minute.
+    """
+    if int(os.environ.get("WORLD_SIZE") or 1) < 2 or _LAUNCHED not in os.environ:
         return None
     cpu = os.environ.get("ACCELERATE_USE_CPU", "false").lower() == "true" or not torch.cuda.is_available()
-    return PartialState(cpu=cpu)
+    if PartialState._shared_state:
+        return PartialState(cpu=cpu)
+    try:
+        here = PartialState(cpu=cpu, timeout=PATIENCE)
+    except RuntimeError as error:  # torch.distributed's errors are of this kind
+        raise UserError(
+            f"processes: WORLD_SIZE is {os.environ['WORLD_SIZE']}, and not all of them came within "
+            f"{PATIENCE.seconds} s ({str(error).splitlines()[0]}); start them all with accelerate launch"
+        ) from None
+    # They are all there. From now on they wait for each other as long as it takes: an epoch is long.
+    torch.distributed.distributed_c10d._set_pg_timeout(_LONG, torch.distributed.group.WORLD)
+    return here
 
 
 def is_first() -> bool:

@@ -35,6 +35,10 @@ SECTIONS = [name for name in NAMES if name != "11_explorer"]  # what says and ju
 LIVE = [name for name in NAMES if name not in RECORDED]
 
 
+def _notebook(name: str) -> Path:
+    return ROOT / "notebooks" / f"{name}.ipynb"
+
+
 def page(built: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((built / "book" / "sections" / f"{name}.html").read_text(), "html.parser")
 
@@ -44,7 +48,7 @@ def test_notebooks_have_every_parameter_that_they_are_handed(path: Path) -> None
     """papermill injects a parameter that a notebook does not have all the same, and nothing reads it."""
     cells = nbformat.read(path, 4).cells
     own = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
-    handed = build.parameters(path.stem, "smoke", "cpu", ["scenes-coco5k"]) or {}
+    handed = build.parameters(path, "smoke", "cpu", ["scenes-coco5k"]) or {}
     assert {"scale", "preset", "device", "datasets"} == handed.keys()
     assert all(re.search(rf"^{name} = ", own, re.MULTILINE) for name in handed), own
 
@@ -179,7 +183,7 @@ def test_the_front_page_shows_the_table_of_all_verdicts(built: Path) -> None:
     assert [claim.summary.get_text()[:2] for claim in claims] == ["1.", "2.", "3.", "4.", "5."]
     assert "of 24 tests," in claims[2].summary.get_text()
     shown = rows_of(first.select(".claims table"))
-    assert len(shown) == 2 + 3 + 24 + 24 + 8 and all(len(row) == 8 for row in shown)
+    assert len(shown) == 2 + 3 + 24 + 24 + 8 and all(len(row) == 9 for row in shown)
     own_page = page(built, "10_verdicts").select("main .cell_output table")
     assert sorted(shown) == sorted(rows_of(own_page))
     about = first.select_one(".claims").find_previous("p").get_text()
@@ -281,7 +285,7 @@ def test_a_book_with_a_folder_holds_no_page_of_another(checkout: Path, built: Pa
     first = build.build("smoke", only=["00", "04"], out=tmp_path / "site", root=checkout, datasets=["scenes-nuswide"])
     assert "datasets = ['scenes-nuswide']" in page(first.parent, "00_data").select_one("main").get_text()
     assert "has not been executed yet" in page(first.parent, "01_consistency").get_text()
-    assert "left out: none of scenes-nuswide has super-categories" in page(first.parent, "04_failure_cases").get_text()
+    assert "left out: none of scenes-nuswide has captions" in page(first.parent, "04_failure_cases").get_text()
     assert (built / "book" / "sections" / "00_data.html").read_text() == before
 
 
@@ -357,12 +361,22 @@ def test_a_page_with_a_warning_is_refused_and_the_previous_book_stays(checkout: 
 def test_each_notebook_takes_the_datasets_it_can_use(notebook: str, taken: list[str]) -> None:
     given = ["scenes-nuswide", "scenes-coco1k", "scenes-coco5k", "scenes-nuswide"]
     own = {"scale": "full", "preset": "released", "device": "cpu"}
-    assert build.parameters(notebook, "full", "cpu", given, "released") == own | {"datasets": taken}
-    assert build.parameters(notebook, "full", "cpu", preset="released") == own
+    assert build.parameters(_notebook(notebook), "full", "cpu", given, "released") == own | {"datasets": taken}
+    assert build.parameters(_notebook(notebook), "full", "cpu", preset="released") == own
 
 
 def test_a_notebook_without_a_dataset_of_use_is_left_out() -> None:
-    assert build.parameters("04_failure_cases", "smoke", "cpu", ["scenes-nuswide", "scenes-flickr25k"]) is None
+    assert (
+        build.parameters(_notebook("04_failure_cases"), "smoke", "cpu", ["scenes-nuswide", "scenes-flickr25k"]) is None
+    )
+
+
+@pytest.mark.parametrize(("given", "field"), [({"most": 0}, "most"), ({"at_most": 1}, "at_most"), ([], "")])
+def test_wrong_metadata_of_a_notebook_is_named(given: object, field: str, tmp_path: Path) -> None:
+    path = tmp_path / "20_mine.ipynb"
+    path.write_text(json.dumps({"metadata": {"takes_datasets": given}}))
+    with pytest.raises(UserError, match=rf"^20_mine.ipynb: metadata takes_datasets.?{field}: found"):
+        build.takes(path)
 
 
 def test_datasets_that_need_super_categories_have_them() -> None:
@@ -375,10 +389,10 @@ def test_datasets_that_need_super_categories_have_them() -> None:
 def test_other_parameters_make_another_page() -> None:
     notebook = "03_classification"
     given = [
-        build.parameters(notebook, "smoke"),
-        build.parameters(notebook, "full"),
-        build.parameters(notebook, "full", datasets=["scenes-nuswide"]),
-        build.parameters(notebook, "full", preset="released"),
+        build.parameters(_notebook(notebook), "smoke"),
+        build.parameters(_notebook(notebook), "full"),
+        build.parameters(_notebook(notebook), "full", datasets=["scenes-nuswide"]),
+        build.parameters(_notebook(notebook), "full", preset="released"),
     ]
     assert len({digest_of(NOTEBOOKS[0], parameters, {}) for parameters in given}) == len(given)
     assert digest_of(NOTEBOOKS[0], given[0], {"coco": ["a"]}) != digest_of(NOTEBOOKS[0], given[0], {})

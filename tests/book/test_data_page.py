@@ -22,7 +22,8 @@ def drawn():
 
 
 def _real(**fields: object) -> SimpleNamespace:
-    source = SimpleNamespace(root=Path("/home/me/data"), notes=("/home/me/data/a.txt: 3 <b>rows</b>, expected 4",))
+    notes = ("/home/me/data/a.txt: 3 <b>rows</b>, expected 4",)
+    source = SimpleNamespace(root=Path("/home/me/data"), notes=notes, text_noise={})
     return SimpleNamespace(name="flickr25k", status="subset", attribution="A & B", source=source, **fields)
 
 
@@ -35,7 +36,7 @@ def test_each_status_is_explained_once(drawn: list) -> None:
 
 
 def test_noise_of_the_texts_is_the_stand_ins_alone(drawn: list) -> None:
-    assert list(data_page.text_noise(drawn).data.columns) == ["flickr25k", "coco"]
+    assert list(data_page.text_noise(drawn).data.columns) == ["scenes-flickr25k", "scenes-coco1k"]
     assert "no dataset of this page is a stand-in" in data_page.text_noise([_real()]).data
 
 

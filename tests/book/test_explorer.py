@@ -25,6 +25,7 @@ from semshare.book import explorer
 from semshare.data.dataset import Part
 from semshare.data.words import Vocabulary, tokenise
 from semshare.evaluation import Reading, Thresholds
+from semshare.metrics import best_threshold
 from semshare.model import Output
 from semshare.paper import failures
 from semshare.ranking import rank
@@ -195,6 +196,22 @@ def test_the_error_it_states_is_the_error_it_makes(site: Path, runs: dict[str, A
     same = [len({*a} & {*b}) for a, b in zip(rank(exact, 10).tolist(), rank(shipped, 10).tolist(), strict=True)]
     same += [len({*a} & {*b}) for a, b in zip(rank(exact.T, 10).tolist(), rank(shipped.T, 10).tolist(), strict=True)]
     assert found["agreement"] == pytest.approx(sum(same) / 10 / len(same))
+
+
+def test_labels_are_given_at_a_tuned_midpoint_as_metrics_give_them(tmp_path: Path) -> None:
+    run, low = fake_run("ours"), torch.tensor(0.6)
+    reading = run.reading("test")
+    for row in range(0, COUNT - 1, 2):
+        high = torch.nextafter(low, torch.tensor(1.0))
+        threshold = best_threshold(torch.stack([high, low]).unsqueeze(1), torch.tensor([[1], [0]]))
+        reading.image_scores[0, 0], reading.image_scores[1, 0] = high, low
+        reading.text_scores[0, 0], reading.text_scores[1, 0] = high, low
+        run.thresholds = Thresholds(threshold, threshold)
+        explorer.page([run], images=COUNT, folder=tmp_path / str(row), static=".")
+        found = content(tmp_path / str(row), "toy-captions-ours")
+        for side in ("image_high", "text_high"):
+            assert [0 in found[side][item] for item in (0, 1)] == [True, False]
+        low = high
 
 
 def test_tag_sets_stand_once_and_belong_to_all_their_images(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from semshare.book import front
 
+TEXTS = Path(__file__).resolve().parent.parent.parent / "book" / "_front"
+
 
 def _executed(folder: Path, number: int, **datasets: str) -> Path:
     path = folder / f"{number:02d}.ipynb"
@@ -33,6 +35,6 @@ def _executed(folder: Path, number: int, **datasets: str) -> Path:
 def test_the_box_names_what_the_sections_were_made_from(
     datasets: dict[str, str], said: list[str], unsaid: list[str], tmp_path: Path
 ) -> None:
-    box = front.data_box([_executed(tmp_path, 0, **datasets), _executed(tmp_path, 1)])
+    box = front.data_box([_executed(tmp_path, 0, **datasets), _executed(tmp_path, 1)], TEXTS)
     assert [one for one in said if one not in box] == [] and [one for one in unsaid if one in box] == []
     assert "{doc}`status page <sections/status>`" in box

@@ -25,7 +25,7 @@ def test_every_notebook_first_checks_all_of_its_parameters(path: Path) -> None:
     code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
     assert "parameters" in code[0].metadata.tags
     own = re.findall(r"^(\w+) = ", code[0].source, re.MULTILINE)
-    assert own and set(own) <= parameters.PARAMETERS.keys()
+    assert own and set(own) <= parameters.Parameters.model_fields.keys()
     assert own == build.declared(ROOT)[path.stem]
     call = "".join(code[1].source.split()).replace(",)", ")")
     assert (

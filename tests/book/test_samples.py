@@ -30,8 +30,8 @@ def test_pictures_are_written_once_as_files(semshare_home: Path) -> None:
     assert [path.stat().st_mtime_ns for path in sorted(folder.iterdir())] == before
 
 
-def _run(method: str, regions: str, **source: Any) -> Any:
-    dataset = SimpleNamespace(regions=regions, source=SimpleNamespace(**source))
+def _run(method: str, regions: str, without_pictures: bool = False) -> Any:
+    dataset = SimpleNamespace(regions=regions, source=SimpleNamespace(without_pictures=without_pictures))
     return SimpleNamespace(experiment=SimpleNamespace(method=method), dataset=dataset)
 
 

@@ -123,7 +123,7 @@ def test_several_splits_of_real_photographs_report_their_mean(
 def test_check_passes_here_one_line_each(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "check") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 8 and all(line.startswith("[ok] ") for line in lines)
+    assert len(lines) == 10 and all(line.startswith("[ok] ") for line in lines)
 
 
 def test_check_fails_with_the_reason_and_goes_on(
@@ -136,5 +136,5 @@ def test_check_fails_with_the_reason_and_goes_on(
     assert run(monkeypatch, "check") == 1
     lines = capsys.readouterr().out.splitlines()
     failed = [line for line in lines if line.startswith("[fail] ")]
-    assert len(lines) == 8 and len(failed) == 2
+    assert len(lines) == 10 and len(failed) == 2
     assert "SEMSHARE_HOME" in failed[0] and "write access" in failed[1]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum, pad_words
+from semshare.data.dataset import Batch, PairedDataset, build_parts, check_items, items_checksum, pad_words
 from semshare.data.regions.store import write_store
+from semshare.data.segments import Segments
 from semshare.data.source import Item
 from semshare.data.words import Vocabulary, tokenise
 from semshare.errors import UserError
@@ -285,3 +286,75 @@ def test_the_checksum_covers_all_a_reader_said(changed: dict) -> None:
     assert items_checksum(_items(), LABELS) == items_checksum(_items(), LABELS)
     assert items_checksum(_with(0, **changed), LABELS) != items_checksum(_items(), LABELS)
     assert items_checksum(_items(), LABELS[::-1]) != items_checksum(_items(), LABELS)
+
+
+# As the released code reads it
+
+
+def test_the_boxes_of_a_splits_first_image_stand_for_all(dataset: PairedDataset, tmp_path: Path) -> None:
+    ids = [id for part in dataset.parts.values() for id in part.image_ids]
+    rows = np.random.default_rng(0).random((len(ids), REGIONS, FEATURES + 7)).astype(np.float16)
+    store = write_store(tmp_path / "boxes", [(ids, rows)], {"features": FEATURES, "classes": 10})
+    own = replace(dataset, store=store)
+    first = replace(own, first_boxes=True)
+    for split in ("train", "test"):
+        boxes = own.images(split).positions
+        assert len({box.sum().item() for box in boxes}) == len(boxes)
+        found = first.images(split, [3, 0, 2])
+        assert torch.equal(found.positions, boxes[0].expand(3, -1, -1))
+        assert torch.equal(found.features, own.images(split, [3, 0, 2]).features)
+
+
+def test_unknown_words_are_asked_for_where_the_data_says_so(dataset: PairedDataset) -> None:
+    part = replace(dataset.parts["train"], words=((1, 3, 9, 2), (1, 4, 2)), owner=torch.tensor([0, 1]))
+    parts = {**dataset.parts, "train": part}
+    assert replace(dataset, parts=parts).texts("train").targets.tolist() == [[-1, -1, 9, -1], [-1, -1, -1, -1]]
+    asked = replace(dataset, parts=parts, unknown_words=True)
+    assert asked.texts("train").targets.tolist() == [[-1, 3, 9, -1], [-1, -1, -1, -1]]
+
+
+def test_an_epoch_of_captions_reads_each_once_with_its_image(dataset: PairedDataset) -> None:
+    part = dataset.parts["train"]
+    assert dataset.pairs_in_epoch("train", "captions") == len(part.words) > dataset.pairs_in_epoch("train")
+    seen = []
+    for batch in dataset.batches("train", 7, torch.Generator().manual_seed(0), epoch_pairs="captions"):
+        for image, ids, mask, labels in zip(
+            batch.image.features[:, 0, 0].tolist(), batch.text.features, batch.text.mask, batch.labels, strict=True
+        ):
+            words = tuple(ids[mask].tolist())
+            row = part.image_ids.index(f"image-{image:.0f}")
+            assert torch.equal(labels, part.labels[row])
+            seen.append((row, words))
+    assert sorted(seen) == sorted(zip(part.owner.tolist(), part.words, strict=True))
+    assert seen != sorted(seen), "shuffled"
+
+
+def _batch_of(lengths: list[int], regions: int) -> Batch:
+    text = pad_words([[1, *range(5, 3 + length), 2] for length in lengths])
+    shape = (len(lengths), regions)
+    ones = torch.ones(shape, dtype=torch.bool)
+    image = Segments(torch.zeros(*shape, 2), torch.zeros(*shape, 5), ones, torch.ones(shape, dtype=torch.long))
+    return Batch(image, text, torch.zeros(len(lengths), 1))
+
+
+def test_context_prediction_asks_the_items_with_the_longest_texts_alone() -> None:
+    # 64 images with 36 regions, whose texts have 3 to 12 words: a loop to min(64, 36) and one to min(64, 12).
+    lengths = [3 + (7 * row) % 10 for row in range(64)]
+    batch = _batch_of(lengths, 36)
+    found = batch.asking_longest()
+    assert (batch.image.targets >= 0).sum() == 2304 and (found.image.targets >= 0).sum() == 1296
+    order = sorted(range(64), key=lambda row: -lengths[row])
+    for segments, before, most in ((found.image, batch.image, 36), (found.text, batch.text, 12)):
+        asked = set()
+        for place in range(min(64, most)):
+            asked.add(order[place])
+        for row in range(64):
+            expected = before.targets[row] if row in asked else torch.full_like(before.targets[row], -1)
+            assert torch.equal(segments.targets[row], expected)
+        assert torch.equal(segments.features, before.features) and torch.equal(segments.mask, before.mask)
+
+
+def test_a_batch_that_is_short_enough_is_asked_whole() -> None:
+    batch = _batch_of([9, 4, 6], 3)
+    found = batch.asking_longest()
+    assert torch.equal(found.image.targets, batch.image.targets) and torch.equal(found.text.targets, batch.text.targets)

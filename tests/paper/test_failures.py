@@ -9,6 +9,7 @@ import torch
 
 from semshare.errors import UserError
 from semshare.evaluation import Reading, Thresholds
+from semshare.metrics import best_threshold, f1_counts
 from semshare.paper import failures
 
 LABELS = ("cat", "dog", "car")
@@ -72,3 +73,19 @@ def test_examples_have_a_failure_and_something_right_and_appear_once() -> None:
 def test_label_sets_without_supercategories_are_refused() -> None:
     with pytest.raises(UserError, match="no super-categories"):
         failures.supercategory_members(LABELS, {})
+
+
+def test_at_a_tuned_midpoint_a_failure_is_semantic_where_metrics_predict_the_label() -> None:
+    """Two scores one float32 step apart: the higher reaches their midpoint, the lower does not, as in ``metrics``."""
+    low = torch.tensor(0.6)
+    for _ in range(8):  # a midpoint rounded to float32 falls to the lower score for half of all neighbours
+        high = torch.nextafter(low, torch.tensor(1.0))
+        scores, labels = torch.stack([high, low]).unsqueeze(1), torch.tensor([[1], [0]])
+        threshold = best_threshold(scores, labels)
+        one = run()
+        reading = one.reading("test")
+        reading.text_scores[:, 0] = torch.tensor([0.9, 0.0, high, low])
+        one.thresholds = Thresholds(0.5, threshold)
+        assert f1_counts(scores, labels, threshold).tolist() == [[1, 0, 0], [0, 0, 0]]
+        assert failures.find(one, "i2t").kinds["semantic"][0].tolist() == [False, False, True, False]
+        low = high

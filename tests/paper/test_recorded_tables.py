@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from semshare.experiment import DIFFERENCES
-from semshare.paper import recorded_tables
-from semshare.paper.recordings import Recording
+from pathlib import Path
+
+import pytest
+
+from semshare.experiment import DIFFERENCES, SCALES
+from semshare.paper import ablations, plans, preset_costs, recorded_tables, recordings
+from semshare.paper.recordings import RecordedRun, Recording
+
+FOLDER = Path(__file__).resolve().parents[2] / "book" / "recorded"
 
 
 def _comparison(step: str, measure: str, low: float, value: float, high: float) -> dict[str, object]:
-    return {"step": step, "seeds": 2, "measure": measure, "low": low, "value": value, "high": high}
+    interval = {"low": low, "value": value, "high": high, "error": 0.004, "freedom": 9.0, "training": True}
+    return {"step": step, "seeds": 2, "measure": measure} | interval
 
 
 def test_comparisons_are_points_with_a_star_where_the_interval_does_not_hold_zero() -> None:
@@ -25,16 +32,50 @@ def test_comparisons_are_points_with_a_star_where_the_interval_does_not_hold_zer
     assert table.loc["two, 2", "image F1"] == "+0.5 [+0.1, +1.0]*"
 
 
+def test_an_interval_of_images_alone_has_no_star_and_one_of_before_is_marked() -> None:
+    alone = _comparison("one", "image_f1", 0.001, 0.0049, 0.01) | {"training": False}
+    table = recorded_tables.comparison_table(Recording("a", "b", 2, [], [alone]), "step")
+    assert table.loc["one", "image F1"] == "+0.5 [+0.1, +1.0]"
+    before = {name: value for name, value in alone.items() if name not in ("error", "freedom", "training")}
+    table = recorded_tables.comparison_table(Recording("a", "b", 2, [], [before]), "step")
+    assert table.loc["one", "image F1 (interval of before)"] == "+0.5 [+0.1, +1.0]*"
+
+
 def test_a_recording_without_runs_gives_an_empty_table_with_its_columns() -> None:
     empty = Recording("a", "b", 2, [], [])
-    assert recorded_tables.recorded_table(empty).empty and recorded_tables.comparison_table(empty, "step").empty
-    assert ("image F1", "paper") in recorded_tables.recorded_table(empty).columns
+    assert recorded_tables.recorded_table({}).empty and recorded_tables.comparison_table(empty, "step").empty
+    assert ("image F1", "paper") in recorded_tables.recorded_table({}).columns
 
 
 def test_every_difference_of_the_presets_has_a_row() -> None:
     table = recorded_tables.preset_differences()
-    assert table.index.tolist() == [one.field for one in DIFFERENCES]
+    assert table.index.is_unique
+    assert [name.split(", ")[0] for name in table.index] == [row.field for row in DIFFERENCES]
     assert table.loc["text_clip"].tolist()[:2] == ["none", "2.0"] and table.loc["ranking", "taken"] == "on captions"
+    assert table.loc["epochs, at scale full, by DSCMR", "released"] == "500"
+    assert table.loc["dev split", "taken"] == "not followed: it would select on test"
+
+
+def _cost(field: str, value: float, scale: str, **kept: float) -> dict[str, object]:
+    row = kept | {"field": field, "value_there": "mean", "dataset": f"data at {scale}", "method": "ours", "seeds": 2}
+    return row | {"measure": "t2i", "value": value, "low": value, "high": value}
+
+
+def test_costs_have_every_measured_row_from_the_first_recording_that_has_it() -> None:
+    def recording(scale: str, *costs: dict[str, object]) -> Recording:
+        run = RecordedRun({"experiment": {"dataset": "d", "method": "ours", "scale": scale} | SCALES[scale]})
+        return Recording(scale, "", 1, [run], list(costs))
+
+    first = recording("laptop", _cost("layer_norm", 0.01, "laptop", error=0.1))
+    second = recording("smoke", _cost("layer_norm", 0.02, "smoke"), _cost("boxes", 0.03, "smoke"))
+    table = recorded_tables.costs_table(first, second)
+    measured = [one.field for one in preset_costs.variants()]
+    assert table.index.tolist() == [*measured, "pairing", "preset"]
+    assert table.loc["layer_norm", ["scale", "T2I NDCG"]].tolist() == ["laptop", "+1.0 [+1.0, +1.0]*"]
+    boxes = ["data at smoke", "smoke (interval of before)", "+3.0 [+3.0, +3.0]*"]
+    assert table.loc["boxes", ["on", "scale", "T2I NDCG"]].tolist() == boxes
+    assert table.loc["segment_sum", "T2I NDCG"] == "not yet recorded"
+    assert table.loc["boxes", "beside"] == "released" and table.loc["block", "beside"] == "paper"
 
 
 def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
@@ -45,3 +86,34 @@ def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
     assert found == {
         "image_f1_all": 5, "image_f1_lower": 1, "image_f1_raise": 2, "i2t_all": 1, "i2t_lower": 0, "i2t_raise": 0
     }  # fmt: skip
+
+
+def test_the_recorded_column_is_made_of_the_runs_that_its_plan_names() -> None:
+    """Once the run at lambda 0 of section 5's sweep was in the mean of Ours: four seeds, and T2I .635 for .632."""
+    recording = recordings.load("flickr25k", FOLDER)
+    sections = ablations.flickr25k_sections(recording.runs)
+    table = recorded_tables.recorded_table(sections["classification"])
+    assert table["", "seeds"].tolist() == [3] * len(plans.METHODS)
+    for (method, _), of_method in sections["classification"].items():
+        title = of_method[0].title
+        assert table.attrs["keys"][title] == [run.key for run in of_method]
+        assert [run.experiment.seed for run in of_method] == [0, 1, 2] and {
+            run.experiment.method for run in of_method
+        } == {method}
+        here = [run.record["test"]["t2i"] for run in of_method]
+        assert table.loc[title, ("NDCG@500", "T2I")] == pytest.approx(sum(here) / 3)
+    ours = sections["classification"]["ours", "flickr25k-simulated"]
+    assert {run.experiment.lam for run in ours} == {0.1}
+    assert round(table.loc["Ours", ("NDCG@500", "T2I")], 3) == 0.632
+    swept = sections["sensitivity"]["flickr25k-simulated"]
+    assert [len(side) for side in swept.values()] == [1] * 6
+    assert [side[0].experiment.lam for side in swept.values()] == list(swept)
+
+
+def test_the_initial_weights_are_made_of_the_runs_that_were_recorded() -> None:
+    recording = recordings.load("weights", FOLDER)
+    table = recorded_tables.initial_weights_table(recording)
+    assert sorted(key for keys in table.attrs["keys"].values() for key in keys) == sorted(
+        run.key for run in recording.runs
+    )
+    assert len(table.attrs["keys"]) == len(table)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from semshare import runs
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.paper import recordings
-from semshare.paper.recordings import Study
+from semshare.paper.recordings import Recording, Study
+from semshare.runs import intervals, parallel, store
+from semshare.runs.intervals import SeedVariance, scored, scored_epochs
 from semshare.runs.store import Run
 
 
@@ -42,14 +46,60 @@ def folder(tmp_path_factory: pytest.TempPathFactory, semshare_home: Path) -> Pat
 def test_a_recording_reads_back_as_runs(folder: Path) -> None:
     recording = recordings.load("two", folder)
     assert (recording.name, recording.about, recording.planned) == ("two", "Two short runs.", 2)
-    assert [run.experiment.seed for run in recording.select(method="dscmr")] == [0, 1]
-    assert recording.select(method="ours") == []
+    assert sorted(run.experiment.seed for run in recording.runs) == [0, 1]
+    assert {run.experiment.method for run in recording.runs} == {"dscmr"}
     for run, experiment in zip(recording.runs, _plan(None, "cpu"), strict=True):
         live = runs.get(experiment, "cpu", quiet=True)
         assert run.experiment == experiment and run.key == live.key and run.title == "DSCMR"
         assert run.test.numbers() == pytest.approx(live.test.numbers(), abs=5.1e-6)
     assert [len(run.epochs) for run in recording.runs] == [0, 2]
     assert recording.frame().loc[0, "seeds"] == 2
+
+
+def test_a_recording_keeps_what_an_interval_is_made_of(folder: Path) -> None:
+    """From the file alone the interval comes out as from the runs: sums by image, at the kept weights and by epoch."""
+    recording = recordings.load("two", folder)
+    live = [runs.get(experiment, "cpu", quiet=True) for experiment in _plan(None, "cpu")]
+    for measure in intervals.MEASURES:
+        of_runs, kept = (
+            intervals.difference(
+                [scored(one)], [scored(other)], measure, SeedVariance.pool([[scored(one), scored(other)]])
+            )
+            for one, other in (live, recording.runs)
+        )
+        assert vars(kept) == pytest.approx(vars(of_runs), rel=1e-9 if measure.endswith("f1") else 2e-3)
+        assert kept.error > 0 and kept.freedom > 0
+    epochs = [scored_epochs(run) for run in (live[1], recording.runs[1])]
+    assert [len(readings) for readings in epochs] == [2, 2]
+    for of_run, kept in zip(*epochs, strict=True):
+        np.testing.assert_array_equal(of_run.rows("text_f1"), kept.rows("text_f1"))
+        np.testing.assert_allclose(of_run.rows("t2i"), kept.rows("t2i"), atol=1e-3)
+    assert (folder / "two.npz").stat().st_size < 40_000
+
+
+def test_a_better_statistic_needs_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "train_missing", lambda *_: pytest.fail("trained"))
+    recording = recordings.load("two", folder)
+    seeds = SeedVariance.pool([[scored(run) for run in recording.runs]])
+    found = intervals.mean([scored(run) for run in recording.runs], "t2i", seeds)
+    assert found.training and found.value == pytest.approx(
+        np.mean([run.test.numbers()["t2i"] for run in recording.runs]), abs=2e-5
+    )
+
+
+def test_a_recording_of_before_says_so(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "two.json", tmp_path)
+    recording = recordings.load("two", tmp_path)
+    assert recording.before and [run.scored for run in recording.runs] == [None, None]
+    kept = Recording("a", "b", 1, [], [{"low": 0.1, "high": 0.2, "error": 0.01, "training": False}])
+    assert not kept.before and not kept.frame().loc[0, "decided"], "an interval of images alone decides nothing"
+
+
+def test_damaged_sums_are_named(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "two.json", tmp_path)
+    (tmp_path / "two.npz").write_bytes((folder / "two.npz").read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"two.npz: damaged recording"):
+        recordings.load("two", tmp_path)
 
 
 def test_a_recording_says_where_it_came_from(folder: Path) -> None:
@@ -90,12 +140,12 @@ def test_an_interrupted_study_keeps_what_is_done(tmp_path: Path, monkeypatch: py
         yield one
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "train_missing", interrupted)
-    monkeypatch.setattr(runs, "exists", lambda experiment: experiment in there)
+    monkeypatch.setattr(parallel, "train_missing", interrupted)
+    monkeypatch.setattr(store, "exists", lambda experiment: experiment in there)
     with pytest.raises(KeyboardInterrupt):
         recordings.record(STUDY, device="cpu", folder=tmp_path)
     assert recordings.load("two", tmp_path).facts()["Recorded runs"] == "1 of 2"
-    assert [path.name for path in tmp_path.iterdir()] == ["two.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["two.json", "two.npz"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
+from zlib import crc32
 
 import pytest
 import torch
@@ -14,8 +16,10 @@ import torch
 from semshare import runs, training
 from semshare.cli import app
 from semshare.evaluation import Evaluation
-from semshare.paper import plans, reference, verdicts
+from semshare.paper import failures, plans, reference, verdicts
+from semshare.paper.failures import Failures
 from semshare.paper.verdicts import Verdict
+from semshare.runs import parallel
 from semshare.runs.intervals import Interval
 from semshare.utils.home import cache_folder
 
@@ -41,6 +45,42 @@ def test_below_mirrors_above(low: float, high: float, verdict: str) -> None:
     assert verdicts.judge(Interval(0.0, low, high), 0.025, "below") == verdict
 
 
+def test_what_knows_nothing_of_training_decides_nothing() -> None:
+    assert verdicts.judge(Interval(0.5, 0.4, 0.6, 0.05, 9, training=False), 0.0) == "inconclusive"
+
+
+def claim(interval: Interval, bound: float = 0.0, side: str = "above") -> Verdict:
+    return Verdict(1, "s", "d", "m", interval, bound, side, None, (0, 1), ("key",))
+
+
+def test_power_is_the_bound_and_the_reach_beyond_it() -> None:
+    """Known of the t distribution with 10 degrees: 2.2281 and .8791 at .975 and .8."""
+    interval = Interval(0.01, -0.012, 0.032, 0.01, 10)
+    assert claim(interval, -0.005).finds == pytest.approx(-0.005 + 0.031072, abs=1e-6)
+    assert claim(interval, 0.05, "below").finds == pytest.approx(0.05 - 0.031072, abs=1e-6)
+    assert claim(interval, -0.005).in_words()[verdicts.FINDS] == "≥ +0.026"
+    assert claim(interval, 0.05, "below").in_words()[verdicts.FINDS] == "≤ +0.019"
+    wide = claim(interval, 0.025, "below")
+    assert wide.finds is None and wide.in_words()[verdicts.FINDS] == "nothing", "no spread is so small"
+    assert claim(replace(interval, error=0.4)).finds is None, "no difference of two scores is beyond 1"
+    blind = claim(Interval(0.01, 0.0, 0.02, 0.005, 10, training=False))
+    assert blind.finds is None and blind.in_words()[verdicts.FINDS] == "nothing"
+    assert blind.in_words()[verdicts.ESTIMATE].endswith("images alone")
+
+
+def test_a_verdict_survives_json_and_one_of_before_is_marked() -> None:
+    verdict = claim(Interval(0.01, -0.012, 0.032, 0.01, 10))
+    assert Verdict.from_dict(json.loads(json.dumps(verdict.as_dict()))) == verdict
+    old = {
+        name: value
+        for name, value in verdict.as_dict().items()
+        if name not in ("error", "freedom", "training", "finds")
+    }
+    before = Verdict.from_dict(old)
+    assert before.in_words()[verdicts.ESTIMATE] == "interval of before: +0.010 [-0.012, +0.032]"
+    assert before.in_words()[verdicts.FINDS] == "–" and before.finds is None
+
+
 def test_the_rule_says_the_constants_that_apply_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("MARGIN", 0.0123), ("FLAT", 0.0456), ("COLLAPSE", 0.0789)):
         assert f"{getattr(verdicts, name):g}" in verdicts.rule()
@@ -49,9 +89,10 @@ def test_the_rule_says_the_constants_that_apply_it(monkeypatch: pytest.MonkeyPat
 
 
 def fake_run(dataset: str, score: float, seed: int = 0, method: str = "ours", images: int = 40) -> SimpleNamespace:
-    """A run all of whose F1 and NDCG are ``score`` to two digits, whatever the bootstrap draws."""
-    hits = round(100 * score)
-    counts = torch.tensor([[hits, 100 - hits, 100 - hits]]).repeat(images, 1)
+    """A run all of whose F1 and NDCG are ``score`` to two digits, on every image."""
+    hits, key = round(100 * score), f"{method}-{score}-{seed}"
+    times = 1 + crc32(key.encode()) % 1000  # no two runs predict the same
+    counts = times * torch.tensor([[hits, 100 - hits, 100 - hits]]).repeat(images, 1)
     ndcg = torch.full((images,), score, dtype=torch.float64)
     values = Evaluation(counts, counts, counts, counts, ndcg, ndcg, ndcg, ndcg / 2, ndcg / 2)
     part = SimpleNamespace(owner=torch.arange(images))
@@ -59,9 +100,9 @@ def fake_run(dataset: str, score: float, seed: int = 0, method: str = "ours", im
         test=values,
         epochs=[values, values],
         dataset=SimpleNamespace(parts={"test": part}),
-        experiment=SimpleNamespace(dataset=dataset, seed=seed),
+        experiment=SimpleNamespace(dataset=dataset, seed=seed, preset="paper"),
         title=method.title(),
-        key=f"{method}-{score}-{seed}",
+        key=key,
     )
 
 
@@ -71,11 +112,13 @@ def test_the_papers_number_stands_beside_ours_with_the_gap() -> None:
     found = verdicts.consistency_claims(without, with_)
     assert [one.paper for one in found] == [0.015, 0.002, 0.017, 0.012, None]
     image = found[0]
-    assert image.interval == Interval(*(pytest.approx(0.1),) * 3) and image.verdict == "reproduced"
+    assert (image.interval.value, image.interval.low, image.interval.high) == (pytest.approx(0.1),) * 3
+    assert image.interval.training and image.verdict == "reproduced"
     assert image.gap == pytest.approx(0.1 - 0.015) and found[-1].gap is None
     assert image.seeds == (0, 1) and image.runs == ("ours-0.7-0", "ours-0.7-1", "ours-0.6-0", "ours-0.6-1")
     elsewhere = verdicts.consistency_claims([fake_run("scenes-nuswide", 0.7)], [fake_run("scenes-nuswide", 0.6)])
     assert all(one.paper is None for one in elsewhere), "the paper's Fig. 1 is of FLICKR25K"
+    assert {one.verdict for one in elsewhere} == {"inconclusive"}, "one seed, and none to pool"
 
 
 @pytest.mark.parametrize(
@@ -87,35 +130,80 @@ def test_the_papers_number_stands_beside_ours_with_the_gap() -> None:
     ],
 )
 def test_table_1s_differences(dataset: str, papers: list[float | None]) -> None:
-    some = {method: [fake_run(dataset, 0.5, method=method)] for method in plans.METHODS}
-    found = verdicts.classification_claims(some, dataset)
+    runs = {method: [fake_run(dataset, 0.5, seed, method) for seed in (0, 1)] for method in plans.METHODS}
+    found = verdicts.classification_claims(runs, dataset)
     assert [one.paper for one in found] == papers
     assert {one.verdict for one in found} == {"reproduced"}, "equal is at least as good"
+    alone = {method: side[:1] for method, side in runs.items()}
+    assert {one.verdict for one in verdicts.classification_claims(alone, dataset)} == {"inconclusive"}
 
 
 def test_fig_3s_differences_are_the_curves() -> None:
-    some = {lam: [fake_run("scenes-coco1k", 0.3 if lam == 10 else 0.5)] for lam in reference.LAMBDAS}
-    found = verdicts.sensitivity_claims(some, "scenes-coco1k", 0.01)
+    dataset = "scenes-coco1k"
+    sweep = {lam: [fake_run(dataset, 0.3 if lam == 10 else 0.5, method=f"at {lam}")] for lam in reference.LAMBDAS}
+    by_method = {"dscmr": [fake_run(dataset, 0.4, seed, "dscmr") for seed in (0, 1)]}
+    found = verdicts.sensitivity_claims(sweep, by_method, dataset, 0.01)
     assert [one.paper for one in found] == [0.0081, 0.0035, 0.1713, 0.0066, 0.0027, 0.095]
     assert [one.verdict for one in found] == ["inconclusive", "reproduced", "reproduced"] * 2
     assert [one.side for one in found] == ["above", "below", "above"] * 2
-    some[5e-4] = some[0.0]
-    released = verdicts.sensitivity_claims(some, "scenes-coco1k", 5e-4)
+    sweep[5e-4] = sweep[0.0]
+    released = verdicts.sensitivity_claims(sweep, by_method, dataset, 5e-4)
     assert [one.paper for one in released[:3]] == [None, 0.0035, None], "the paper has no value at the released lambda"
+    without = verdicts.sensitivity_claims(sweep, {}, dataset, 0.01)
+    assert {one.verdict for one in without} == {"inconclusive"}, "one seed, and none to pool"
+
+
+def test_the_lambda_that_collapses_is_in_no_pool() -> None:
+    """Its two seeds differ by .4, those of the other lambdas not at all."""
+    dataset = "scenes-coco1k"
+    sweep = {
+        lam: [
+            fake_run(dataset, score, seed, f"at {lam}")
+            for seed, score in enumerate((0.1, 0.5) if lam == 10 else (0.5,) * 2)
+        ]
+        for lam in reference.LAMBDAS
+    }
+    found = verdicts.sensitivity_claims(sweep, {}, dataset, 0.01)
+    assert all(one.interval.error == pytest.approx(0, abs=1e-9) for one in found)
+
+
+def test_wrong_items_of_ours_are_judged_by_the_variance_of_every_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours has 6 and 4 of 8 wrong items of a kind, where chance says 2; a second method varies as much."""
+
+    def find(run: SimpleNamespace, direction: str) -> Failures:
+        wrong = torch.ones(4, 2, dtype=torch.bool)
+        kind = torch.zeros(4, 2, dtype=torch.bool)
+        kind.view(-1)[: run.of_kind] = True
+        kinds, chance = (
+            {name: kind for name in failures.KINDS},
+            {name: torch.full((4,), 0.25) for name in failures.KINDS},
+        )
+        return Failures(direction, torch.arange(4), wrong.long(), wrong, kinds, chance)
+
+    monkeypatch.setattr(failures, "find", find)
+    by_method = {
+        method: [
+            SimpleNamespace(**vars(fake_run("coco", 0.5, seed, method)), of_kind=count)
+            for seed, count in enumerate(counts)
+        ]
+        for method, counts in {"ours": (6, 4), "dscmr": (3, 5)}.items()
+    }
+    found = verdicts.failure_claims(by_method)
+    assert len(found) == 4 and {one.runs for one in found} == {("ours-0.5-0", "ours-0.5-1")}
+    assert all(one.interval.value == pytest.approx(5 / 8 - 1 / 4) and one.interval.training for one in found)
+    alone = verdicts.failure_claims({"ours": by_method["ours"][:1]})
+    assert {one.verdict for one in alone} == {"inconclusive"} and alone[0].seeds == (0,)
 
 
 def test_only_runs_of_the_same_seeds_are_compared() -> None:
-    some = {method: [fake_run("coco", 0.5, seed=method == "dscmr")] for method in plans.METHODS}
+    runs = {method: [fake_run("coco", 0.5, seed=method == "dscmr")] for method in plans.METHODS}
     with pytest.raises(ValueError, match=r"expected the same seeds"):
-        verdicts.classification_claims(some, "coco")
+        verdicts.classification_claims(runs, "coco")
 
 
 def test_summary_counts() -> None:
-    def one(low: float, high: float) -> Verdict:
-        return Verdict(1, "s", "d", "m", Interval(0, low, high), 0.0, "above", None, (0,), ("key",))
-
-    some = [one(1, 2), one(-1, 1), one(1, 2)]
-    assert verdicts.summary(some) == "of 3 tests, 2 reproduced, 0 not reproduced, 1 inconclusive"
+    three = [claim(Interval(0, low, high)) for low, high in ((1, 2), (-1, 1), (1, 2))]
+    assert verdicts.summary(three) == "of 3 tests, 2 reproduced, 0 not reproduced, 1 inconclusive"
 
 
 # Through the command line, on runs that no other test asks for
@@ -123,7 +211,7 @@ def test_summary_counts() -> None:
 
 FIELDS = {
     "claim", "statement", "dataset", "measure", "paper", "value", "low", "high", "gap", "bound", "side", "seeds",
-    "verdict", "runs",
+    "verdict", "runs", "error", "freedom", "training", "finds",
 }  # fmt: skip
 ASKED = ("--scale", "smoke", "--preset", "released", "--datasets", "scenes-coco5k", "--device", "cpu")
 
@@ -148,9 +236,8 @@ def test_every_claim_with_its_numbers_and_again_bit_for_bit_from_runs_trained_an
     for one in found:
         assert one.keys() == FIELDS
         assert one["low"] <= one["value"] <= one["high"] and one["seeds"] == [0]
+        assert one["error"] >= 0 and not one["training"] and one["finds"] is None and one["verdict"] == "inconclusive"
         assert (one["gap"] is None) == (one["paper"] is None)
-        interval = Interval(one["value"], one["low"], one["high"])
-        assert one["verdict"] == verdicts.judge(interval, one["bound"], one["side"])
         assert one["runs"] and all(re.fullmatch("[0-9a-f]{12}", key) for key in one["runs"])
 
     keys = sorted({key for one in found for key in one["runs"]})
@@ -167,7 +254,7 @@ def test_every_claim_with_its_numbers_and_again_bit_for_bit_from_runs_trained_an
 
 
 def test_runs_trained_side_by_side_and_alone_are_equal_bit_for_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "cores", lambda: 2)
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
     # A seed of this test's own, since it deletes what it trains.
     plans = [runs.plan("scenes-flickr25k", method, "smoke", "cpu", seed=23) for method in ("dscmr", "ours")]
     results = []

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from semshare import methods, runs, training
 from semshare.data import catalogue
 from semshare.experiment import Experiment
-from semshare.runs import cards, store
+from semshare.runs import cards
 from semshare.runs.store import Run
 
 EVIL = "<script>x</script> | a\n# b [c](javascript:d) ![e](f) `g` *h* _i_ $j$ {k} &amp; ~~l~~ \\| \n---\nhttp://m.org é"
@@ -125,7 +125,7 @@ def test_a_card_that_cannot_be_made_leaves_the_old_one(
     before = {name: (run.folder / name).read_text() for name in (cards.MODEL, cards.DATA)}
     monkeypatch.setattr(cards, "model_card", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        cards.write(run.folder, run.record, run.dataset, {}, True)
+        cards.write(run.folder, run.record, run.dataset, {}, True, run.folder / training.BEST)
     assert {name: (run.folder / name).read_text() for name in before} == before
     assert not list(run.folder.glob("*.part"))
 
@@ -190,11 +190,13 @@ def test_where_each_modality_keeps_its_own_epoch_the_card_says_both() -> None:
         | {"image_f1_at_half": image / 2, "text_f1_at_half": text / 2}
         for epoch, image, text in ((1, 0.6, 0.1), (2, 0.4, 0.5), (3, 0.5, 0.3))
     ]
-    measures, kept = cards._dev(history, "each")
+    measures, kept = cards._dev(history, "each", "dev")
     assert measures == {"image_f1": 0.6, "text_f1": 0.5, "image_f1_at_half": 0.3, "text_f1_at_half": 0.25}
     assert kept.startswith("the image side of epoch 1 and the text side of epoch 2")
-    measures, kept = cards._dev(history, "mean")
+    measures, kept = cards._dev(history, "mean", "dev")
     assert measures["image_f1"] == 0.4 and measures["i2t"] == 0.5 and kept.startswith("epoch 2,")
+    measures, kept = cards._dev(history, "mean", "lowest-loss")
+    assert not measures and "lowest training loss" in kept
 
 
 def test_the_data_card_counts_what_the_trainer_read(untested: tuple[Run, str, str]) -> None:
@@ -320,11 +322,3 @@ def test_a_checkpoint_with_a_public_name_is_named(untested: tuple[Run, str, str]
     model = cards.model_card(run.record | {"experiment": changed}, run.dataset, {}, True, 1)
     assert _front(model)["base_model"] == "google-bert/bert-base-uncased"
     assert dict(_table(model, "The experiment"))["bert"] == "google-bert/bert-base-uncased"
-
-
-def test_the_wording_of_cards_trains_nothing_again() -> None:
-    assert "cards.py" not in store._SOURCES
-    root = Path(cards.__file__).parent
-    for name in store._SOURCES:
-        for path in (root / name).rglob("*.py") if (root / name).is_dir() else [root / name]:
-            assert not re.search(r"\bcards\b", path.read_text()), path

@@ -24,7 +24,8 @@ import semshare
 from semshare import runs, training
 from semshare.cli import app
 from semshare.errors import UserError
-from semshare.runs import grid, store
+from semshare.experiment import Experiment
+from semshare.runs import cluster, grid, store
 
 # Short, and the same wherever the tests run: a CPU may compute in bfloat16 by default.
 SMALL = {"dataset": "scenes-flickr25k", "method": "dscmr", "scale": "smoke", "precision": "float32", "epochs": 2}
@@ -99,7 +100,7 @@ def test_names_tell_the_runs_of_a_method_and_dataset_apart() -> None:
         ("dataset: scenes-flickr25k\nlam: [0, much]", "lam: input should be a valid number.*, found 'much'"),
         ("dataset: scenes-flickr25k\nlam: -1", "lam: input should be greater than or equal to 0, found -1"),
         ("dataset: scenes-flickr25k\nseed: 0.5", "seed: .*integer.*found 0.5"),
-        ("dataset: scenes-flickr25k\nseed: yes", "seed: found True, expected a number or a name, or a list of them"),
+        ("dataset: scenes-flickr25k\nseed: yes", "line 2: YAML reads yes as true; quote it, or write true"),
         ("dataset: scenes-flickr25k\nseed: []", r"seed: found \[\], expected a number or a name"),
         ("dataset: scenes-flickr25k\nlam: {from: 0, to: 1}", "lam: found {'from': 0, 'to': 1}, expected a number"),
         ("dataset: scenes-flickr25k\nscale: tiny", "scale: unknown 'tiny', expected one of smoke, laptop, full"),
@@ -107,14 +108,14 @@ def test_names_tell_the_runs_of_a_method_and_dataset_apart() -> None:
         ("- dataset\n- lam", "found 'dataset', expected fields with their values"),
         ("", "found None, expected fields with their values"),
         ("dataset: [a", "no YAML: .*line 1"),
-        ("dataset: 2024-13-45", "no YAML: month must be in 1..12"),
+        ("dataset: 2024-13-45", "line 1: YAML reads 2024-13-45 as a date; quote it"),
         ("dataset: !!python/object/apply:os.system [true]", "no YAML: could not determine a constructor"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_and_exit_code_2_before_any_work(
     text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runs, "missing", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr(store, "missing", lambda *_: pytest.fail("work was begun"))
     path = _file(tmp_path, text)
     monkeypatch.setattr(sys, "argv", ["semshare", "grid", str(path)])
     with pytest.raises(SystemExit) as stopped:
@@ -140,34 +141,40 @@ def test_the_precision_is_that_of_the_device_elsewhere() -> None:
         grid.plan([{"dataset": "scenes-flickr25k"}], "gpu", elsewhere=True)
 
 
+def test_the_released_codes_precision_is_its_own_elsewhere_too() -> None:
+    grids = [{"dataset": "scenes-flickr25k", "preset": ["paper", "released"]}]
+    paper, released = grid.plan(grids, "cuda", elsewhere=True)
+    assert (paper.precision, released.precision) == ("bfloat16", "float32")
+
+
 # Where
 
 
-def _planned(**fields: object) -> list[grid.Outcome]:
-    return [grid.Outcome(one, "", "missing") for one in grid.plan([SMALL | {"seed": [0, 1, 2]} | fields], "cpu")]
+def _planned(**fields: object) -> list[Experiment]:
+    return grid.plan([SMALL | {"seed": [0, 1, 2]} | fields], "cpu")
 
 
 def test_a_core_has_one_run_and_a_gpu_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "cores", lambda: 2)
-    assert grid._environments(_planned(), "cpu", None) == [{"OMP_NUM_THREADS": "1"}] * 2
+    monkeypatch.setattr(cluster, "cores", lambda: 2)
+    assert cluster.environments(_planned(), "cpu", None) == [{"OMP_NUM_THREADS": "1"}] * 2
     for workers in (1, 3):
-        assert grid._environments(_planned(), "cpu", workers) == [{"OMP_NUM_THREADS": "1"}] * workers
-    assert grid._environments(_planned(scale="full"), "cpu", None) == [{"OMP_NUM_THREADS": "2"}]
-    monkeypatch.setattr(grid, "find_device", lambda name: torch.device("cuda" if name == "auto" else name))
+        assert cluster.environments(_planned(), "cpu", workers) == [{"OMP_NUM_THREADS": "1"}] * workers
+    assert cluster.environments(_planned(scale="full"), "cpu", None) == [{"OMP_NUM_THREADS": "2"}]
+    monkeypatch.setattr(cluster, "find_device", lambda name: torch.device("cuda" if name == "auto" else name))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert grid._environments(_planned(), "auto", None) == [{"CUDA_VISIBLE_DEVICES": card} for card in "01"]
+    assert cluster.environments(_planned(), "auto", None) == [{"CUDA_VISIBLE_DEVICES": card} for card in "01"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,6,7")
-    assert grid._environments(_planned(), "cuda", None) == [{"CUDA_VISIBLE_DEVICES": card} for card in "356"]
-    assert len(grid._environments(_planned(), "cuda:1", None)) == 1
+    assert cluster.environments(_planned(), "cuda", None) == [{"CUDA_VISIBLE_DEVICES": card} for card in "356"]
+    assert len(cluster.environments(_planned(), "cuda:1", None)) == 1
 
 
 def test_workers_have_their_environment_listen_on_this_machine_alone_and_say_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = [{"CUDA_VISIBLE_DEVICES": "3"}, {"CUDA_VISIBLE_DEVICES": "5"}]
-    monkeypatch.setattr(grid, "_environments", lambda *_: given)
-    with grid._client([], "cpu", None, None) as client:
+    monkeypatch.setattr(cluster, "environments", lambda *_: given)
+    with cluster.local([], "cpu", None) as client:
         seen = client.run(lambda: os.environ["CUDA_VISIBLE_DEVICES"])
         assert sorted(seen.values()) == ["3", "5"]
         workers = _workers()
@@ -184,7 +191,7 @@ def test_workers_have_their_environment_listen_on_this_machine_alone_and_say_not
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "_WAIT", "1s")
+    monkeypatch.setattr(cluster, "_WAIT", "1s")
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         with pytest.raises(UserError, match=rf"^scheduler: '{address}' does not answer \(.*expected tcp://HOST:PORT"):
             grid.train(grid.plan([SMALL | {"seed": 99}], "cpu"), "cpu", scheduler=address)
@@ -224,7 +231,7 @@ def test_runs_are_trained_once_and_a_failed_one_holds_up_no_other(
 @pytest.fixture
 def another_home(semshare_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home that has the session's data and none of its runs."""
-    store._dataset(grid.plan([SMALL], "cpu")[0])  # drawn once
+    store.load_data(grid.plan([SMALL], "cpu")[0])  # drawn once
     folder = tmp_path / "home"
     shutil.copytree(semshare_home, folder, ignore=shutil.ignore_patterns("runs"))
     monkeypatch.setenv("SEMSHARE_HOME", str(folder))
@@ -271,7 +278,7 @@ def _state(folder: Path) -> list[dict]:
 
 
 def test_a_run_that_kills_every_worker_fails_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "_DEATHS", 1)
+    monkeypatch.setattr(cluster, "DEATHS", 1)
     monkeypatch.setattr(grid, "_task", _die)
     (outcome,) = grid.train(grid.plan([SMALL | {"seed": 98}], "cpu"), "cpu", quiet=True)
     assert outcome.state == "failed" and outcome.reason.startswith("2 workers died of it")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -23,10 +22,11 @@ from semshare import methods, runs, training
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.evaluation import Retrieval, Thresholds
-from semshare.experiment import DIFFERENCES, Difference, Experiment
+from semshare.experiment import DIFFERENCES, READING, Difference, Experiment
 from semshare.paper import tables
-from semshare.runs import protocols, store
+from semshare.runs import finding, keys, planning, protocols, store
 from semshare.runs.store import Run
+from semshare.search.pretrained import PretrainedModel
 from semshare.utils.progress import MARK
 
 # Short, and the same wherever the tests run: a CPU may compute in bfloat16 by default.
@@ -73,23 +73,36 @@ def test_plan_takes_the_scale_then_the_method_then_what_is_given() -> None:
 WITNESS = {"label_loss": "independent", "text_clip": "independent", "similarity": "ours+con"}
 
 
-@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda one: one.field)
-def test_a_plan_has_what_its_preset_says_where_that_holds(difference: Difference) -> None:
-    method = WITNESS.get(difference.field, "ours")
-    dataset = "scenes-coco5k" if difference.only == "captions" else "scenes-flickr25k"
+@pytest.mark.parametrize("difference", [row for row in DIFFERENCES if not row.refused], ids=lambda row: row.field)
+def test_a_plan_has_what_its_preset_says_where_that_holds(
+    difference: Difference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
+    method = "dscmr" if "dscmr" in difference.only else WITNESS.get(difference.field, "ours")
+    dataset = "scenes-coco5k" if "captions" in difference.only else "scenes-flickr25k"
     plans = {preset: runs.plan(dataset, method, "full", "cpu", preset=preset) for preset in ("paper", "released")}
     found = {preset: getattr(plan, difference.field) for preset, plan in plans.items()}
     assert found["released"] == difference.released
     assert plans["released"].preset == "released" and plans["paper"].preset == "paper"
     if difference.field == "lam":
         found["paper"] = f"{found['paper']} on tags, {runs.plan('scenes-coco5k', method, 'full').lam} on captions"
+    if difference.field == "precision":
+        found["paper"] = {"bfloat16": "the device's own"}[found["paper"]]
     assert found["paper"] == difference.paper
 
 
 # What a method never reads, written out here: no preset may set it.
 UNREAD = {
-    "independent": {"lam", "context_scores", "masked_word", "masked_region", "similarity"},
-    "traditional": {"lam", "context_scores", "masked_word", "masked_region"},
+    "independent": {
+        "lam",
+        "context_scores",
+        "masked_word",
+        "masked_region",
+        "similarity",
+        "context_items",
+        "context_words",
+    },
+    "traditional": {"lam", "context_scores", "masked_word", "masked_region", "context_items", "context_words"},
     "ours": set(),
     "ours+con": set(),
 }
@@ -99,27 +112,35 @@ UNREAD = {
 @pytest.mark.parametrize("dataset", ["scenes-flickr25k", "scenes-coco5k"])
 @pytest.mark.parametrize("method", UNREAD)
 def test_the_presets_differ_in_the_differences_that_hold_and_the_method_reads(
-    method: str, dataset: str, scale: str
+    method: str, dataset: str, scale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
     paper = runs.plan(dataset, method, scale, "cpu").model_dump()
     released = runs.plan(dataset, method, scale, "cpu", preset="released").model_dump()
     changed = {name for name in paper if paper[name] != released[name]}
     wide = {"width", "feed_forward", "learning_rate", "epochs"} if scale == "full" else set()
     expected = {"preset", "block", "padding", "box_weight", "place_weight", "masked_word", "masked_region"} | wide
     expected |= {"context_scores", "lam", "similarity", "text_clip", "gallery"}
-    expected |= {"ranking"} if dataset == "scenes-coco5k" else set()
+    expected |= {"segment_sum", "layer_norm", "word_places", "boxes", "initial_words", "initial_layers", "checkpoint"}
+    expected |= {"evaluation_batches", "context_items", "context_words", "precision"}
+    expected |= {"ranking", "caption_mean", "epoch_pairs"} if dataset == "scenes-coco5k" else {"text_queries"}
     expected |= {"label_loss"} if method == "independent" else set()
     assert changed == expected - UNREAD[method]
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
 @pytest.mark.parametrize(
-    ("dataset", "ranked"), [("scenes-flickr25k", {"gallery"}), ("scenes-coco5k", {"gallery", "ranking"})]
+    ("dataset", "ranked"), [("scenes-flickr25k", {"gallery", "text_queries"}), ("scenes-coco5k", {"gallery"})]
 )
-def test_no_preset_changes_dscmr_but_in_how_all_methods_are_ranked(dataset: str, ranked: set[str], scale: str) -> None:
+def test_no_preset_changes_dscmr_but_in_its_epochs_and_in_what_all_methods_share(
+    dataset: str, ranked: set[str], scale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
     paper = runs.plan(dataset, "dscmr", scale, "cpu").model_dump()
     released = runs.plan(dataset, "dscmr", scale, "cpu", preset="released").model_dump()
-    assert {name for name in paper if paper[name] != released[name]} == {"preset"} | ranked
+    own = {"epochs"} if scale == "full" else set()
+    assert {name for name in paper if paper[name] != released[name]} == {"preset", "precision"} | ranked | own
+    assert released["ranking"] == "cosine" and (scale != "full" or released["epochs"] == 500)
 
 
 def test_what_is_given_goes_before_the_preset() -> None:
@@ -197,7 +218,7 @@ def test_get_names_a_device_that_is_not_there_before_any_work(no_work: Path) -> 
 
 
 def _key(experiment: Experiment, checksum: str = "data") -> str:
-    return store.run_key(experiment, SimpleNamespace(checksum=checksum))  # type: ignore[arg-type]
+    return keys.key_of(keys.parts(experiment, checksum))
 
 
 @pytest.mark.parametrize(
@@ -206,21 +227,56 @@ def _key(experiment: Experiment, checksum: str = "data") -> str:
         {"seed": 1}, {"lam": 0.5}, {"eta": 0.5}, {"mask_share": 0.2}, {"label_loss": "bce"}, {"similarity": "count"},
         {"width": 32}, {"layers": 2}, {"heads": 2}, {"feed_forward": 8}, {"dropout": 0.0},
         {"epochs": 9}, {"least_steps": 9}, {"batch": 8}, {"learning_rate": 1.0}, {"precision": "bfloat16"},
-        {"keep": "every-epoch"}, {"preset": "released"}, {"block": "pre-ln"}, {"padding": "read"},
+        {"keep": "every-epoch"}, {"block": "pre-ln"}, {"padding": "read"},
         {"box_weight": 0.1}, {"place_weight": 0.1}, {"masked_word": "unk"}, {"masked_region": "kept"},
-        {"context_scores": "sigmoid"}, {"text_clip": 2.0}, {"pairing": "same-labels"}, {"ranking": "dot"},
-        {"gallery": "texts"}, {"missing_regions": 0.1}, {"missing_words": 0.1}, {"train_items": 9},
+        {"context_scores": "sigmoid"}, {"text_clip": 2.0}, {"pairing": "same-labels"},
+        {"missing_regions": 0.1}, {"missing_words": 0.1}, {"train_items": 9},
         {"method": "ours"}, {"dataset": "scenes-nuswide"}, {"scale": "laptop"}, {"split_seed": 1}, {"regions": "x"},
+        {"context_items": "longest"}, {"context_words": "all"}, {"segment_sum": "mean"}, {"layer_norm": "deviation"},
+        {"word_places": "first"}, {"boxes": "first"}, {"initial_words": "uniform"}, {"initial_layers": "xavier"},
+        {"epoch_pairs": "captions"}, {"checkpoint": "lowest-loss"}, {"evaluation_batches": "in-order"},
+        {"caption_mean": "split"},
     ],
     ids=lambda fields: next(iter(fields)),
 )  # fmt: skip
-def test_the_key_changes_with_every_field(fields: dict) -> None:
+def test_the_key_changes_with_every_field_that_trains(fields: dict) -> None:
     assert _key(_plan().change(**fields)) != _key(_plan())
 
 
 def test_every_field_but_root_is_tried_above() -> None:
-    marks = test_the_key_changes_with_every_field.pytestmark[0].args[1]
-    assert {name for fields in marks for name in fields} == set(Experiment.model_fields) - {"root", "bert"}
+    marks = test_the_key_changes_with_every_field_that_trains.pytestmark[0].args[1]
+    assert {name for fields in marks for name in fields} == set(Experiment.model_fields) - {"root", "bert", *READING}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"preset": "released"}, {"ranking": "dot"}, {"gallery": "texts"}, {"text_queries": "distinct"}],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_only_reads_a_run_is_not_in_its_key(fields: dict) -> None:
+    assert _key(_plan().change(**fields)) == _key(_plan())
+    assert fields.keys() <= READING
+
+
+def test_every_field_that_only_reads_is_tried_above() -> None:
+    marks = test_what_only_reads_a_run_is_not_in_its_key.pytestmark[0].args[1]
+    assert {name for fields in marks for name in fields} == READING
+
+
+def test_a_field_at_its_default_is_not_in_the_key() -> None:
+    fields = keys.parts(_plan(), "data")["experiment"]
+    assert "dropout" not in fields and "seed" not in fields and fields["epochs"] == 2
+    assert keys.parts(_plan().change(dropout=0.2), "")["experiment"]["dropout"] == 0.2
+
+
+def test_a_run_trained_with_another_default_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    run = _get(_plan(seed=77))
+    record = json.loads((run.folder / "run.json").read_text())
+    assert store.exists(run.experiment)
+    record["experiment"]["dropout"] = 0.9  # what was the default then, and is left out of the key
+    (run.folder / "run.json").write_text(json.dumps(record))
+    assert not store.exists(run.experiment)
+    assert _get(run.experiment).record["experiment"]["dropout"] == run.experiment.dropout
 
 
 def _checkpoint(folder: Path, seed: int = 0, **sizes: int) -> str:
@@ -314,9 +370,9 @@ def test_the_key_changes_with_data_libraries_and_code(monkeypatch: pytest.Monkey
     before = _key(_plan())
     assert _key(_plan(), "other data") != before
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "library_versions", lambda: {"torch": "0"})
+        patch.setattr(keys, "library_versions", lambda: {"torch": "0"})
         assert _key(_plan()) != before
-    monkeypatch.setattr(runs, "_source_digest", lambda: "other code")
+    monkeypatch.setattr(keys, "code_parts", lambda method: {"semshare.training": "other code"})
     assert _key(_plan()) != before
 
 
@@ -361,7 +417,7 @@ def test_protocols_agree_with_the_evaluation_and_are_read_once(run: Run, monkeyp
 
     def watched(some: list[protocols.Protocol], *rest: object) -> list[Retrieval]:
         asked.extend(one.name for one in some)
-        return read(some, *rest)  # type: ignore[arg-type]
+        return read(some, *rest)
 
     monkeypatch.setattr(protocols, "read", watched)
     again = run.retrieval(["map", "recall@1", "ndcg@500"])
@@ -373,7 +429,7 @@ def test_protocols_are_read_again_by_other_code(run: Run, monkeypatch: pytest.Mo
     run.retrieval(["recall@5"])
     monkeypatch.setattr(protocols, "read", None)  # so that reading once more would fail
     run.retrieval(["recall@5"])
-    monkeypatch.setattr(runs, "_RETRIEVAL", ".other.retrieval")
+    monkeypatch.setattr(store, "retrieval_suffix", lambda _: ".other.retrieval")
     with pytest.raises(TypeError):
         run.retrieval(["recall@5"])
 
@@ -382,11 +438,55 @@ def test_other_rankings_evaluate_again_and_train_nothing(
     run: Run, monkeypatch: pytest.MonkeyPatch, no_training: None
 ) -> None:
     before = run.test
-    monkeypatch.setattr(runs, "_EVALUATION", ".other.evaluation")
+    monkeypatch.setattr(store, "evaluation_suffix", lambda _: ".other.evaluation")
     again = _get(run.experiment)
     monkeypatch.setattr(store.evaluation, "evaluate", lambda *_: replace(before, i2t=before.i2t + 1))
     assert torch.equal(again.test.i2t, before.i2t + 1)
     (run.folder / f"test-{run.experiment.dataset}.other.evaluation").unlink()
+
+
+def test_a_run_is_trained_under_one_preset_and_read_under_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = {name: _plan(dataset="scenes-coco5k", preset=name).change(ranking=ranking, seed=5)
+               for name, ranking in (("paper", "cosine"), ("released", "dot"))}  # fmt: skip
+    paper = _get(planned["paper"])
+    monkeypatch.setattr(training, "fit", lambda *_: pytest.fail("trained again"))
+    assert store.missing(list(planned.values())) == []
+    released = _get(planned["released"])
+    assert released.folder == paper.folder and released.key == paper.key
+    assert released.experiment.preset == "released" and released.experiment.ranking == "dot"
+    assert not torch.equal(released.test.i2t, paper.test.i2t), "read by plain inner products"
+    assert torch.equal(released.test.image_counts, paper.test.image_counts)
+    assert torch.equal(_get(planned["paper"]).test.i2t, paper.test.i2t), "each in a file of its own"
+    rows = {name: run.retrieval(["map"])["map"].i2t for name, run in (("paper", paper), ("released", released))}
+    assert not torch.equal(rows["paper"].nan_to_num(), rows["released"].nan_to_num())
+    # Cards say what was asked for.
+    assert "| preset | released:" in released.card.read_text() and "| preset | paper:" in paper.card.read_text()
+    assert f"{released.test.numbers()['i2t']:.4f}" in released.card.read_text()
+    assert released.card.parent.parent == paper.card.parent == paper.folder
+    # So does what is found by its key, and what leaves as a model.
+    assert runs.find(paper.key).experiment.preset == "paper"
+    found = runs.find(paper.key, preset="released")
+    assert (found.experiment.preset, found.experiment.text_queries) == ("released", "all")
+    model = PretrainedModel.of_run(released, "cpu")
+    assert model.config.experiment.ranking == "dot" and "| preset | released:" in model.documents["README.md"]
+    assert model.fingerprint != PretrainedModel.of_run(paper, "cpu").fingerprint
+    # The history is read in one way, whoever asked first.
+    assert released.history == paper.history
+
+
+def test_the_history_is_the_same_under_every_preset_that_trains_the_same(own_home: Path) -> None:
+    histories = []
+    for ranking in ("cosine", "dot"):
+        run = _get(_plan(dataset="scenes-coco5k").change(ranking=ranking, gallery="texts"))
+        histories.append(_timeless(run.history))
+        shutil.rmtree(run.folder)
+    assert histories[0] == histories[1]
+
+
+def test_a_run_is_not_read_under_a_preset_that_trains_another(run: Run) -> None:
+    ours = _get(_plan("ours"))
+    with pytest.raises(UserError, match=r"^preset: run .* with block 'post-ln', 'released' trains with 'pre-ln'"):
+        runs.find(ours.key, preset="released")
 
 
 def test_a_run_is_found_by_its_key_its_beginning_and_its_folder(run: Run) -> None:
@@ -406,9 +506,9 @@ def test_a_run_that_is_not_there_or_not_alone_is_one_line_with_candidates(run: R
 
 
 def test_the_message_lists_a_few_of_many() -> None:
-    assert store._listed([]) == "there are no finished runs"
-    assert store._listed(["a", "b"]) == "choose from a, b"
-    assert store._listed([*"abcdefghij"]) == "choose from a, b, c, d, e, f, g, h and 2 more"
+    assert finding._listed([]) == "there are no finished runs"
+    assert finding._listed(["a", "b"]) == "choose from a, b"
+    assert finding._listed([*"abcdefghij"]) == "choose from a, b, c, d, e, f, g, h and 2 more"
 
 
 @pytest.mark.parametrize(
@@ -605,7 +705,7 @@ def test_a_thinned_experiment_reads_thinned_data(run: Run) -> None:
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_every_method_trains_as_released(method: str) -> None:
     released = _get(_plan(method, "scenes-coco5k", preset="released", epochs=1))
-    assert released.record["experiment"]["preset"] == "released"
+    assert released.experiment.preset == "released"
     numbers = released.test.numbers()
     assert all(0 < value < 1 for name, value in numbers.items() if not name.endswith("at_half"))  # there F1 may be 0
 

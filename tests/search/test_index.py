@@ -10,6 +10,7 @@ from zlib import crc32
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from semshare.errors import UserError
 from semshare.search import index as index_module
@@ -198,7 +199,9 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
         opened(tmp_path / "holiday.jpg")
 
 
-@pytest.mark.parametrize("damage", ["cut json", "no scores", "cut vectors", "an item less", "another kind"])
+@pytest.mark.parametrize(
+    "damage", ["cut json", "no scores", "cut vectors", "an item less", "another kind", "not finite"]
+)
 def test_a_damaged_index_is_said_and_built_anew(damage: str, tmp_path: Path) -> None:
     items = stamps("a", "b", "c")
     opened(tmp_path).update(items, Encoder(items))
@@ -213,10 +216,10 @@ def test_a_damaged_index_is_said_and_built_anew(damage: str, tmp_path: Path) -> 
     elif damage == "an item less":
         del content["items"]["b"]
         (tmp_path / "index.json").write_text(json.dumps(content))
+    elif damage == "not finite":
+        save_file({"vectors": torch.full((3, SIZE), torch.nan)}, vectors)
     else:
-        other = index_module.faiss.IndexFlatL2(SIZE)
-        other.add(torch.zeros(3, SIZE).numpy())
-        vectors.write_bytes(index_module.faiss.serialize_index(other))
+        save_file({"vectors": torch.zeros(3, SIZE, dtype=torch.float16)}, vectors)
     said: list[str] = []
     index = Index.open(tmp_path, OWNER, said.append)
     assert len(said) == 1 and "damaged" in said[0] and len(index) == 0
@@ -225,7 +228,65 @@ def test_a_damaged_index_is_said_and_built_anew(damage: str, tmp_path: Path) -> 
     assert encoder.asked == ["a", "b", "c"] and opened(tmp_path).stamps == items and len(contents(tmp_path)) == 3
 
 
+def test_what_is_not_finite_is_left_out_and_said(tmp_path: Path) -> None:
+    """faiss answers -1 for a vector of NaN, which as a row is the last item's."""
+    items = stamps("a", "b", "c", "d")
+
+    def encode(ids: list[str]) -> Iterator[Piece]:
+        vectors = torch.eye(4)[: len(ids)]
+        vectors[1, 0], scores = torch.nan, torch.zeros(len(ids), LABELS)
+        scores[2, 0] = torch.inf
+        yield Piece(ids, vectors, scores, {})
+
+    index = opened(tmp_path)
+    index.update(items, encode)
+    assert list(index.stamps) == ["a", "d"] and list(index.skipped) == ["b", "c"]
+    assert all(reason == "the model's numbers for it are not finite" for _, reason in index.skipped.values())
+    assert index.search(torch.eye(4)[3:], 5)[1] == [["d", "a"]]
+    assert opened(tmp_path).skipped == index.skipped  # and it is not tried again until it changes
+
+
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
+def test_a_query_that_is_not_finite_is_refused(wrong: float) -> None:
+    items = stamps("a", "b", "c")
+    index = Index(OWNER, None)
+    index.update(items, Encoder(items))
+    queries = torch.zeros(2, SIZE)
+    queries[1, 2] = wrong
+    with pytest.raises(ValueError, match=r"queries: found (NaN|infinity), expected finite numbers"):
+        index.search(queries, 2)
+
+
+def test_queries_that_fit_nothing_are_refused() -> None:
+    items = stamps("a", "b", "c")
+    index = Index(OWNER, None)
+    assert [len(part) for part in index.search(torch.zeros(2, SIZE), 3)] == [2, 2, 2]  # nothing to find
+    index.update(items, Encoder(items))
+    with pytest.raises(ValueError, match=r"queries: found shape \(2, 5\), expected \(any, 6\)"):
+        index.search(torch.zeros(2, 5), 3)
+    for top in (0, -1, 2.0, True):
+        with pytest.raises(ValueError, match=f"top: found {top!r}, expected a whole number from 1"):
+            index.search(torch.zeros(2, SIZE), top)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"queries: found up to 3\.0e\+38, too large"):
+        index.search(torch.full((1, SIZE), 3e38) * vector("a", "1").sign().neg(), 3)
+    found, ids, scores = index.search(torch.zeros(0, SIZE), 2)
+    assert found.shape == (0, 2) and ids == [] and scores.shape == (0, 2, LABELS)
+
+
 def test_names_that_are_no_utf8_survive(tmp_path: Path) -> None:
     items = stamps("caf\udce9.jpg", "\x1b[31m\n\u202e.jpg")
     opened(tmp_path / "i").update(items, Encoder({id: "1" for id in items}))
     assert opened(tmp_path / "i").stamps == items
+
+
+def test_an_index_of_an_older_format_is_built_anew(tmp_path: Path) -> None:
+    items = stamps("a", "b")
+    opened(tmp_path).update(items, Encoder(items))
+    content = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps(content | {"format": 1}))
+    (tmp_path / "vectors-old.faiss").touch()
+    said: list[str] = []
+    index = Index.open(tmp_path, OWNER, said.append)
+    assert len(index) == 0 and said == [f"{tmp_path / 'index.json'}: of an older format, built anew"]
+    index.update(items, Encoder(items))
+    assert len(contents(tmp_path)) == 3  # the older files are gone

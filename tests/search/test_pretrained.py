@@ -58,7 +58,7 @@ def test_a_folder_gives_the_runs_own_embeddings_bit_for_bit(
     expected = run.reading("test")
     PretrainedModel.of_run(run, "cpu").save_pretrained(tmp_path / "model")
     model = PretrainedModel.from_pretrained(tmp_path / "model", device="cpu")
-    found = evaluation.read_split(model.network, run.dataset, "test", torch.device("cpu"), "float32")
+    found = evaluation.read_split(model.network, run.dataset, "test", torch.device("cpu"), run.experiment)
     for name, tensor in vars(expected).items():
         assert torch.equal(getattr(found, name), tensor), name
 

@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from semshare import runs
 from semshare.errors import UserError
 from semshare.runs.store import Run
-from semshare.search.pretrained import PretrainedModel
+from semshare.search.pretrained import Encoded, PretrainedModel
 from semshare.search.retriever import Found, Hit, Retriever
 
 
@@ -110,6 +110,37 @@ def test_a_picture_finds_itself_first_in_two_collections(model: PretrainedModel,
     found = retriever.search_images(other / "one.png", pictures / "below" / "4.png")
     assert [one.hits[0].item for one in found] == [str(other / "one.png"), str(pictures / "below" / "4.png")]
     assert [len(one.hits) for one in found] == [2, 2] and found[0].hits[0].score == pytest.approx(1, abs=1e-5)
+
+
+def test_a_cosine_is_never_above_1(model: PretrainedModel) -> None:
+    """Rounding takes the product of a unit vector with itself a little beyond."""
+    words = ("sky", "tree", "people", "night", "dog", "girl")
+    texts = [f"{first} {second} {third}" for first in words for second in words for third in words]
+    retriever = _retriever(model)
+    retriever.add_texts(texts)
+    vectors = model.comparable(model.encode_texts(texts).embedding)
+    products = retriever._collections.popitem()[1][0].search(vectors, 1)[0]
+    assert float(products.max()) > 1, "else this test shows nothing"
+    retriever.add_texts(texts)
+    scores = [found.hits[0].score for found in retriever.search_texts(*texts, top=1)]
+    assert max(scores) == 1.0
+
+
+def test_what_the_model_has_no_number_for_is_left_out_or_refused(
+    model: PretrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retriever, encode = _retriever(model), model.encode_texts
+
+    def broken(texts: list[str]) -> Encoded:
+        encoded = encode(texts)
+        encoded.embedding[[row for row, text in enumerate(texts) if "dog" in text]] = torch.nan
+        return encoded
+
+    monkeypatch.setattr(model, "encode_texts", broken)
+    index = retriever.add_texts(["sky tree", "a dog", "girl"])
+    assert list(index.stamps) == ["sky tree", "girl"] and list(index.skipped) == ["a dog"]
+    with pytest.raises(UserError, match="dog night: the model's numbers for it are not finite"):
+        retriever.search_texts("sky", "dog night")
 
 
 def test_two_lists_of_one_length_are_two_collections(model: PretrainedModel) -> None:

@@ -38,3 +38,34 @@ def test_a_file_that_a_library_kept_to_its_owner_is_as_open_as_others(tmp_path: 
         part.touch(0o600)
     (tmp_path / "other").touch()
     assert (tmp_path / "weights").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+# A user without a passwd entry and without HOME: docker run --user 12345.
+NOBODY = """
+import os, pwd, sys
+def none(uid): raise KeyError(uid)
+pwd.getpwuid = none
+os.environ.pop("HOME", None)
+from semshare.cli.app import main
+main()
+"""
+
+
+def _as_nobody(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("HOME", "SEMSHARE_HOME")}
+    command = [sys.executable, "-c", NOBODY, *arguments]
+    return subprocess.run(command, env=kept | variables, capture_output=True, text=True)
+
+
+def test_without_a_home_folder_a_line_says_what_to_set() -> None:
+    done = _as_nobody("data", "show", "scenes-flickr25k", "--scale", "smoke")
+    assert done.returncode == 2 and done.stderr.startswith("error: SEMSHARE_HOME: not set, and this user has no home")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_without_a_home_folder_training_works_where_semshare_home_is_set(tmp_path: Path) -> None:
+    command = ("train", "--dataset", "scenes-flickr25k", "--scale", "smoke", "--method", "dscmr")
+    done = _as_nobody(*command, SEMSHARE_HOME=str(tmp_path / "home"))
+    assert done.returncode == 0, done.stderr
+    assert "Micro-F1" in done.stdout

@@ -210,7 +210,9 @@
     return ExplorerSearch.rank(vector, method.content.rows[gallery]).map((found) => {
       const item = (gallery === "image" ? dataset.images : dataset.texts)[found.row];
       const own = labels && (state.ask === "image" ? owners(state.row, found.row) : owners(found.row, state.row));
-      return { ...found, own, verdict: labels && ExplorerSearch.judge(dataset, labels, item.labels, high[found.row]) };
+      // Rounded to 16 bits, two equal unit vectors can have a product a little above 1.
+      const score = method.content.ranking === "cosine" ? Math.max(-1, Math.min(1, found.score)) : found.score;
+      return { ...found, score, own, verdict: labels && ExplorerSearch.judge(dataset, labels, item.labels, high[found.row]) };
     });
   }
 

@@ -7,15 +7,11 @@ import os
 import random
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from semshare.data.files import count_notes, is_inside, pool_digest
-from semshare.data.pictures import open_picture
-from semshare.data.source import SPLITS, Item, Split
+from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 _CAPTIONS = 5  # kept an image, as the paper does
 DEV = 1000  # of the Karpathy split's 5,000 for validation
@@ -28,11 +24,11 @@ _ATTRIBUTION = (
 )
 
 
-class CocoSource:
+class CocoSource(FileSource):
     """Every captioned and labelled picture of a COCO folder, split 60/20/20 by a seed.
 
-    Category ids are not contiguous: labels are the category names in ascending id. Pictures without a
-    caption or without a label are left out, as are captions past an image's fifth.
+    Items come in ascending id. Category ids are not contiguous: labels are the category names in ascending id.
+    Pictures without a caption or without a label are left out, as are captions past an image's fifth.
 
     Attributes:
         status: ``real`` with more than 100,000 pictures, else ``subset``.
@@ -48,14 +44,14 @@ class CocoSource:
         self.root = Path(root)
         instances = _Instances(self.root, "instances_*.json")
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
-        self._files = instances.files
+        self._files = {str(id): file for id, file in sorted(instances.files.items())}
         captions = defaultdict(list)
         for split in instances.pictures:
             path = self.root / "annotations" / f"captions_{split}.json"
             for one in _read(path, ("images", "annotations"))["annotations"]:
                 captions[_field(path, one, "image_id", int)].append(_field(path, one, "caption", str))
-        self.pool = f"coco-{pool_digest({str(id): self._files[id] for id in sorted(self._files)})}"
-        ids = [id for id in sorted(self._files) if captions[id] and instances.labels[id]]
+        self.pool = f"coco-{pool_digest(self._files)}"
+        ids = [id for id in sorted(instances.files) if captions[id] and instances.labels[id]]
         splits = _split(ids, split_seed)
         self._items = [
             Item(str(id), tuple(captions[id][:_CAPTIONS]), instances.names_of(id), split=splits[id]) for id in ids
@@ -67,20 +63,8 @@ class CocoSource:
         more = [f"{folder}: {left_out:,} pictures without a caption or a label, left out"] if left_out else []
         self.notes = (*count_notes(folder, counts), *more)
 
-    def items(self) -> list[Item]:
-        """The pairs in ascending id."""
-        return self._items
 
-    def pool_ids(self) -> list[str]:
-        """The id of every pair."""
-        return [item.id for item in self._items]
-
-    def picture(self, id: str) -> Image.Image:
-        """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
-        return open_picture(self._files[int(id)])
-
-
-class KarpathySource:
+class KarpathySource(FileSource):
     """COCO 2014 as Karpathy split it: 113,287 to train on (his train and restval), 1,000 dev, 5,000 test.
 
     Reads ``dataset_coco.json`` and the official ``annotations/instances_{train,val}2014.json``; pictures lie in
@@ -135,18 +119,6 @@ class KarpathySource:
         self.notes = (*differing, *(f"{path}: {n:,} pictures {why}, left out" for why, n in left_out.items()))
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
         self.pool = f"coco-karpathy-{pool_digest(self._files)}"
-
-    def items(self) -> list[Item]:
-        """The pairs in the order of ``dataset_coco.json``."""
-        return self._items
-
-    def pool_ids(self) -> list[str]:
-        """The id of every pair."""
-        return [item.id for item in self._items]
-
-    def picture(self, id: str) -> Image.Image:
-        """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
-        return open_picture(self._files[id])
 
 
 class _Instances:

@@ -30,9 +30,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import Image
 
 from semshare.data.files import SHOWN, is_inside, pool_digest, read_lines
-from semshare.data.pictures import open_picture
 from semshare.data.readers import splits
-from semshare.data.source import SPLITS, Item, Split
+from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ _NEEDED = _FIELDS[:3]
 _LONGEST = 100_000  # characters of one field
 
 
-class CustomSource:
+class CustomSource(FileSource):
     """A collection described by one JSONL or CSV file (see the module).
 
     Every row is checked before anything is made: one bad row and nothing is read further, but all are named.
@@ -52,9 +51,7 @@ class CustomSource:
     name = "custom"
     status: Literal["real"] = "real"
     text_kind: Literal["tags"] = "tags"
-    supercategories: dict[str, str] = {}  # noqa: RUF012 - never written to
     attribution = "Your own collection: its pictures and texts keep the licence they have."
-    notes: tuple[str, ...] = ()
 
     def __init__(self, root: Path, split_seed: int = 0) -> None:
         """Read and check every row.
@@ -81,18 +78,6 @@ class CustomSource:
             self.splits = splits.split_ids(self.splits, split_seed, fifth, fifth)
         self._items = [Item(item.id, item.texts, item.labels, self.splits[item.id]) for item in items]
         self.pool = f"custom-{pool_digest(self._files)}"
-
-    def items(self) -> list[Item]:
-        """The rows in the order of the file."""
-        return self._items
-
-    def pool_ids(self) -> list[str]:
-        """The id of every row."""
-        return [item.id for item in self._items]
-
-    def picture(self, id: str) -> Image.Image:
-        """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
-        return open_picture(self._files[id])
 
 
 class _Rows:

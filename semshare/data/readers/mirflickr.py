@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from semshare.data.files import count_notes, digest, pool_digest, read_lines, shorten
-from semshare.data.pictures import open_picture
 from semshare.data.readers import splits
-from semshare.data.source import Item
+from semshare.data.source import FileSource, Item
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,13 +30,12 @@ _Rows = dict[int, tuple[list[str], list[str]]]  # tags and labels by the picture
 _ANNOTATIONS = ("annotations", "mirflickr/annotations", "mirflickr25k_annotations_v080")
 
 
-class _Flickr:
-    """The clean set as items, whatever it was read from."""
+class _Flickr(FileSource):
+    """The clean set as items in the order of their pictures' numbers, whatever it was read from."""
 
     name = "flickr25k"
     text_kind: Literal["tags"] = "tags"
     label_names = tuple(LABELS)
-    supercategories: dict[str, str] = {}  # noqa: RUF012 - never written to
     attribution = (
         "MIRFLICKR-25K: M. J. Huiskes and M. S. Lew, The MIR Flickr Retrieval Evaluation, 2008. Each photograph keeps "
         "the Creative Commons licence of its author (meta/license)."
@@ -57,14 +55,6 @@ class _Flickr:
         if len(rows) == PAIRS:
             notes += splits.differences("flickr25k", split_seed, self.splits)
         self.notes = tuple(notes)
-
-    def items(self) -> list[Item]:
-        """The pairs in the order of their pictures' numbers."""
-        return self._items
-
-    def pool_ids(self) -> list[str]:
-        """The id of every pair: its picture's number."""
-        return [item.id for item in self._items]
 
 
 class MirflickrSource(_Flickr):
@@ -95,14 +85,8 @@ class MirflickrSource(_Flickr):
         rows, notes = _official(root, with_pictures=True)
         super().__init__(root, rows, notes, split_seed)
         self.status: Literal["real", "subset"] = "real" if len(rows) == PAIRS else "subset"
-        self.pool = f"flickr25k-{pool_digest({id: self._file(id) for id in self.pool_ids()})}"
-
-    def picture(self, id: str) -> Image.Image:
-        """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
-        return open_picture(self._file(id))
-
-    def _file(self, id: str) -> Path:
-        return self.root / "mirflickr" / f"im{int(id)}.jpg"
+        self._files = {id: self.root / "mirflickr" / f"im{id}.jpg" for id in self.pool_ids()}
+        self.pool = f"flickr25k-{pool_digest(self._files)}"
 
 
 class FlickrTextSource(_Flickr):

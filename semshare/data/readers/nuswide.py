@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from semshare.data.files import count_notes, is_inside, pool_digest, read_bytes, read_lines, shorten
-from semshare.data.pictures import open_picture
 from semshare.data.readers import splits
-from semshare.data.source import Item
+from semshare.data.source import FileSource, Item
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from PIL import Image
 
 Concepts = Literal["tc10", "tc21"]
 ROWS, CONCEPTS, TAGS = 269_648, 81, 1_000
@@ -35,7 +32,7 @@ _TAG_LISTS = tuple(f"{folder}TagList1k.txt" for folder in ("NUS_WID_Tags/", "Con
 _TAG_ROWS = ("NUS_WID_Tags/AllTags1k.txt", "AllTags1k.txt")
 
 
-class NusWideSource:
+class NusWideSource(FileSource):
     """The pictures that carry at least one of the 10 (or 21) most frequent concepts, with their tags.
 
     A pair without a tag stays, as in the paper's count, with an empty text. Item ids are the lines of
@@ -50,7 +47,6 @@ class NusWideSource:
 
     name = "nuswide"
     text_kind: Literal["tags"] = "tags"
-    supercategories: dict[str, str] = {}  # noqa: RUF012 - never written to
     attribution = (
         "NUS-WIDE: T.-S. Chua et al., NUS-WIDE: A Real-World Web Image Database from National University of Singapore, "
         "CIVR 2009. For research; the photographs keep the licences of their Flickr authors."
@@ -110,18 +106,6 @@ class NusWideSource:
             for row, text in kept.items()
         ]
         self.pool = f"nuswide-{concepts}-{pool_digest(self._files)}"
-
-    def items(self) -> list[Item]:
-        """The pairs in the order of the list of images."""
-        return self._items
-
-    def pool_ids(self) -> list[str]:
-        """The id of every pair: its line in the list of images."""
-        return [item.id for item in self._items]
-
-    def picture(self, id: str) -> Image.Image:
-        """The picture of item ``id``, RGB; raises :class:`UserError` naming a file that cannot be read."""
-        return open_picture(self._files[id])
 
 
 def _first(root: Path, names: tuple[str, ...]) -> Path:

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semshare.data.segments import Segments
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
 REGIONS = 36  # the supplementary's fixed number of RoIs an image
 UNTRAINED = "-untrained"  # ends the name of a detector with random weights, which tries the pipeline: no result
 ELIGIBLE = 0.5  # a region above this score is eligible; with fewer than 36 of them the top 36 are taken
-
-# Columns that follow the feature in a stored row: box (x1, y1, x2, y2 relative, area ratio), class, score.
-BOX, CLASS, SCORE = slice(-7, -2), -2, -1
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,18 @@ class Regions:
     classes: Tensor
     scores: Tensor
 
+    @classmethod
+    def of_rows(cls, rows: Tensor) -> Regions:
+        """The regions that stored ``rows`` [B, 36, D + 7] hold, in float32: the inverse of :meth:`rows`."""
+        rows = rows.float()
+        return cls(rows[..., :-7], rows[..., -7:-2], rows[..., -2].long(), rows[..., -1])
+
+    def segments(self) -> Segments:
+        """As a network reads them; a region whose score is 0 is padding."""
+        return Segments(self.features, self.boxes, self.scores > 0, self.classes)
+
     def rows(self) -> np.ndarray:
-        """As stored: float16 [B, 36, D + 7]."""
+        """As stored, float16 [B, 36, D + 7]: feature, box (5 columns), class, score."""
         parts = (self.features, self.boxes, self.classes.unsqueeze(-1), self.scores.unsqueeze(-1))
         return torch.cat([part.float() for part in parts], -1).cpu().numpy().astype(np.float16)
 

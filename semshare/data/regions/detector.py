@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from torchvision.models import detection
-from torchvision.ops import nms
 
 from semshare.data.regions.base import REGIONS, UNTRAINED, RegionExtractor, Regions
 from semshare.errors import UserError
+from semshare.utils.extras import extra
+
+with extra("detector"):
+    from torchvision.models import detection
+    from torchvision.ops import nms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 import time
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
+from semshare.data.decode import decoded
 from semshare.data.regions.store import FeatureStore, StoreWriter
-from semshare.errors import UserError
 from semshare.utils.progress import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from semshare.data.regions.base import RegionExtractor
+    from PIL import Image
 
-_AHEAD = 2  # batches decoded while one is computed
-_UNREADABLE = (UserError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+    from semshare.data.regions.base import RegionExtractor
 
 
 def say(line: str) -> None:
@@ -71,44 +65,14 @@ def extract_to_store(
         if writer.done:
             say(f"goes on after {len(writer.done)} items extracted before")
         start, count = time.perf_counter(), 0
-        for some, opened in track(_decoded(left, picture, workers), len(left)):
-            good = [(id, one) for id, one in zip(some, opened, strict=True) if isinstance(one, Image.Image)]
-            for id, one in zip(some, opened, strict=True):
-                if not isinstance(one, Image.Image):
-                    writer.skipped[id] = one
-                    say(f"skipped {id}: {one}")
-            if good:
-                writer.add([id for id, _ in good], extractor.extract([one for _, one in good]).rows())
-            count += len(good)
+        for pictures, unreadable in track(decoded(left, picture, workers), len(left)):
+            for id, reason in unreadable.items():
+                writer.skipped[id] = reason
+                say(f"skipped {id}: {reason}")
+            if pictures:
+                writer.add(list(pictures), extractor.extract(list(pictures.values())).rows())
+            count += len(pictures)
         store = writer.finish()
     seconds = time.perf_counter() - start
     say(f"{count} pictures in {seconds:.1f} s, {count / seconds:.1f} a second; {len(store.skipped)} skipped")
     return store
-
-
-def _decoded(
-    batches: Sequence[Sequence[str]], picture: Callable[[str], Image.Image], workers: int | None
-) -> Iterator[tuple[Sequence[str], list[Image.Image | str]]]:
-    """Each batch with its pictures, or the reason why one cannot be read, a few batches ahead of the reader."""
-
-    def open_one(id: str) -> Image.Image | str:
-        try:
-            opened = picture(id)
-            opened.load()
-            return opened
-        except _UNREADABLE as error:
-            return str(error) or type(error).__name__
-
-    pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
-    waiting: deque[tuple[Sequence[str], list[Future]]] = deque()
-    try:
-        for some in batches:
-            waiting.append((some, [pool.submit(open_one, id) for id in some]))
-            if len(waiting) > _AHEAD:
-                ready, futures = waiting.popleft()
-                yield ready, [future.result() for future in futures]
-        while waiting:
-            ready, futures = waiting.popleft()
-            yield ready, [future.result() for future in futures]
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semshare.data.regions.base import REGIONS
 from semshare.data.regions.store import FeatureStore, write_store
 from semshare.errors import UserError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-REGIONS = 36
 # The share of an item's labels that its regions show wrongly. Calibrated once with benchmarks/probe_simulated.py, on
 # dev of FLICKR25K's real labels, so that the image branch of Independent (scale laptop, threshold tuned on dev) scores
 # the paper's Micro-F1 .672: epochs 5 to 7 gave .671, .672, .673. At .41 and .425 the fifth epoch gave .677 and .664.

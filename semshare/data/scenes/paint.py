@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from semshare.data.scenes.grounds import Brush, paint_background, paint_surface
+from semshare.data.scenes.brush import Brush
+from semshare.data.scenes.grounds import paint_background, paint_surface
 from semshare.data.scenes.layout import SURFACE_TOP, SURFACES, Placed, Scene
 from semshare.data.scenes.sprites import sprite
 

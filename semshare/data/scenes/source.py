@@ -16,7 +16,7 @@ from semshare.data.scenes.layout import LABELS, View
 from semshare.data.scenes.pool import ScenePool, item_id, pool_name, scene_of
 from semshare.data.scenes.texts import NOISE, TextNoise, write_texts
 from semshare.data.scenes.things import SUPERCATEGORIES
-from semshare.data.source import SPLITS, Item, Split
+from semshare.data.source import SPLITS, Item, Source, Split
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,12 +42,11 @@ ATTRIBUTION = (
 )
 
 
-class ScenesSource:
-    """One view of a pool of drawn scenes; see :class:`semshare.data.source.Source` for the attributes."""
+class ScenesSource(Source):
+    """One view of a pool of drawn scenes."""
 
     status: Literal["stand-in"] = "stand-in"
     attribution = ATTRIBUTION
-    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -78,7 +77,7 @@ class ScenesSource:
         if test is not None and test > sizes["test"]:
             raise UserError(f"{test} test items asked of a pool of scenes that has {sizes['test']}")
         self.name = name or _NAMES[view]
-        self.view: View = view
+        self._view: View = view
         self.text_kind: Literal["tags", "captions"] = "captions" if view == "coco" else "tags"
         self.label_names = LABELS[view]
         self.supercategories: Mapping[str, str] = SUPERCATEGORIES if view == "coco" else {}
@@ -87,6 +86,7 @@ class ScenesSource:
         self._listed = dict(sizes) | ({} if test is None else {"test": test})
         self._seed = seed
         self._noise = noise or NOISE[view]
+        self.text_noise = vars(self._noise)
         self._folder = Path(cache) / self.pool
         self._items: list[Item] | None = None
         self._pictures: ScenePool | None = None
@@ -119,6 +119,6 @@ class ScenesSource:
 
     def _item(self, split: Split, number: int) -> Item:
         scene = scene_of(self._seed, split, number)
-        random = Random(f"texts/{self.view}/{self._seed}/{split}/{number}")
-        texts = write_texts(scene, self.view, self._noise, random)
-        return Item(item_id(split, number), texts, scene.labels(self.view), split)
+        random = Random(f"texts/{self._view}/{self._seed}/{split}/{number}")
+        texts = write_texts(scene, self._view, self._noise, random)
+        return Item(item_id(split, number), texts, scene.labels(self._view), split)

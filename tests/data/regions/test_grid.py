@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semshare.data.regions.base import BOX, CLASS, SCORE
+from semshare.data.regions.base import Regions
 from semshare.data.regions.extract import extract_to_store
 from semshare.data.regions.grid import GridRegions
 from semshare.data.regions.registry import EXTRACTORS
@@ -87,11 +87,12 @@ def test_stored_rows_hold_feature_box_class_and_score(extractor: GridRegions) ->
     regions = extractor.extract([_picture(0)])
     rows = regions.rows()
     assert rows.shape == (1, 36, 1280 + 7) and rows.dtype == np.float16
-    np.testing.assert_allclose(rows[..., :-7], regions.features.numpy(), atol=0.02, rtol=1e-3)
-    np.testing.assert_allclose(rows[..., BOX], regions.boxes.numpy(), atol=1e-3)
-    np.testing.assert_array_equal(rows[..., CLASS], regions.classes.numpy())  # exact: at most 2048 classes
-    np.testing.assert_allclose(rows[..., SCORE], regions.scores.numpy(), rtol=1e-3)
-    assert (rows[..., SCORE] > 0).all(), "a score of 0 would mean padding"
+    again = Regions.of_rows(torch.from_numpy(rows))
+    np.testing.assert_allclose(again.features, regions.features, atol=0.02, rtol=1e-3)
+    np.testing.assert_allclose(again.boxes, regions.boxes, atol=1e-3)
+    np.testing.assert_array_equal(again.classes, regions.classes)  # exact: at most 2048 classes
+    np.testing.assert_allclose(again.scores, regions.scores, rtol=1e-3)
+    assert (again.scores > 0).all(), "a score of 0 would mean padding"
 
 
 def test_extraction_sees_pixels_only(extractor: GridRegions, tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""``semshare data``: real datasets made ready and looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semshare.cli.options import AsJson, Device, Name, Regions, Root, Scale, ScaleName
+
+data = typer.Typer(
+    help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@data.command("prepare")
+def data_prepare(
+    name: Name,
+    root: Root = None,
+    from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
+    regions: Regions = None,
+    device: Device = "auto",
+) -> None:
+    """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
+
+    A folder given with --root, and regions given with --regions, are remembered: training, notebooks and the book
+    then find them without being told.
+    """
+    from semshare.data import prepare
+
+    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device)))
+
+
+@data.command("show")
+def data_show(name: Name, root: Root = None, scale: Scale = ScaleName.laptop, as_json: AsJson = False) -> None:
+    """Print a dataset's counts, labels, splits, checksums and licence."""
+    from semshare.data import prepare
+
+    found = prepare.describe(name, root, scale.value)
+    print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))

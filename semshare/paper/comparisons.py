@@ -1,0 +1,97 @@
+"""A recorded study as a list of comparisons: its plan is all of their runs, its table a row for each measure of each.
+
+Every comparison is a difference on the same test images, the same runs with and without one thing, with an interval
+that counts the chance in the images and in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semshare.paper.recordings import Study
+from semshare.runs.intervals import MEASURES, SeedVariance, difference, scored
+from semshare.utils.devices import default_precision, find_device
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from semshare.experiment import Experiment
+    from semshare.runs.store import Run
+
+# What has to be alike for seeds to matter alike.
+_DATA_AND_SCHEDULE = (
+    "dataset", "missing_regions", "missing_words", "train_items", "scale", "epochs", "least_steps", "batch",
+    "learning_rate",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two lists of experiments, an entry a seed, that differ in one thing; ``what`` names it for a recording's row."""
+
+    what: dict[str, Any]
+    changed: list[Experiment]
+    base: list[Experiment]
+
+
+# From the precision of runs of preset ``paper`` and the dataset's folder to the comparisons.
+Comparisons = Callable[[str, Path | None], list[Comparison]]
+
+
+def study(name: str, about: str, comparisons: Comparisons) -> Study:
+    """The study that makes ``comparisons``: the plan is made of them, and so is the table."""
+
+    def plan(root: Path | None, device: str) -> list[Experiment]:
+        return distinct(comparisons(default_precision(find_device(device)), root))
+
+    def compare(done: Sequence[Run]) -> list[dict[str, Any]]:
+        root = next((run.experiment.root for run in done if run.experiment.root), None)
+        return [row for comparison in comparisons(_papers_precision(done), root) for row in rows(comparison, done)]
+
+    return Study(name, about, plan, compare)
+
+
+def distinct(comparisons: Sequence[Comparison]) -> list[Experiment]:
+    """The experiments of ``comparisons``, each once, seed by seed, what others are compared with first."""
+    experiments = [one for comparison in comparisons for one in (*comparison.base, *comparison.changed)]
+    once = {experiment.to_json(): experiment for experiment in experiments}
+    return sorted(once.values(), key=lambda experiment: experiment.seed)
+
+
+def rows(comparison: Comparison, done: Sequence[Run]) -> list[dict[str, Any]]:
+    """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing from ``done``.
+
+    Seeds are pooled over all settings of the study that have the data and the schedule of ``base``.
+    """
+    by_experiment = {run.experiment.to_json(): run for run in done}
+    sides = [
+        [by_experiment.get(experiment.to_json()) for experiment in side]
+        for side in (comparison.changed, comparison.base)
+    ]
+    if None in sides[0] + sides[1]:
+        return []
+    changed, base = ([scored(run) for run in side] for side in sides)
+    variance = _pooled(done, comparison.base[0])
+    table = []
+    for measure in MEASURES:
+        gap = difference(changed, base, measure, variance)
+        interval = {name: value if isinstance(value, bool) else round(value, 5) for name, value in vars(gap).items()}
+        table.append(comparison.what | {"seeds": len(base), "measure": measure} | interval)
+    return table
+
+
+def _pooled(done: Sequence[Run], like: Experiment) -> SeedVariance:
+    """The variance between seeds over the settings of ``done`` that have the data and the schedule of ``like``."""
+    settings: dict[str, list[Run]] = {}
+    for run in done:
+        if all(getattr(run.experiment, name) == getattr(like, name) for name in _DATA_AND_SCHEDULE):
+            settings.setdefault(run.experiment.change(seed=0).to_json(), []).append(run)
+    return SeedVariance.pool([scored(run) for run in runs] for runs in settings.values())
+
+
+def _papers_precision(done: Sequence[Run]) -> str:
+    """What the runs of preset ``paper`` computed in; those of ``released`` name their own."""
+    return next((run.experiment.precision for run in done if run.experiment.preset == "paper"), "float32")

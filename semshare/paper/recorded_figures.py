@@ -1,0 +1,60 @@
+"""The figures of recorded studies: what a recording's comparisons say, drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from semshare.paper.drawing import QUANTITIES, interval_row, subplots
+from semshare.utils.extras import extra
+
+with extra("book"):
+    import seaborn as sns
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from semshare.paper.recordings import Recording
+
+
+def phase(recording: Recording) -> Figure:
+    """The effect of the consistency loss, in points, where words (across) and regions (up) are withheld.
+
+    Red lowers, blue raises; a value in bold has an interval that knows of seeds and does not hold 0.
+    """
+    frame = recording.frame()
+    figure, axes = subplots(2, 2, figsize=(10, 8), layout="constrained")
+    limit = 100 * frame["value"].abs().max()
+    for axis, (measure, (title, _)) in zip(axes.flat, QUANTITIES.items(), strict=True):
+        some = frame[frame["measure"] == measure]
+        grid = 100 * some.pivot(index="missing_regions", columns="missing_words", values="value").sort_index(
+            ascending=False
+        )
+        sns.heatmap(grid, vmin=-limit, vmax=limit, cmap="RdBu", annot=True, fmt="+.1f", ax=axis, square=True,
+                    cbar_kws={"label": "points"})  # fmt: skip
+        flags = some.pivot(index="missing_regions", columns="missing_words", values="decided").reindex(grid.index)
+        for text, flag in zip(axis.texts, flags.to_numpy().flat, strict=True):
+            text.set_fontweight("bold" if flag else "normal")
+        axis.set(title=title, xlabel="share of words withheld", ylabel="share of regions withheld")
+    _mark_before(figure, recording)
+    return figure
+
+
+def costs(recording: Recording) -> Figure:
+    """The presets' differences in points: a panel a measure, a row a field, filled where the interval decides."""
+    frame = recording.frame()
+    fields = list(dict.fromkeys(frame["field"]))[::-1]
+    figure, axes = subplots(1, 4, figsize=(11, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
+    for axis, (measure, (title, colour)) in zip(axes, QUANTITIES.items(), strict=True):
+        some = frame[frame["measure"] == measure].set_index("field").loc[fields]
+        for place, (value, low, high) in enumerate(100 * some[["value", "low", "high"]].to_numpy()):
+            interval_row(axis, place, value, low, high, colour, "o", filled=some["decided"].iloc[place])
+        axis.set_yticks(range(len(fields)), fields)
+        axis.set(title=title, xlabel="points")
+    _mark_before(figure, recording)
+    return figure
+
+
+def _mark_before(figure: Figure, recording: Recording) -> None:
+    """Say over ``figure`` that its intervals are those of before, where they are."""
+    if recording.before:
+        figure.suptitle("intervals of before: a bootstrap over images and seeds", x=0.01, ha="left", fontsize=9)

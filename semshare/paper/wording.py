@@ -1,0 +1,74 @@
+"""An experiment's fields in words, so that a page says what the run behind it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from semshare.experiment import Experiment
+    from semshare.runs.store import Run
+
+
+def sentences(experiment: Experiment) -> dict[str, str]:
+    """What pages say of ``experiment``, by the name that their prose glues.
+
+    ``similarity`` is a clause, the others are whole sentences.
+    """
+    return {
+        "similarity": {
+            "binary": "S is 1 where items i and j share a label and 0 where they share none",
+            "count": "S is how many labels items i and j share",
+        }[experiment.similarity],
+        "segments": _segments(experiment),
+        "padding": {
+            "masked": "Padding does not count.",
+            "read": "Padding is read and counts like a segment, so that an item's embedding depends on its batch.",
+        }[experiment.padding],
+        "hidden_shows": _hidden(experiment),
+        "kept": {
+            "dev": "The epoch with the highest mean of both modalities' Micro-F1 on dev is kept.",
+            "lowest-loss": "The weights after the batch with the lowest training loss among every tenth are kept.",
+        }[experiment.checkpoint],
+        "initial_words": {
+            "word2vec": "which begin with Word2Vec's and are trained further",
+            "uniform": "which begin uniform in ±0.1 and are trained",
+        }[experiment.initial_words],
+    }
+
+
+def best_in(runs: Iterable[Run]) -> str:
+    """How it is told that ``runs`` were best somewhere: on dev, or by their training loss."""
+    told = {"dev": "were best on dev", "lowest-loss": "had their lowest training loss"}
+    selected = {run.experiment.checkpoint for run in runs}
+    return told[selected.pop()] if len(selected) == 1 else "were best on dev or had their lowest training loss"
+
+
+def _segments(experiment: Experiment) -> str:
+    """How regions and words become segments."""
+    half = "half of the sum of" if experiment.segment_sum == "mean" else "the sum of"
+    box = "its box" if experiment.boxes == "own" else "a box, which is that of the split's first image"
+    place = "its place" if experiment.word_places == "in-order" else "place 0, where all words stand"
+    word = "its word's vector, read by a bidirectional GRU whose two directions are averaged"
+    placed = f"{half} that and {_weight(experiment.place_weight)}a vector of {place}"
+    if experiment.block == "post-ln":  # BERT's own, added as the first thing that its blocks do
+        placed = f"that, to which BERT's blocks add {_weight(experiment.place_weight)}a vector of {place}"
+    return (
+        f"A region becomes {half} a linear map of its feature and {_weight(experiment.box_weight)}a linear map of "
+        f"{box}. A word is {word}; its segment is {placed}."
+    )
+
+
+def _weight(weight: float) -> str:
+    return "" if weight == 1 else f"{weight:g} times "
+
+
+def _hidden(experiment: Experiment) -> str:
+    """What stands where a segment is hidden."""
+    region = {"replaced": "a learnt vector", "kept": "itself all the same"}[experiment.masked_region]
+    word = {"mask": "a symbol of its own", "unk": "the symbol of unknown words"}[experiment.masked_word]
+    asked = ""
+    if experiment.context_items == "longest":
+        asked = " Only in the items of a batch with the longest texts is it asked for."
+    return f"A hidden region shows {region}, a hidden word {word}.{asked}"

@@ -1,0 +1,58 @@
+"""Pages depend on what they import: which notebooks an edit makes stale."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from semshare.book import execute
+from semshare.utils.source import Code
+
+ROOT = Path(execute.__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+HERE = Code(ROOT / "semshare")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    copy = tmp_path / "semshare"
+    shutil.copytree(ROOT / "semshare", copy, ignore=shutil.ignore_patterns("__pycache__", "*.json"))
+    return copy
+
+
+def _stale(tree: Path) -> set[str]:
+    """The numbers of the notebooks whose code is another in ``tree`` than here."""
+    code = Code(tree)
+    return {path.name[:2] for path in NOTEBOOKS if execute.code_parts(path, code) != execute.code_parts(path, HERE)}
+
+
+ALL = {path.name[:2] for path in NOTEBOOKS}
+
+
+def test_nothing_is_stale_at_first_and_a_comment_changes_nothing(tree: Path) -> None:
+    path = tree / "paper" / "figures.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
+    assert _stale(tree) == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "stale"),
+    [
+        ("paper/figures.py", ALL - {"07", "11"}),
+        ("paper/baselines.py", {"00"}),
+        ("book/explorer.py", {"11"}),
+        ("book/postprocess.py", ALL),
+        ("search/retriever.py", {"06"}),
+        ("cli/app.py", set()),
+        ("book/build.py", set()),
+        ("book/front.py", set()),
+    ],
+)
+def test_an_edit_makes_those_pages_stale_that_import_the_module(file: str, stale: set[str], tree: Path) -> None:
+    path = tree / file
+    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    assert _stale(tree) == stale
+    assert stale in (set(), ALL) or stale < ALL

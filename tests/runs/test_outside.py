@@ -1,0 +1,100 @@
+"""Methods and datasets from outside: registered by a module, trained in worker processes, with keys of their own."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from semshare import methods, runs
+from semshare.data import catalogue
+from semshare.errors import UserError
+from semshare.runs import grid, keys, parallel
+
+pytestmark = pytest.mark.slow
+MODULE = """
+from dataclasses import replace
+
+import torch
+
+from semshare import methods
+from semshare.data import catalogue
+from semshare.data.scenes.source import ScenesSource
+from semshare.utils.home import cache_folder
+
+
+def terms(outputs, labels, experiment):
+    return {name: 2.0 * term for name, term in methods.label_terms(outputs, labels, experiment).items()}
+
+
+def fit(experiment, dataset):
+    return methods.dscmr_network(experiment, dataset)
+
+
+methods.register(replace(methods.get("independent"), name="doubled", title="Doubled", terms=terms))
+methods.register(replace(methods.get("dscmr"), name="fitted", title="Fitted", fit=fit))
+catalogue.register("mine", lambda: ScenesSource.at("flickr25k", "smoke", cache_folder("scenes")), "tags")
+"""
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    (tmp_path / "someones_package.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("someones_package")
+    for name in ("doubled", "fitted"):
+        methods.METHODS.pop(name)
+        methods._registered.pop(name)
+    catalogue.CATALOGUE.pop("mine")
+    catalogue._registered.pop("mine")
+    sys.modules.pop("someones_package")
+
+
+@pytest.mark.usefixtures("outside")
+def test_worker_processes_know_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    plans = [runs.plan("mine", "doubled", "smoke", "cpu", seed=seed, epochs=1) for seed in (31, 32)]
+    done = runs.get_all(plans, "cpu", quiet=True)
+    assert [run.title for run in done] == ["Doubled"] * 2 and len({run.key for run in done}) == 2
+    assert done[0].dataset.name == "mine" and done[0].test.numbers()["image_f1"] >= 0
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_fit_of_its_own_has_an_empty_history_and_is_read_like_any_other() -> None:
+    run = runs.get(runs.plan("scenes-flickr25k", "fitted", "smoke", "cpu", seed=33), quiet=True)
+    assert run.history == [] and 0 <= run.test.numbers()["i2t"] <= 1
+    assert run.card.exists()
+
+
+def test_the_code_from_outside_is_in_the_key(outside: ModuleType) -> None:
+    before = keys.code_parts("doubled")
+    assert any(name.startswith("someones_package") for name in before)
+    path = Path(str(outside.__file__))
+    path.write_text(path.read_text(encoding="utf-8").replace("2.0 *", "3.0 *"), encoding="utf-8")
+    keys._code_parts.cache_clear()
+    other = keys.code_parts("doubled", keys.installed().__class__())
+    assert other != before
+    assert {name for name in before if name.startswith("semshare")} == {
+        name for name in other if name.startswith("semshare")
+    }
+
+
+@pytest.mark.usefixtures("outside")
+def test_what_a_notebook_registers_is_trained_in_its_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(methods._registered, "doubled", "__main__")
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("a worker was started"))
+    plans = [runs.plan("mine", "doubled", "smoke", "cpu", seed=seed, epochs=1) for seed in (34, 35)]
+    assert len(runs.get_all(plans, "cpu", quiet=True)) == 2
+    with pytest.raises(UserError, match="registered in a script or notebook, which workers cannot import"):
+        grid.train(plans, "cpu")
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(UserError, match="dataset: 'coco' is there already"):
+        catalogue.register("coco", lambda: None, "captions")  # type: ignore[arg-type, return-value]

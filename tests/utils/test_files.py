@@ -1,0 +1,100 @@
+"""Files written whole or not at all, and YAML that is read as it looks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from semshare.errors import UserError
+from semshare.utils import files
+from semshare.utils.files import atomic_write, parse_yaml, read_yaml, write_json
+
+
+def test_a_file_appears_when_it_is_whole_and_the_old_one_stays_until_then(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"é": 1})
+    with pytest.raises(KeyError), atomic_write(path) as part:
+        part.write_text("half", encoding="utf-8")
+        raise KeyError
+    assert path.read_text(encoding="utf-8") == '{"\\u00e9": 1}\n' and list(tmp_path.iterdir()) == [path]
+
+
+def test_file_and_folder_are_on_the_disk_before_and_after_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    real_sync, real_replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append(os.readlink(f"/proc/self/fd/{file}")), real_sync(file)))
+    monkeypatch.setattr(Path, "replace", lambda old, new: (calls.append("rename"), real_replace(old, new)))
+    write_json(tmp_path / "a.json", 1)
+    assert calls == [f"{tmp_path / 'a.json'}.{os.getpid()}.part", "rename", str(tmp_path)]
+
+
+def test_weights_are_readable_as_the_mask_says(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        with atomic_write(tmp_path / "weights") as part:
+            save_file({"a": torch.zeros(1)}, part)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights").stat().st_mode & 0o777 == 0o664
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("a: 1\nno: 2", "line 2: YAML reads the key no as true or false; quote it"),
+        ("on: 1", "line 1: YAML reads the key on as true or false; quote it"),
+        ("~: 1", "line 1: YAML reads the key ~ as nothing; quote it"),
+        ("null: 1", "line 1: YAML reads the key null as nothing; quote it"),
+        ("2024-01-01: 1", "line 1: YAML reads the key 2024-01-01 as a date; quote it"),
+        ("[1, 2]: 1", "line 1: YAML reads the key a list or mapping as no text; quote it"),
+        ("a: 1\nb: {c: 1, c: 2}", "line 2: the key 'c' stands twice; keep one of them"),
+        ("seed: [0, 010]", "line 1: YAML reads 010 as 8; quote it, or write 8"),
+        ("a: 1:30", "line 1: YAML reads 1:30 as 90; quote it, or write 90"),
+        ("name: no", "line 1: YAML reads no as false; quote it, or write false"),
+        ("a:\n- yes", "line 2: YAML reads yes as true; quote it, or write true"),
+        ("a: 2024-01-01", "line 1: YAML reads 2024-01-01 as a date; quote it"),
+    ],
+)
+def test_what_yaml_reads_otherwise_than_it_looks_is_refused_with_its_line(
+    text: str, named: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        read_yaml(path)
+    assert str(caught.value) == f"{path}: {named}"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{a: 1, b: [0.1, true, null, text], '010': '010'}", {"a": 1, "b": [0.1, True, None, "text"], "010": "010"}),
+        ("05: -3", {"05": -3}),
+        ("base: &b {x: 1}\nmore: {<<: *b, y: 2}", {"base": {"x": 1}, "more": {"x": 1, "y": 2}}),
+        ("", None),
+    ],
+)
+def test_plain_yaml_is_what_it_looks_like(text: str, value: Any) -> None:
+    assert parse_yaml(text) == value
+
+
+def test_nothing_is_built_from_tags() -> None:
+    with pytest.raises(yaml.YAMLError):
+        parse_yaml("!!python/object/apply:os.system ['true']")
+
+
+def test_a_file_system_that_cannot_flush_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: int) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(files.os, "fsync", refuse)
+    write_json(tmp_path / "a.json", 1)
+    assert (tmp_path / "a.json").exists()
