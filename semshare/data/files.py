@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,15 @@ def is_inside(name: str) -> bool:
     """Whether the relative path ``name`` stays inside the folder it is joined to."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """The file ``name`` in ``folder``, also where the two spell its letters differently.
+
+    An accent may be a part of its letter (NFC) or follow it (NFD); macOS's files are often named in the second way.
+    """
+    paths = [folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD")] if not name.isascii() else []
+    return next((path for path in (folder / name, *paths) if path.exists()), folder / name)
 
 
 def count_notes(where: object, counts: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,7 @@ from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageErr
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 # EPS runs a program of its own to be drawn; the others are known to Pillow by name, but none of them can it draw.
@@ -160,3 +164,29 @@ def _black_and_white(image: Image.Image, values: np.ndarray) -> tuple[float, flo
     elif low >= 0:
         low, high = 0, next((white for white in _GREYS if high <= white), high)
     return (high, low) if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0 else (low, high)
+
+
+def stamp(path: Path) -> str:
+    """What changes when the content of the file at ``path`` may have: size, both times and inode, and what reads it."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        return str(error.strerror)
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino} {readers()}"
+
+
+def content_digest(path: Path) -> str:
+    """A digest of the content of the file at ``path``; empty where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError:
+        return ""
+
+
+def unchanged(files: Mapping[str, Path], digests: Mapping[str, str]) -> set[str]:
+    """Those of ``files`` (by id) whose content, read anew, still has the digest in ``digests``."""
+    ids = [id for id in files if digests.get(id)]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        now = list(pool.map(lambda id: content_digest(files[id]), ids))
+    return {id for id, digest in zip(ids, now, strict=True) if digest == digests[id]}
