@@ -27,6 +27,7 @@ from torch.nn.functional import normalize
 
 from semshare.data.about import STATUS
 from semshare.data.dataset import Part, pad_words
+from semshare.data.pictures import as_rgb
 from semshare.data.words import SPECIAL
 from semshare.evaluation import Reading
 from semshare.metrics import above
@@ -96,7 +97,7 @@ def page(runs: Iterable[Run], images: int = IMAGES, folder: Path | None = None, 
 
 def thumbnail(picture: Image.Image) -> str:
     """``picture`` made small: WebP in base64."""
-    small = picture.convert("RGB")
+    small = as_rgb(picture)
     small.thumbnail((_SIDE, _SIDE))
     file = io.BytesIO()
     small.save(file, "WEBP", quality=75, method=6)

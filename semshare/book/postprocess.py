@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 from semshare.book.provenance import DRAWER, LINKS, WALL_TIME, minutes
+from semshare.data.pictures import as_rgb
 from semshare.errors import UserError
 from semshare.utils.files import write_json
 from semshare.utils.progress import MARK
@@ -125,7 +126,7 @@ def write_thumbnail(executed: Path, path: Path) -> None:
     cells = nbformat.read(executed, 4).cells if executed.exists() else []
     found = (_picture(output) for cell in cells for output in cell.get("outputs", []))
     if first := next(filter(None, found), None):
-        picture = Image.open(io.BytesIO(base64.b64decode(first))).convert("RGB")
+        picture = as_rgb(Image.open(io.BytesIO(base64.b64decode(first))))
         small.paste(picture.resize((_THUMBNAIL[0], round(picture.height * _THUMBNAIL[0] / picture.width))))
     small.save(path)
 

@@ -236,6 +236,9 @@ def search(
     image: Annotated[list[Path] | None, typer.Option(help="A picture to search for (repeatable).")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
     index: Annotated[Path | None, typer.Option(help="The index's folder (default: one in the cache).")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every picture again, also if it looks as before.")
+    ] = False,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -247,17 +250,19 @@ def search(
     if not (text or image):
         raise UserError("found neither --text nor --image, expected at least one to search for")
     from semshare.search.retriever import Retriever
+    from semshare.search.walk import NO_PICTURE
 
     retriever = Retriever(model, device)
-    held = retriever.add_images(images, index) if texts is None else retriever.add_texts(texts, index)
+    held = retriever.add_images(images, index, verify) if texts is None else retriever.add_texts(texts, index)
     found = [*retriever.search_texts(*(text or ()), top=top), *retriever.search_images(*(image or ()), top=top)]
     if not any(one.hits for one in found):
         raise UserError(
             f"text: no word of {', '.join(map(repr, text or ()))} is known to the model: nothing to rank by"
         )
     if as_json:
-        skipped = {id: reason for id, (_, reason) in held.skipped.items()}
+        skipped = {id: reason for id, (_, reason) in held.skipped.items() if reason != NO_PICTURE}
         result = {"model": retriever.model.title, "items": len(held), "skipped": skipped}
+        result["no_pictures"] = len(held.skipped) - len(skipped)
         print(json.dumps(result | {"queries": [asdict(one) for one in found]}, indent=2))
     else:
         print("\n".join(map(str, found)))

@@ -1,4 +1,4 @@
-"""Pictures decoded by threads, some batches ahead of whoever reads them."""
+"""Pictures by the batch: decoded by threads ahead of whoever computes with them, and computed one by one in need."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import torch
 from PIL import Image
 
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_Computed = TypeVar("_Computed")
 
 _AHEAD = 2  # batches decoded while one is computed
 _UNREADABLE = (UserError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
@@ -51,3 +54,39 @@ def decoded(
             waiting.extend(islice(jobs, 1))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def computed(
+    compute: Callable[[list[Image.Image]], _Computed], pictures: Mapping[str, Image.Image]
+) -> tuple[list[tuple[list[str], _Computed]], dict[str, str]]:
+    """``compute`` of ``pictures`` (by id) together, or of each alone where it fails on them together.
+
+    A picture one pixel high, say, leaves nothing for a detector to look at: it must not take its batch along.
+
+    Returns:
+        Ids with what was computed of them, and the other ids with the reason why not.
+
+    Raises:
+        UserError: one that ``compute`` raised: it is of no single picture.
+        torch.AcceleratorError: the device failed, not the picture.
+    """
+    if not pictures:
+        return [], {}
+    try:
+        return [(list(pictures), compute(list(pictures.values())))], {}
+    except (UserError, torch.AcceleratorError):
+        raise
+    except Exception as error:  # what a network says of a picture that it cannot take depends on its layers
+        if len(pictures) == 1:
+            [id] = pictures
+            return [], {id: f"nothing can be computed of this picture: {_first_line(error)}"}
+    parts, failed = [], {}
+    for id, picture in pictures.items():
+        part, reason = computed(compute, {id: picture})
+        parts += part
+        failed |= reason
+    return parts, failed
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}"

@@ -1,13 +1,12 @@
-"""What the readers of files share: lines of text, pictures, safe paths, counts beside the expected ones."""
+"""What the readers of files share: lines of text, safe paths, counts beside the expected ones."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-
-from PIL import Image
 
 from semshare.errors import UserError
 
@@ -43,19 +42,19 @@ def read_lines(path: Path) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def open_picture(path: Path) -> Image.Image:
-    """The picture at ``path`` as RGB; raises :class:`UserError` naming a file that is none."""
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot read this picture: {error}") from None
-
-
 def is_inside(name: str) -> bool:
     """Whether the relative path ``name`` stays inside the folder it is joined to."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """The file ``name`` in ``folder``, also where the two spell its letters differently.
+
+    An accent may be a part of its letter (NFC) or follow it (NFD); macOS's files are often named in the second way.
+    """
+    paths = [folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD")] if not name.isascii() else []
+    return next((path for path in (folder / name, *paths) if path.exists()), folder / name)
 
 
 def count_notes(where: object, counts: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from semshare.data.files import open_picture
+from semshare.data.pictures import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semshare.data.files import open_picture
+from semshare.data.pictures import open_picture
 from semshare.data.regions.base import ELIGIBLE, Regions
 from semshare.paper import reference
 from semshare.paper.drawing import COLOURS, QUANTITIES, bare, curve, interval_row, picture_of, subplots, write_under

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -29,19 +29,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _INDEX = "index.json"
-_FORMAT = 2
+_FORMAT = 3
 _NOT_FINITE = "the model's numbers for it are not finite"
 _SAVE_EVERY = 60.0  # seconds of encoding after which what is there is kept, so that a killed build goes on from it
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some items as they were encoded: ``ids`` with ``vectors`` [n, E] and ``scores`` [n, C]; others and why not."""
+    """Some items as they were encoded: ``ids`` with ``vectors`` [n, E] and ``scores`` [n, C]; others and why not.
+
+    ``digests`` are those of the items' contents, where these can change.
+    """
 
     ids: Sequence[str]
     vectors: Tensor
     scores: Tensor
     skipped: Mapping[str, str]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Index:
 
     Attributes:
         stamps: the items' ids in the order of rows, each with what tells its versions apart.
+        digests: the digests of those items' contents that have one.
         skipped: the ids that could not be encoded, each with its stamp and the reason.
         scores: [N, C] what the labels of a hit are read from.
     """
@@ -73,6 +78,7 @@ class Index:
         self.owner = owner
         self.folder = folder
         self.stamps: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
         self.skipped: dict[str, tuple[str, str]] = {}
         self.scores = torch.empty(0, 0)
         self._ids: list[str] = []
@@ -120,7 +126,13 @@ class Index:
             return cls(owner, folder)
         return index
 
-    def update(self, stamps: Mapping[str, str], encode: Callable[[list[str]], Iterator[Piece]]) -> tuple[int, int]:
+    def update(
+        self,
+        stamps: Mapping[str, str],
+        encode: Callable[[list[str]], Iterator[Piece]],
+        same: Callable[[Mapping[str, str]], set[str]] | None = None,
+        verify: bool = False,
+    ) -> tuple[int, int]:
         """Make the index hold exactly the items ``stamps``, in that order: what is new or changed is encoded.
 
         An item of which the model says NaN or infinity has no place in a ranking: it is left out, with that reason.
@@ -128,6 +140,9 @@ class Index:
         Args:
             stamps: the collection's ids, each with what changes when the item does.
             encode: encodes the ids it is given, piece by piece.
+            same: given the digests of items whose stamps changed, says which of these have their old content, read
+                anew; they keep their vectors. Without it, none do.
+            verify: take every stamp for changed.
 
         Returns:
             How many items were encoded (or tried), and how many were taken out because they are gone or changed.
@@ -135,26 +150,32 @@ class Index:
         Raises:
             UserError: the folder cannot be written.
         """
-        kept = [row for row, (id, stamp) in enumerate(self.stamps.items()) if stamps.get(id) == stamp]
-        skipped = {id: entry for id, entry in self.skipped.items() if stamps.get(id) == entry[0]}
+        trusted = {id for id, stamp in self.stamps.items() if not verify and stamps.get(id) == stamp}
+        doubted = {id: digest for id, digest in self.digests.items() if id in stamps and id not in trusted}
+        confirmed = same(doubted) if same is not None and doubted else set()
+        kept = [row for row, id in enumerate(self._ids) if id in trusted or id in confirmed]
+        digests = {self._ids[row]: self.digests.get(self._ids[row], "") for row in kept}
+        skipped = {id: entry for id, entry in self.skipped.items() if not verify and stamps.get(id) == entry[0]}
         gone = len(self) - len(kept)
         known = {self._ids[row] for row in kept} | skipped.keys()
         new = [id for id in stamps if id not in known]
-        if not (new or gone or len(skipped) < len(self.skipped)):
+        restamped = any(self.stamps[id] != stamps[id] for id in confirmed)
+        if not (new or gone or restamped or len(skipped) < len(self.skipped)):
             return 0, 0
         ids, vectors, scores = [self._ids[row] for row in kept], [self.vectors()[kept]], [self.scores[kept]]
         saved = time.monotonic()
         for piece in map(_finite, encode(new)):
             skipped |= {id: (stamps[id], reason) for id, reason in piece.skipped.items()}
+            digests |= piece.digests
             if piece.ids:
                 ids += piece.ids
                 vectors.append(piece.vectors)
                 scores.append(piece.scores)
             if time.monotonic() - saved > _SAVE_EVERY:
-                self._hold(stamps, ids, vectors, scores, skipped)
+                self._hold(stamps, ids, vectors, scores, skipped, digests)
                 self._save()
                 saved = time.monotonic()
-        self._hold(stamps, ids, vectors, scores, skipped)
+        self._hold(stamps, ids, vectors, scores, skipped, digests)
         self._save()
         return len(new), gone
 
@@ -187,12 +208,14 @@ class Index:
         vectors: Sequence[Tensor],
         scores: Sequence[Tensor],
         skipped: Mapping[str, tuple[str, str]],
+        digests: Mapping[str, str],
     ) -> None:
         """Take over items, sorted as ``stamps`` lists them: however often it was updated, an index is the same."""
         place = {id: row for row, id in enumerate(ids)}
         order = [place[id] for id in stamps if id in place]
         self._ids = [ids[row] for row in order]
         self.stamps = {id: stamps[id] for id in self._ids}
+        self.digests = {id: digests[id] for id in self._ids if digests.get(id)}
         self.skipped = dict(skipped)
         rows = [torch.cat([part for part in parts if len(part)] or [torch.empty(0, 1)]) for parts in (vectors, scores)]
         self.scores = rows[1][order]
@@ -208,7 +231,8 @@ class Index:
             save_file({"vectors": self._vectors.tensor()}, self.folder / files["vectors"])
             save_file({"scores": self.scores}, self.folder / files["scores"])
             content = {"format": _FORMAT, "owner": vars(self.owner), "files": files}
-            write_json(self.folder / _INDEX, content | {"items": self.stamps, "skipped": self.skipped})
+            content |= {"items": self.stamps, "digests": self.digests, "skipped": self.skipped}
+            write_json(self.folder / _INDEX, content)
         except (OSError, SafetensorError) as error:
             self._remove(lambda name: name in files.values())
             raise UserError(
@@ -234,6 +258,7 @@ class Index:
     def _read(self, content: dict) -> None:
         """Take over what the folder's files hold; any error means that they are damaged."""
         stamps = {str(id): str(stamp) for id, stamp in content["items"].items()}
+        digests = {str(id): str(digest) for id, digest in content["digests"].items()}
         skipped = {str(id): (str(stamp), str(reason)) for id, (stamp, reason) in content["skipped"].items()}
         names = [Path(content["files"][kind]).name for kind in ("vectors", "scores")]
         vectors = load_file(self.folder / names[0])["vectors"]
@@ -243,7 +268,7 @@ class Index:
         checks.finite("vectors", vectors)
         checks.finite("scores", scores)
         self.stamps, self.skipped, self.scores, self._vectors = stamps, skipped, scores, Vectors(vectors)
-        self._ids = list(stamps)
+        self._ids, self.digests = list(stamps), digests
 
 
 def _finite(piece: Piece) -> Piece:
@@ -253,4 +278,6 @@ def _finite(piece: Piece) -> Piece:
         return piece
     ids = [id for id, kept in zip(piece.ids, good.tolist(), strict=True) if kept]
     skipped = {id: _NOT_FINITE for id in piece.ids if id not in set(ids)}
-    return Piece(ids, piece.vectors[good], piece.scores[good], {**piece.skipped, **skipped})
+    return replace(
+        piece, ids=ids, vectors=piece.vectors[good], scores=piece.scores[good], skipped={**piece.skipped, **skipped}
+    )

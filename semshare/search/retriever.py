@@ -14,21 +14,22 @@ import torch
 from PIL import Image
 
 from semshare.data.about import STATUS
-from semshare.data.decode import decoded
-from semshare.data.files import digest, open_picture, read_lines
+from semshare.data.decode import computed, decoded
+from semshare.data.files import digest, read_lines
+from semshare.data.pictures import as_rgb, content_digest, open_picture, unchanged
 from semshare.errors import UserError
 from semshare.search import pretrained
 from semshare.search.index import Index, Owner, Piece
 from semshare.search.pretrained import Encoded, PretrainedModel
+from semshare.search.walk import NO_PICTURE, check_is_picture, count_no_pictures, walk
 from semshare.utils.home import cache_folder, lock
 from semshare.utils.progress import Progress, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from semshare.model import Modality
 
-PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _TEXTS = 2048  # texts encoded between two looks at the clock
 _NO_WORD = "none of its words is known to the model"
 _SHOWN = 5  # items left out that are named one by one; the rest are counted
@@ -87,15 +88,17 @@ class Retriever:
         self._quiet = quiet
         self._collections: dict[str, tuple[Index, Callable[[str], str]]] = {}
 
-    def add_images(self, folder: str | Path, index: str | Path | None = None) -> Index:
+    def add_images(self, folder: str | Path, index: str | Path | None = None, verify: bool = False) -> Index:
         """Add the pictures in ``folder`` and the folders below it; hidden ones and links to folders are left out.
 
-        Only pictures that are new or changed since the last time (by size and time of change) are encoded. One that
-        cannot be read is left out and tried again when it changes.
+        What is a picture is said by its content, whatever its name. Only pictures that are new or changed since the
+        last time are encoded: a file of another size, time or inode is read again, and encoded where its content is
+        another one. One that cannot be read is left out and tried again when it changes.
 
         Args:
             folder: the pictures; nothing is written there.
             index: the folder of the index; by default one of this model and collection in the cache.
+            verify: read every picture again, whatever its file's size and times say.
 
         Raises:
             UserError: no such folder, no picture in it that can be read, a model that reads no pictures, or an index
@@ -103,11 +106,16 @@ class Retriever:
         """
         root = Path(folder)
         self.model.extractor  # noqa: B018 - a model that reads no pictures is refused before any is looked for
-        stamps = _stamps(root)
+        stamps, notes = walk(root)
         if not stamps:
-            raise UserError(f"{root}: no pictures here, expected files that end in {', '.join(PICTURES)}")
+            raise UserError("\n".join([f"{root}: no pictures here, expected a folder that holds some", *notes]))
+
+        def same(digests: Mapping[str, str]) -> set[str]:
+            return unchanged({id: root / id for id in digests}, digests)
+
         encode = partial(self._encode_pictures, root)
-        return self._add(str(root), "image", stamps, encode, root, index, lambda id: str(root / id))
+        look = partial(Index.update, stamps=stamps, same=same, verify=verify)
+        return self._add(str(root), "image", look, encode, root, index, lambda id: str(root / id), notes)
 
     def add_texts(self, texts: Sequence[str] | str | Path, index: str | Path | None = None) -> Index:
         """Add texts: a list of them, or the path of a UTF-8 file with one a line. Each different one counts once.
@@ -127,7 +135,7 @@ class Retriever:
         name = f"{len(listed):,} texts" if path is None else str(path)
         if not stamps:
             raise UserError(f"{name}: no text in it, expected one a line")
-        return self._add(name, "text", stamps, self._encode_texts, path, index, str)
+        return self._add(name, "text", partial(Index.update, stamps=stamps), self._encode_texts, path, index, str)
 
     def search_texts(self, *texts: str, top: int = 10) -> list[Found]:
         """The ``top`` items for each of ``texts``; all texts are searched at once.
@@ -157,9 +165,15 @@ class Retriever:
             str(getattr(image, "filename", "") or "picture" if isinstance(image, Image.Image) else image)
             for image in images
         ]
-        opened = [image if isinstance(image, Image.Image) else open_picture(Path(image)) for image in images]
-        size = self.model.extractor.batch
-        parts = [self.model.encode_pictures(opened[start : start + size]) for start in range(0, len(opened), size)]
+        opened = [as_rgb(image) if isinstance(image, Image.Image) else open_picture(Path(image)) for image in images]
+        size, numbered = self.model.extractor.batch, {str(place): image for place, image in enumerate(opened)}
+        parts = []
+        for start in range(0, len(opened), size):
+            ids = list(numbered)[start : start + size]
+            done, failed = computed(self.model.encode_pictures, {id: numbered[id] for id in ids})
+            for id, reason in failed.items():
+                raise UserError(f"{names[int(id)]}: {reason}")
+            parts += [encoded for _, encoded in done]
         encoded = [torch.cat(some) for some in zip(*parts, strict=True)]
         return self._search("image", names, Encoded(*encoded), top)
 
@@ -173,11 +187,12 @@ class Retriever:
         self,
         name: str,
         modality: Modality,
-        stamps: dict[str, str],
+        update: Callable[..., tuple[int, int]],
         encode: Callable[[list[str], Progress], Iterator[Piece]],
         collection: Path | None,
         place: str | Path | None,
         item: Callable[[str], str],
+        notes: Sequence[str] = (),
     ) -> Index:
         """Bring the index at ``place``, by default the collection's own in the cache, up to date; a list has none."""
         told = "" if collection is None else digest(os.path.realpath(collection))
@@ -187,37 +202,53 @@ class Retriever:
         progress = Progress(f"index of {printable(name)}", self._quiet)
         if place is None:
             index = Index(owner, None)
-            index.update(stamps, partial(encode, progress=progress))
+            update(index, encode=partial(encode, progress=progress))
         else:
             with lock(Path(place)):  # two searches of one new collection encode it once
                 index = Index.open(Path(place), owner, lambda line: progress.say(printable(line)))
-                index.update(stamps, partial(encode, progress=progress))
-        self._tell(index, progress)
+                update(index, encode=partial(encode, progress=progress))
+        left_out = self._tell(index, notes, progress)
         if not len(index):
-            id, (_, reason) = next(iter(index.skipped.items()))
+            if not left_out:
+                beside = count_no_pictures(reason for _, reason in index.skipped.values())
+                raise UserError("\n".join([f"{name}: no pictures here: {beside}", *notes]))
+            id, reason = next(iter(left_out.items()))
             raise UserError(f"{name}: nothing of {len(index.skipped):,} can be used, the first: {item(id)}: {reason}")
         # A collection that is added again takes its own place.
-        self._collections[digest("\n".join(stamps)) if place is None else str(place)] = index, item
+        held = digest("\n".join([*index.stamps, *index.skipped])) if place is None else str(place)
+        self._collections[held] = index, item
         return index
 
-    def _tell(self, index: Index, progress: Progress) -> None:
-        """Say what was left out."""
-        for id, (_, reason) in islice(index.skipped.items(), _SHOWN):
+    def _tell(self, index: Index, notes: Sequence[str], progress: Progress) -> dict[str, str]:
+        """Say what was left out; return the items that were to be used, and why they cannot be."""
+        left_out = {id: reason for id, (_, reason) in index.skipped.items() if reason != NO_PICTURE}
+        for id, reason in islice(left_out.items(), _SHOWN):
             progress.say(f"left out {_shown(id)}: {printable(reason)}")
-        more = len(index.skipped) - _SHOWN
-        progress.say(
-            f"{len(index):,} items, {len(index.skipped):,} left out" + (f" ({more:,} more)" if more > 0 else "")
-        )
+        beside = count_no_pictures(reason for _, reason in index.skipped.values())
+        for note in [*([beside] if beside else []), *notes]:
+            progress.say(printable(note))
+        more = len(left_out) - _SHOWN
+        progress.say(f"{len(index):,} items, {len(left_out):,} left out" + (f" ({more:,} more)" if more > 0 else ""))
+        return left_out
 
     def _encode_pictures(self, root: Path, ids: list[str], progress: Progress) -> Iterator[Piece]:
         start, count, batch = time.perf_counter(), 0, self.model.extractor.batch
         batches = [ids[first : first + batch] for first in range(0, len(ids), batch)]
-        read = decoded(batches, lambda id: open_picture(root / id))
-        for pictures, unreadable in progress.track(read, len(batches)) if batches else ():
+        digests: dict[str, str] = {}
+
+        def read(id: str) -> Image.Image:
+            check_is_picture(root / id)  # so that no film is read whole
+            digests[id] = content_digest(root / id)  # before the picture is read: what comes between is seen next time
+            return open_picture(root / id)
+
+        for pictures, unreadable in progress.track(decoded(batches, read), len(batches)) if batches else ():
             skipped = {id: reason.removeprefix(f"{root / id}: ") for id, reason in unreadable.items()}
-            count += len(pictures)
-            opened = list(pictures.values())
-            yield self._piece(list(pictures), skipped, lambda opened=opened: self.model.encode_pictures(opened))
+            parts, failed = computed(self.model.encode_pictures, pictures)
+            count += len(pictures) - len(failed)
+            for good, encoded in parts:
+                yield self._piece(good, {}, encoded, {id: digests.pop(id) for id in good})
+            if skipped or failed:
+                yield self._piece([], skipped | failed, None)
         self._rate(progress, count, "pictures", start)
 
     def _encode_texts(self, texts: list[str], progress: Progress) -> Iterator[Piece]:
@@ -227,14 +258,15 @@ class Retriever:
         for some in progress.track(batches, len(batches)) if batches else ():
             good = [text for text in some if readable[text]]
             skipped = {text: _NO_WORD for text in some if not readable[text]}
-            yield self._piece(good, skipped, lambda good=good: self.model.encode_texts(good))
+            yield self._piece(good, skipped, self.model.encode_texts(good) if good else None)
         self._rate(progress, sum(readable.values()), "texts", start)
 
-    def _piece(self, ids: list[str], skipped: dict[str, str], encode: Callable[[], Encoded]) -> Piece:
-        if not ids:
+    def _piece(
+        self, ids: list[str], skipped: dict[str, str], encoded: Encoded | None, digests: Mapping[str, str] | None = None
+    ) -> Piece:
+        if encoded is None:
             return Piece([], torch.empty(0, 1), torch.empty(0, 1), skipped)
-        encoded = encode()
-        return Piece(ids, self.model.comparable(encoded.embedding), encoded.scores, skipped)
+        return Piece(ids, self.model.comparable(encoded.embedding), encoded.scores, skipped, digests or {})
 
     def _rate(self, progress: Progress, count: int, what: str, start: float) -> None:
         if count:
@@ -264,28 +296,6 @@ class Retriever:
             raise UserError(f"top: found {top}, expected at least 1")
         if not self._collections:
             raise UserError("nothing to search in: add a collection first, by add_images or add_texts")
-
-
-def _stamps(root: Path) -> dict[str, str]:
-    """The pictures below ``root`` by their paths relative to it, a to z, each with its size and time of change."""
-    if not root.is_dir():
-        raise UserError(f"{root}: {'a file' if root.exists() else 'missing'}, expected a folder of pictures")
-    found = {}
-    for folder, below, names in os.walk(root, onerror=_refuse):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in names:
-            path = Path(folder, name)
-            if path.suffix.lower() in PICTURES and not name.startswith("."):
-                try:
-                    state = path.stat()
-                    found[path.relative_to(root).as_posix()] = f"{state.st_size} {state.st_mtime_ns}"
-                except OSError as error:  # a link that leads nowhere is told as a picture that cannot be read
-                    found[path.relative_to(root).as_posix()] = str(error.strerror)
-    return dict(sorted(found.items()))
-
-
-def _refuse(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
 def _shown(text: str) -> str:

@@ -204,7 +204,9 @@ def test_broken_pictures_are_left_out_told_and_counted(
     retriever = Retriever(model)
     index = retriever.add_images(pictures)
     said = capsys.readouterr().err
-    assert len(index) == 5 and sorted(index.skipped) == ["a\x1b[31m\n\u202e.gif", "cut.jpg", "empty.jpg", "gone.jpg"]
+    bad = ["a\x1b[31m\n\u202e.gif", "cut.jpg", "empty.jpg", "gone.jpg"]
+    assert len(index) == 5 and sorted(index.skipped) == [*bad, "notes.txt"]
+    assert "1 file is no picture" in said and "1 hidden file or folder is left out" in said
     assert "5 items, 4 left out" in said and "left out cut.jpg: cannot read this picture" in said
     assert "5 pictures encoded in" in said and " a second" in said
     assert "\x1b[31m" not in said and r"a\x1b[31m\n\u202e.gif" in said

@@ -27,10 +27,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from PIL import Image
-
-from semshare.data.files import SHOWN, is_inside, pool_digest, read_lines
+from semshare.data.files import find_file, is_inside, pool_digest, read_lines, shorten
 from semshare.data.readers import splits
+from semshare.data.readers.whole import Whole
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
 
@@ -45,7 +44,8 @@ _LONGEST = 100_000  # characters of one field
 class CustomSource(FileSource):
     """A collection described by one JSONL or CSV file (see the module).
 
-    Every row is checked before anything is made: one bad row and nothing is read further, but all are named.
+    Every row is checked before anything is made, its picture read to the end: one bad row and nothing is made, but all
+    are named.
     """
 
     name = "custom"
@@ -88,16 +88,15 @@ class _Rows:
         self.items: list[Item] = []  # with split "train" where none is given yet
         self.files: dict[str, Path] = {}
         self.with_split = 0
-        self._faults: list[str] = []
-        self._count = 0
+        self._faults: list[tuple[int, str]] = []
+        self._paths: dict[int, Path] = {}
+        self._named: dict[int, str] = {}  # of a line, the picture as it is written there
         self._lines: dict[tuple[str, str], int] = {}
         self._without_split: list[int] = []
 
     def fault(self, line: int, message: str) -> None:
-        """Note a mistake; only the first few are kept in words."""
-        self._count += 1
-        if len(self._faults) < SHOWN:
-            self._faults.append(f"{self.path}, line {line}: {message}")
+        """Note a mistake."""
+        self._faults.append((line, message))
 
     def row(self, line: int, record: dict[str, Any]) -> None:
         """Check one row and keep it."""
@@ -125,20 +124,25 @@ class _Rows:
         self.items.append(Item(id, tuple(texts), tuple(dict.fromkeys(labels)), split))
 
     def finish(self) -> None:
-        """Raise all mistakes at once, if there are any."""
+        """Raise all mistakes at once, if there are any, by their lines; those of the pictures' contents among them."""
         if self.with_split:
             for line in self._without_split:
                 self.fault(line, "split: missing, expected train, dev or test, as other rows have one")
-        elif len(self.items) < 3 and not self._count:
+        elif len(self.items) < 3 and not self._faults:
             self.fault(1, f"{len(self.items)} rows, expected at least 3: one for train, dev and test each")
-        if self.with_split and not self._count:
+        if self.with_split and not self._faults:
             given = {item.split for item in self.items}
             for name in (name for name in SPLITS if name not in given):
                 self.fault(1, f"split: no row is in {name!r}, expected rows in train, dev and test")
-        if self._count:
-            more = self._count - len(self._faults)
-            tail = [f"... and {more:,} more mistakes"] if more else []
-            raise UserError("\n".join([*self._faults, *tail]))
+        whole = Whole(self.path)
+        for line, reason in whole.faults(self._paths).items():
+            self.fault(line, f"image: {self._named[line][:120]!r}: {reason}")
+        if self._faults:
+            listed = [
+                f"{self.path}, line {line}: {text}" for line, text in sorted(self._faults, key=lambda one: one[0])
+            ]
+            raise UserError("\n".join(shorten(listed, "mistakes")))
+        whole.remember()
 
     def _image(self, line: int, value: Any) -> Path | None:
         if not isinstance(value, str) or not value.strip() or not _is_text(value):
@@ -147,15 +151,12 @@ class _Rows:
         if not Path(value).is_absolute() and not is_inside(value):
             self.fault(line, f"image: {value[:120]!r} leaves the folder of the file, expected a path inside it")
             return None
-        path = self.path.parent / value
-        try:
-            with Image.open(path):
-                return path
-        except FileNotFoundError:
+        path = find_file(self.path.parent, value)
+        if not path.exists():
             self.fault(line, f"image: {value[:120]!r} does not exist")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            self.fault(line, f"image: {value[:120]!r} is not a picture that can be read")
-        return None
+            return None
+        self._paths[line], self._named[line] = path, value
+        return path
 
     def _words(self, line: int, name: str, value: Any, one_is_enough: bool) -> list[str]:
         """The texts or labels of a row, stripped; empty after a fault."""
@@ -190,7 +191,8 @@ class _Rows:
 
 def _file(root: Path) -> Path:
     if root.is_dir():
-        found = sorted(path for path in root.iterdir() if path.suffix.lower() in (".jsonl", ".csv"))
+        visible = (path for path in root.iterdir() if not path.name.startswith("."))  # macOS puts ._x beside x
+        found = sorted(path for path in visible if path.suffix.lower() in (".jsonl", ".csv"))
         if len(found) != 1:
             raise UserError(f"{root}: {len(found)} files .jsonl or .csv here, expected one (or give the file itself)")
         return found[0]

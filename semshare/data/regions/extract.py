@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from semshare.data.decode import decoded
+from semshare.data.decode import computed, decoded
 from semshare.data.regions.store import FeatureStore, StoreWriter
 from semshare.utils.progress import MARK
 
@@ -39,8 +39,8 @@ def extract_to_store(
 ) -> FeatureStore:
     """Extract the regions of every item into a store at ``folder``.
 
-    Killed at any point, the same call goes on after the last whole shard. A picture that cannot be read is left
-    out: the store's ``skipped`` holds its id and the reason.
+    Killed at any point, the same call goes on after the last whole shard. A picture that cannot be read, or
+    of which the extractor can compute nothing, is left out: the store's ``skipped`` holds its id and the reason.
 
     Args:
         extractor: the region extractor.
@@ -66,12 +66,13 @@ def extract_to_store(
             say(f"goes on after {len(writer.done)} items extracted before")
         start, count = time.perf_counter(), 0
         for pictures, unreadable in track(decoded(left, picture, workers), len(left)):
-            for id, reason in unreadable.items():
+            parts, failed = computed(extractor.extract, pictures)
+            for id, reason in (unreadable | failed).items():
                 writer.skipped[id] = reason
                 say(f"skipped {id}: {reason}")
-            if pictures:
-                writer.add(list(pictures), extractor.extract(list(pictures.values())).rows())
-            count += len(pictures)
+            for good, regions in parts:
+                writer.add(good, regions.rows())
+                count += len(good)
         store = writer.finish()
     seconds = time.perf_counter() - start
     say(f"{count} pictures in {seconds:.1f} s, {count / seconds:.1f} a second; {len(store.skipped)} skipped")

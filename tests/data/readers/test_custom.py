@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from PIL import Image
 
 from semshare.data import catalogue
 from semshare.data.dataset import check_items
+from semshare.data.readers import whole
 from semshare.data.readers.custom import CustomSource
 from semshare.errors import UserError
 
@@ -114,7 +117,7 @@ def test_an_absolute_path_is_taken_and_one_that_leaves_the_folder_is_not(folder:
         ({"image": ""}, "image: empty, expected a path"),
         ({"image": 3}, "image: found '3', expected a path"),
         ({"image": "pictures/99.png"}, "image: 'pictures/99.png' does not exist"),
-        ({"image": "pictures"}, "image: 'pictures' is not a picture that can be read"),
+        ({"image": "pictures"}, "image: 'pictures': cannot read this picture: found a folder"),
         ({"image": "pictures/\ud800.png"}, "image: found 'pictures/\\ud800.png', expected a path"),
         ({"image": "pictures/0.png"}, "image: '{folder}/pictures/0.png' is the image of line 1 already"),
         ({"image": "pictures/./0.png"}, "image: '{folder}/pictures/0.png' is the image of line 1 already"),
@@ -161,7 +164,53 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_line(folder: Path) -> None:
 def test_a_damaged_picture_is_named(folder: Path) -> None:
     (folder / "pictures" / "2.png").write_bytes(b"not a picture")
     path = _jsonl(folder, _rows())
-    assert _mistakes(path) == [f"{path}, line 3: image: 'pictures/2.png' is not a picture that can be read"]
+    reason = "cannot read this picture: its content is that of none"
+    assert _mistakes(path) == [f"{path}, line 3: image: 'pictures/2.png': {reason}"]
+
+
+def test_a_picture_that_only_begins_well_is_found_with_all_other_mistakes(folder: Path) -> None:
+    whole = (folder / "pictures" / "7.png").read_bytes()
+    (folder / "pictures" / "7.png").write_bytes(whole[: len(whole) // 2])
+    rows = _rows()
+    rows[8]["labels"] = []
+    mistakes = _mistakes(_jsonl(folder, rows))
+    assert len(mistakes) == 2 and ", line 9: labels: empty" in mistakes[1]
+    assert ", line 8: image: 'pictures/7.png': cannot read this picture: " in mistakes[0]
+
+
+def test_a_picture_is_read_whole_once(folder: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(whole, "check_picture", lambda path: read.append(path.name))
+    path = _jsonl(folder, _rows())
+    CustomSource(path)
+    assert len(read) == COUNT
+    CustomSource(path)
+    assert len(read) == COUNT
+    time = (folder / "pictures" / "3.png").stat().st_mtime_ns
+    (folder / "pictures" / "3.png").write_bytes((folder / "pictures" / "3.png").read_bytes())
+    os.utime(folder / "pictures" / "3.png", ns=(time, time))
+    CustomSource(path)
+    assert read[COUNT:] == ["3.png"]
+    for damage in ("", "[1]", "{"):
+        next((own_home / "whole").iterdir()).write_text(damage)
+        CustomSource(path)
+    assert len(read) == 4 * COUNT + 1
+
+
+@pytest.mark.parametrize(("written", "on_disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_name_is_found_however_its_accents_are_spelt(folder: Path, written: str, on_disk: str) -> None:
+    name = "pictures/caf\u00e9.png"
+    (folder / "pictures" / "1.png").rename(folder / unicodedata.normalize(on_disk, name))
+    rows = _rows()
+    rows[1]["image"] = unicodedata.normalize(written, name)
+    source = CustomSource(_jsonl(folder, rows))
+    assert source.picture(rows[1]["image"]).getpixel((0, 0)) == (1, 0, 0)
+
+
+def test_the_companions_of_macos_are_no_second_file(folder: Path) -> None:
+    path = _jsonl(folder, _rows())
+    (folder / "._items.jsonl").write_bytes(bytes.fromhex("0005160700020000"))
+    assert CustomSource(folder).path == path
 
 
 def test_a_split_must_be_known_and_in_every_row(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.error
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -17,6 +18,7 @@ from semshare.data.regions.detector import (
     _relative,
     choose_regions,
 )
+from semshare.data.regions.extract import extract_to_store
 from semshare.data.regions.registry import EXTRACTORS
 from semshare.errors import UserError
 
@@ -112,3 +114,13 @@ def test_without_network_the_message_says_where_the_weights_go(monkeypatch: pyte
     for kind in (FasterRCNNRegions, MobileFasterRCNNRegions):
         with pytest.raises(UserError, match=rf"{tmp_path}.*checkpoints/fasterrcnn_.*\.pth: .*no route.* put the file"):
             kind()
+
+
+def test_a_picture_one_pixel_high_is_left_out_and_its_batch_goes_on(
+    mobile: MobileFasterRCNNRegions, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    pictures = {"good": Image.fromarray(pixels), "flat": Image.new("RGB", (2000, 1)), "other": Image.fromarray(pixels)}
+    store = extract_to_store(mobile, list(pictures), pictures.__getitem__, tmp_path, lambda w, n: w, 3, say=str)
+    assert list(store.skipped) == ["flat"] and "nothing can be computed" in store.skipped["flat"]
+    np.testing.assert_array_equal(*store.read(["good", "other"]))

@@ -97,6 +97,40 @@ def test_unreadable_pictures_are_listed_skipped_and_counted(tmp_path: Path) -> N
     assert FeatureStore(tmp_path / "s").skipped == store.skipped
 
 
+class Tall(Grey):
+    """Computes nothing where a picture is less than two pixels high, as a detector does."""
+
+    def extract(self, pictures) -> Regions:
+        if any(picture.height < 2 for picture in pictures):
+            raise RuntimeError("Given input size: (256x0x13). Output size is too small\nand a long trace")
+        return super().extract(pictures)
+
+
+def test_a_picture_that_nothing_can_be_computed_of_leaves_alone(tmp_path: Path) -> None:
+    """Its batch goes on, and so does a batch of such pictures only."""
+
+    def picture(id: str) -> Image.Image:
+        return Image.new("RGB", (9, 1)) if id in ("3", "6", "7") else _picture(id)
+
+    store, lines = _extract(Tall(), tmp_path, picture)
+    assert list(store.skipped) == ["3", "6", "7"] and len(store) == 17
+    assert store.skipped["3"] == (
+        "nothing can be computed of this picture: RuntimeError: Given input size: (256x0x13). Output size is too small"
+    )
+    assert f"skipped 3: {store.skipped['3']}" in lines
+    good = [id for id in IDS if id in store]
+    np.testing.assert_array_equal(store.read(good)[:, 0, 0], [int(id) for id in good])
+
+
+def test_what_is_of_no_single_picture_stops_the_extraction(tmp_path: Path) -> None:
+    class Broken(Grey):
+        def extract(self, pictures) -> Regions:
+            raise UserError("the weights are gone")
+
+    with pytest.raises(UserError, match="the weights are gone"):
+        _extract(Broken(), tmp_path)
+
+
 def test_no_readable_picture_at_all_is_a_user_error(tmp_path: Path) -> None:
     def missing(id: str) -> Image.Image:
         raise UserError(f"{id}.jpg: cannot read this picture")
