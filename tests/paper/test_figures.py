@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semshare.paper import figures, recorded_figures
-from semshare.paper.recordings import Recording
+from semshare.paper import figures
 from semshare.paper.verdicts import Verdict
-from semshare.runs import intervals
 from semshare.runs.intervals import Interval
 
 
@@ -55,21 +53,6 @@ def test_a_verdict_of_images_alone_is_hollow_and_a_bar_says_what_the_design_find
     alone = replace(known, training=False)
     _, _, value = figures.verdicts([replace(_verdict(0, 0, 0), interval=alone)]).axes[0].lines
     assert value.get_markerfacecolor() == "white" and value.get_marker() == "s"
-
-
-@pytest.mark.parametrize(("kept", "said"), [({}, 1), ({"error": 0.01, "freedom": 9.0, "training": True}, 0)])
-def test_intervals_of_before_are_marked_over_a_figure(kept: dict[str, object], said: int) -> None:
-    interval = {"low": 0.1, "value": 0.2, "high": 0.3} | kept
-    rows = [
-        {"field": "f", "measure": measure, "missing_regions": 0.0, "missing_words": 0.0} | interval
-        for measure in intervals.MEASURES
-    ]
-    recording = Recording("r", "", 1, [], rows)
-    for figure in (recorded_figures.costs(recording), recorded_figures.phase(recording)):
-        assert figure.get_suptitle().count("intervals of before") == said
-    alone = Recording("r", "", 1, [], [row | kept | {"error": 0.1, "training": False} for row in rows])
-    assert recorded_figures.costs(alone).axes[0].lines[2].get_markerfacecolor() == "white"
-    assert recorded_figures.phase(alone).axes[0].texts[0].get_fontweight() == "normal"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

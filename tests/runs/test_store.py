@@ -22,9 +22,9 @@ from semshare import methods, runs, training
 from semshare.data import catalogue, words
 from semshare.errors import UserError
 from semshare.evaluation import Retrieval, Thresholds
-from semshare.experiment import DIFFERENCES, READING, Difference, Experiment
+from semshare.experiment import READING, Experiment
 from semshare.paper import tables
-from semshare.runs import finding, keys, planning, protocols, store
+from semshare.runs import keys, protocols, store
 from semshare.runs.store import Run
 from semshare.search.pretrained import PretrainedModel
 from semshare.utils.progress import MARK
@@ -59,104 +59,6 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "fit", fit)
 
 
-# Planning
-
-
-def test_plan_takes_the_scale_then_the_method_then_what_is_given() -> None:
-    experiment = runs.plan("scenes-coco5k", "ours", "smoke", lam=None, eta=0.2)
-    assert (experiment.width, experiment.lam, experiment.eta) == (32, 0.01, 0.2)
-    assert runs.plan("scenes-flickr25k", "ours", "smoke").lam == 0.1
-    assert runs.plan("scenes-flickr25k", "ours", "smoke", lam=0).lam == 0
-    assert runs.plan("scenes-flickr25k", "dscmr", "smoke").batch == 100
-
-
-WITNESS = {"label_loss": "independent", "text_clip": "independent", "similarity": "ours+con"}
-
-
-@pytest.mark.parametrize("difference", [row for row in DIFFERENCES if not row.refused], ids=lambda row: row.field)
-def test_a_plan_has_what_its_preset_says_where_that_holds(
-    difference: Difference, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
-    method = "dscmr" if "dscmr" in difference.only else WITNESS.get(difference.field, "ours")
-    dataset = "scenes-coco5k" if "captions" in difference.only else "scenes-flickr25k"
-    plans = {preset: runs.plan(dataset, method, "full", "cpu", preset=preset) for preset in ("paper", "released")}
-    found = {preset: getattr(plan, difference.field) for preset, plan in plans.items()}
-    assert found["released"] == difference.released
-    assert plans["released"].preset == "released" and plans["paper"].preset == "paper"
-    if difference.field == "lam":
-        found["paper"] = f"{found['paper']} on tags, {runs.plan('scenes-coco5k', method, 'full').lam} on captions"
-    if difference.field == "precision":
-        found["paper"] = {"bfloat16": "the device's own"}[found["paper"]]
-    assert found["paper"] == difference.paper
-
-
-# What a method never reads, written out here: no preset may set it.
-UNREAD = {
-    "independent": {
-        "lam",
-        "context_scores",
-        "masked_word",
-        "masked_region",
-        "similarity",
-        "context_items",
-        "context_words",
-    },
-    "traditional": {"lam", "context_scores", "masked_word", "masked_region", "context_items", "context_words"},
-    "ours": set(),
-    "ours+con": set(),
-}
-
-
-@pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
-@pytest.mark.parametrize("dataset", ["scenes-flickr25k", "scenes-coco5k"])
-@pytest.mark.parametrize("method", UNREAD)
-def test_the_presets_differ_in_the_differences_that_hold_and_the_method_reads(
-    method: str, dataset: str, scale: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
-    paper = runs.plan(dataset, method, scale, "cpu").model_dump()
-    released = runs.plan(dataset, method, scale, "cpu", preset="released").model_dump()
-    changed = {name for name in paper if paper[name] != released[name]}
-    wide = {"width", "feed_forward", "learning_rate", "epochs"} if scale == "full" else set()
-    expected = {"preset", "block", "padding", "box_weight", "place_weight", "masked_word", "masked_region"} | wide
-    expected |= {"context_scores", "lam", "similarity", "text_clip", "gallery"}
-    expected |= {"segment_sum", "layer_norm", "word_places", "boxes", "initial_words", "initial_layers", "checkpoint"}
-    expected |= {"evaluation_batches", "context_items", "context_words", "precision"}
-    expected |= {"ranking", "caption_mean", "epoch_pairs"} if dataset == "scenes-coco5k" else {"text_queries"}
-    expected |= {"label_loss"} if method == "independent" else set()
-    assert changed == expected - UNREAD[method]
-
-
-@pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
-@pytest.mark.parametrize(
-    ("dataset", "ranked"), [("scenes-flickr25k", {"gallery", "text_queries"}), ("scenes-coco5k", {"gallery"})]
-)
-def test_no_preset_changes_dscmr_but_in_its_epochs_and_in_what_all_methods_share(
-    dataset: str, ranked: set[str], scale: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(planning, "default_precision", lambda device: "bfloat16")
-    paper = runs.plan(dataset, "dscmr", scale, "cpu").model_dump()
-    released = runs.plan(dataset, "dscmr", scale, "cpu", preset="released").model_dump()
-    own = {"epochs"} if scale == "full" else set()
-    assert {name for name in paper if paper[name] != released[name]} == {"preset", "precision"} | ranked | own
-    assert released["ranking"] == "cosine" and (scale != "full" or released["epochs"] == 500)
-
-
-def test_what_is_given_goes_before_the_preset() -> None:
-    one = runs.plan("scenes-flickr25k", "ours", "full", "cpu", preset="released", lam=0.3, padding="masked", epochs=2)
-    assert (one.lam, one.padding, one.epochs) == (0.3, "masked", 2) and one.block == "pre-ln"
-
-
-def test_a_mistake_about_presets_is_named() -> None:
-    with pytest.raises(UserError, match=r"^preset: unknown 'theirs', expected one of paper, released"):
-        runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset="theirs")
-    with pytest.raises(UserError, match=r"^bert: a BERT checkpoint has post-ln blocks, found block 'pre-ln'"):
-        Experiment.make(
-            dataset="scenes-flickr25k", method="ours", scale="smoke", bert="bert-base-uncased", block="pre-ln"
-        )
-
-
 @pytest.fixture
 def no_work(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing may be opened, drawn, extracted or trained; gives the home, which must stay empty of results."""
@@ -167,27 +69,6 @@ def no_work(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for place, name in ((catalogue, "extract_to_store"), (words, "train_word2vec"), (training, "fit")):
         monkeypatch.setattr(place, name, work)
     return own_home
-
-
-@pytest.mark.parametrize(
-    ("arguments", "fields", "expected"),
-    [
-        (("flickr", "ours"), {}, "dataset: unknown 'flickr', expected one of .*scenes-flickr25k"),
-        (("scenes-coco5k", "our"), {}, "method: unknown 'our', expected one of .*ours"),
-        (("scenes-coco5k", "ours", "tiny"), {}, "scale: unknown 'tiny', expected one of smoke, laptop, full"),
-        (("scenes-coco5k", "ours"), {"lamda": 1}, "lamda: no such field, perhaps lam; an experiment has .*lam"),
-        (("scenes-coco5k", "ours"), {"epochs": -3}, "epochs: .*greater than 0, found -3"),
-        (("scenes-coco5k", "ours", "smoke", "gpu"), {}, "device: 'gpu' cannot be used: .*cpu, cuda"),
-        (("scenes-coco5k", "ours", "smoke", "cuda:99"), {}, "device: 'cuda:99' cannot be used: "),
-    ],
-)
-def test_plan_names_a_mistake_and_lists_what_is_possible(
-    arguments: tuple, fields: dict, expected: str, no_work: Path
-) -> None:
-    with pytest.raises(UserError, match=f"^{expected}") as caught:
-        runs.plan(*arguments, **fields)
-    assert "\n" not in str(caught.value)
-    assert not no_work.exists()
 
 
 @pytest.mark.parametrize(
@@ -481,58 +362,6 @@ def test_the_history_is_the_same_under_every_preset_that_trains_the_same(own_hom
         histories.append(_timeless(run.history))
         shutil.rmtree(run.folder)
     assert histories[0] == histories[1]
-
-
-def test_a_run_is_not_read_under_a_preset_that_trains_another(run: Run) -> None:
-    ours = _get(_plan("ours"))
-    with pytest.raises(UserError, match=r"^preset: run .* with block 'post-ln', 'released' trains with 'pre-ln'"):
-        runs.find(ours.key, preset="released")
-
-
-def test_a_run_is_found_by_its_key_its_beginning_and_its_folder(run: Run) -> None:
-    for name in (run.key, run.key[:9], str(run.folder), run.folder.name):
-        found = runs.find(name)
-        assert found.record == run.record and found.experiment == run.experiment
-
-
-def test_a_run_that_is_not_there_or_not_alone_is_one_line_with_candidates(run: Run) -> None:
-    another = _get(_plan(epochs=1))
-    with pytest.raises(UserError, match=r"^run: 'zz': no such folder or key in .*choose from .*scenes-") as caught:
-        runs.find("zz")
-    assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match=r"^run: '': \d+ keys begin with it; choose from .*scenes-"):
-        runs.find("")
-    assert {run.key, another.key} <= {one.rpartition("-")[2] for one in os.listdir(run.folder.parent)}
-
-
-def test_the_message_lists_a_few_of_many() -> None:
-    assert finding._listed([]) == "there are no finished runs"
-    assert finding._listed(["a", "b"]) == "choose from a, b"
-    assert finding._listed([*"abcdefghij"]) == "choose from a, b, c, d, e, f, g, h and 2 more"
-
-
-@pytest.mark.parametrize(
-    ("damage", "expected"),
-    [
-        (lambda record: record.pop("experiment"), "run.json: damaged record: 'experiment'"),
-        (lambda record: record["experiment"].update(dataset="coco"), "root: missing; dataset 'coco'"),
-        (lambda record: record["experiment"].update(widht=3), "widht: no such field"),
-        (lambda record: record.update(data="0"), "was trained on other data than 'scenes-flickr25k' holds now"),
-    ],
-    ids=["no experiment", "no dataset", "unknown field", "other data"],
-)
-def test_a_run_that_cannot_be_read_says_why(damage: Callable, expected: str, run: Run, tmp_path: Path) -> None:
-    record = json.loads((run.folder / "run.json").read_text())
-    damage(record)
-    (tmp_path / "run.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match=expected):
-        runs.find(str(tmp_path))
-
-
-def test_a_record_that_is_no_json_says_so(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(UserError, match=r"run\.json: damaged record: "):
-        runs.find(str(tmp_path))
 
 
 def test_half_is_a_threshold_for_dscmr_and_for_cross_entropy_alone(run: Run) -> None:

@@ -12,7 +12,6 @@ from PIL import Image
 from semshare.data.regions.base import Regions
 from semshare.data.regions.extract import extract_to_store
 from semshare.data.regions.grid import GridRegions
-from semshare.data.regions.registry import EXTRACTORS
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +118,3 @@ def test_the_stores_meta_says_how_it_was_made(extractor: GridRegions, tmp_path: 
     store = extract_to_store(extractor, ["a", "b", "c"], lambda id: _picture(ord(id)), tmp_path, lambda w, n: w, 2)
     assert store.meta == {"extractor": "grid", "features": 1280, "classes": 1000}
     assert len(store) == 3 and store.shape == (36, 1287)
-
-
-def test_the_registry_names_each_extractor() -> None:
-    detectors = {"fasterrcnn", "fasterrcnn-mobilenet"}
-    assert set(EXTRACTORS) == {"grid"} | detectors | {f"{name}-untrained" for name in detectors}
-    assert isinstance(EXTRACTORS["grid"]("cpu"), GridRegions)

@@ -1,0 +1,24 @@
+"""Figures of recordings say what they are made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from semshare.paper import recorded_figures
+from semshare.paper.recordings import Recording
+from semshare.runs import intervals
+
+
+@pytest.mark.parametrize(("kept", "said"), [({}, 1), ({"error": 0.01, "freedom": 9.0, "training": True}, 0)])
+def test_intervals_of_before_are_marked_over_a_figure(kept: dict[str, object], said: int) -> None:
+    interval = {"low": 0.1, "value": 0.2, "high": 0.3} | kept
+    rows = [
+        {"field": "f", "measure": measure, "missing_regions": 0.0, "missing_words": 0.0} | interval
+        for measure in intervals.MEASURES
+    ]
+    recording = Recording("r", "", 1, [], rows)
+    for figure in (recorded_figures.costs(recording), recorded_figures.phase(recording)):
+        assert figure.get_suptitle().count("intervals of before") == said
+    alone = Recording("r", "", 1, [], [row | kept | {"error": 0.1, "training": False} for row in rows])
+    assert recorded_figures.costs(alone).axes[0].lines[2].get_markerfacecolor() == "white"
+    assert recorded_figures.phase(alone).axes[0].texts[0].get_fontweight() == "normal"
