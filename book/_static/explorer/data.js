@@ -4,7 +4,7 @@
 const ExplorerData = (() => {
   const asked = new Map();
 
-  /** The content of a data file (semshare.explorer), loaded on first use. */
+  /** The content of a data file (semshare.book.explorer), loaded on first use. */
   function load(base, file) {
     if (!asked.has(file)) {
       asked.set(file, new Promise((resolve, reject) => {
@@ -21,7 +21,7 @@ const ExplorerData = (() => {
     return asked.get(file);
   }
 
-  /** A matrix as semshare.explorer.pack wrote it: rows of floats. */
+  /** A matrix as semshare.book.explorer.pack wrote it: rows of floats. */
   function unpack(packed) {
     const bytes = Uint8Array.from(atob(packed.data), (letter) => letter.charCodeAt(0));
     const view = new DataView(bytes.buffer);

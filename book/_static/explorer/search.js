@@ -1,6 +1,6 @@
 "use strict";
 
-/* Ranking and judging, as semshare.ranking and semshare.failures do it. Pure functions. */
+/* Ranking and judging, as semshare.ranking and semshare.paper.failures do it. Pure functions. */
 const ExplorerSearch = (() => {
   /** The lower-cased words of a text, as semshare.data.words.tokenise finds them. */
   function tokenise(text) {
