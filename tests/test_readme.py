@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,9 +13,11 @@ import yaml
 
 from semshare.cli import app
 from semshare.runs import grid
+from semshare.search.pretrained import PretrainedModel
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+PYTHON = re.findall(r"^```python\n(.*?)^```", TEXT["README.md"], re.M | re.S)
 BLOCKS = [block for text in TEXT.values() for block in re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)]
 LINES = [line.strip() for block in BLOCKS for line in block.splitlines()]
 SPANS = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", "\n".join(TEXT.values()))
@@ -89,3 +92,32 @@ def test_the_hooks_fetch_nothing() -> None:
     for hook in config["repos"][0]["hooks"]:
         assert hook["language"] == "system" and hook["entry"].startswith(".venv/bin/")
         assert all((ROOT / word).exists() for word in hook["entry"].split() if word.startswith("tests/"))
+
+
+def _block(begins: str) -> str:
+    (text,) = [text for text in PYTHON if text.startswith(begins)]
+    return text
+
+
+@pytest.mark.slow
+def test_the_readmes_python_works_as_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As printed but for the scale: a run, then a search in pictures with the model that it left."""
+    library = _block("from semshare import runs")
+    call = 'runs.plan("scenes-flickr25k", "ours")'
+    assert library.count(call) == 1
+    names: dict[str, Any] = {}
+    exec(library.replace(call, call[:-1] + ', "smoke")'), names)
+    run, reading = names["run"], names["reading"]
+    assert "'image_f1': " in capsys.readouterr().out
+    assert len(reading.image) == len(run.dataset.parts["test"].image_ids)
+    monkeypatch.chdir(tmp_path)
+    PretrainedModel.of_run(run, "cpu").save_pretrained(tmp_path / "my-model")
+    (tmp_path / "DIR").mkdir()
+    source = run.dataset.source
+    for item in source.items()[:6]:
+        source.picture(item.id).save(tmp_path / "DIR" / f"{item.id}.png")
+    exec(_block("from semshare import Retriever"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("two dogs on a beach") and sum(".png" in line for line in lines) == 5
