@@ -161,6 +161,16 @@ class Evaluation(Stored):
     i2t_random: Tensor
     t2i_random: Tensor
 
+    def retrieval(self, released: bool, gallery: Tensor) -> Retrieval:
+        """NDCG@500 as a :class:`Retrieval` of a test split that is ranked whole: the same numbers, read once.
+
+        Args:
+            released: whether caption queries have the released discount.
+            gallery: [1, 2] how many texts an image ranks, and how many images a text ranks.
+        """
+        t2i = self.t2i if released else self.t2i_rank
+        return Retrieval(self.i2t, t2i, self.i2t_random, self.t2i_random, gallery)
+
     def numbers(self) -> dict[str, float]:
         """The headline numbers: F1 in [0, 1], NDCG in [0, 1]."""
         return {

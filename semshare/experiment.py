@@ -265,7 +265,7 @@ class Experiment(BaseModel):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     def reading(self) -> dict[str, Any]:
-        """The fields of :data:`READING`, as JSON has them."""
+        """The fields of ``READING``, as JSON has them."""
         return self.model_dump(mode="json", include=set(READING))
 
     def plainly_read(self) -> Experiment:

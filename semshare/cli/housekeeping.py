@@ -150,12 +150,13 @@ def _agreed(count: int, what: str, yes: bool) -> bool:
 
 
 def _print_runs(entries: Sequence[Entry]) -> None:
-    from semshare.runs.inventory import SCORES, age, size
+    from semshare.runs.inventory import age, size
+    from semshare.runs.quantities import HEADLINE
 
     rows = [_COLUMNS]
     for entry in entries:
         fields = [str(entry.experiment.get(name, "")) for name in ("scale", "preset", "seed")]
-        scores = [f"{entry.scores[name]:.3f}" if entry.scores else "" for name in SCORES]
+        scores = [f"{entry.scores[name]:.3f}" if entry.scores else "" for name in HEADLINE]
         rows.append(
             (entry.folder.name, *fields, *scores, entry.scored_on, size(entry.bytes), age(entry.made), entry.state)
         )

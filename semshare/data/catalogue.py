@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from filelock import FileLock
 
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
@@ -23,10 +21,9 @@ from semshare.data.regions.registry import EXTRACTORS
 from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
 from semshare.data.regions.store import FeatureStore
 from semshare.data.scenes.source import ScenesSource
-from semshare.data.words import Vocabulary, tokenise, train_word2vec
+from semshare.data.words import Vocabulary, tokenise, word_vectors
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
-from semshare.utils.files import atomic_write
 from semshare.utils.home import cache_folder, home
 from semshare.utils.progress import Progress
 from semshare.utils.source import code_digest
@@ -305,7 +302,7 @@ def _load(
         attribution=source.attribution,
         parts=build_parts(items, source.label_names, vocabulary),
         vocabulary=vocabulary,
-        vectors=_word_vectors(texts, vocabulary, seed),
+        vectors=word_vectors(texts, vocabulary, seed),
         store=store,
         source=source,
         checksum=hashlib.sha256(f"{words} {store.checksum}".encode()).hexdigest(),
@@ -346,20 +343,3 @@ def region_code(regions: str) -> str:
         return code_digest(RegionSimulator.__module__)
     extractor = EXTRACTORS[regions]
     return code_digest(f"{extractor.__module__}:{extractor.__qualname__.partition('.')[0]}")
-
-
-def words_code() -> str:
-    """The digest of the code that trains word vectors."""
-    return code_digest(train_word2vec.__module__)
-
-
-def _word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
-    """Word2Vec vectors, cached by all that they are made from."""
-    parts = [texts, vocabulary.words, seed, version("gensim")]
-    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    path = cache_folder("words") / f"{digest}-{words_code()}.npy"
-    with FileLock(f"{path}.lock"):
-        if not path.exists():
-            with atomic_write(path) as part, open(part, "wb") as file:
-                np.save(file, train_word2vec(texts, vocabulary, seed))
-        return np.load(path, allow_pickle=False)

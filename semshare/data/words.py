@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
+from filelock import FileLock
+
+from semshare.utils.files import atomic_write
+from semshare.utils.home import cache_folder
+from semshare.utils.source import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,6 +59,23 @@ class Vocabulary:
         unknown = ids[UNK]
         body = [ids.get(word, unknown) for word in words[: MAX_LENGTH - 2]]
         return [ids[START], *body, ids[END]]
+
+
+def words_code() -> str:
+    """The digest of the code that trains word vectors."""
+    return code_digest(__name__)
+
+
+def word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
+    """Word2Vec vectors, cached by all that they are made from."""
+    parts = [texts, vocabulary.words, seed, version("gensim")]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    path = cache_folder("words") / f"{digest}-{words_code()}.npy"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            with atomic_write(path) as part, open(part, "wb") as file:
+                np.save(file, train_word2vec(texts, vocabulary, seed))
+        return np.load(path, allow_pickle=False)
 
 
 def train_word2vec(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
+from semshare.runs.quantities import HEADLINE, title
 from semshare.utils.extras import extra
 
 with extra("book"):
@@ -25,12 +26,7 @@ if TYPE_CHECKING:
     from semshare.data.dataset import PairedDataset
 
 COLOURS = sns.color_palette("colorblind")
-QUANTITIES = {
-    "image_f1": ("image Micro-F1", COLOURS[4]),
-    "text_f1": ("text Micro-F1", COLOURS[0]),
-    "i2t": ("I2T NDCG@500", COLOURS[2]),
-    "t2i": ("T2I NDCG@500", COLOURS[1]),
-}
+QUANTITIES = {name: (title(name), COLOURS[colour]) for name, colour in zip(HEADLINE, (4, 0, 2, 1), strict=True)}
 
 
 def interval_row(

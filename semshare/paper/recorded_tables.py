@@ -9,6 +9,7 @@ from semshare.experiment import DIFFERENCES, Difference
 from semshare.model import MODALITIES
 from semshare.paper import preset_costs, reference
 from semshare.paper.recordings import decided
+from semshare.runs.quantities import HEADLINE, title
 from semshare.utils.extras import extra
 
 with extra("book"):
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from semshare.paper.recordings import RecordedRun, Recording
 
 BEFORE = " (interval of before)"  # in the title of a column, or beside the scale of a row
-_TITLES = {"image_f1": "image F1", "text_f1": "text F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
+_TITLES = {name: title(name) for name in HEADLINE}
 
 
 def preset_differences() -> pd.DataFrame:

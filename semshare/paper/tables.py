@@ -19,6 +19,7 @@ from semshare.paper.failures import KINDS, Direction, Failures
 from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
 from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
+from semshare.runs.quantities import title
 from semshare.utils.extras import extra
 
 with extra("book"):
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from semshare.data.dataset import PairedDataset
     from semshare.runs.store import Run
-
-_TITLES = {"image_f1": "image Micro-F1", "text_f1": "text Micro-F1", "i2t": "I2T NDCG@500", "t2i": "T2I NDCG@500"}
 
 
 _REGION_RULES = {"grid": "all cells of the grid", "simulated": "none: drawn from the labels"}  # others are detectors
@@ -147,7 +146,7 @@ def last_epoch_table(without: Sequence[Run], with_: Sequence[Run]) -> pd.DataFra
     variance = SeedVariance.pool(last.values())
     rows: dict[str, dict[tuple[str, str], float]] = {}
     for measure in MEASURES:
-        row = rows.setdefault(_TITLES[measure], {})
+        row = rows.setdefault(title(measure), {})
         for name, evaluated in last.items():
             here = mean(evaluated, measure, variance)
             row["here", name], row["here", f"{name} ±"] = here.value, here.half_width

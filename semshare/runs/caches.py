@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from semshare.data import catalogue
+from semshare.data import catalogue, words
 from semshare.data.scenes import pool
 from semshare.errors import UserError
 from semshare.runs import keys
@@ -85,7 +85,7 @@ def _regions_are_current(path: Path) -> bool:
 
 
 def _words_are_current(path: Path) -> bool:
-    return path.stem.endswith(f"-{catalogue.words_code()}")
+    return path.stem.endswith(f"-{words.words_code()}")
 
 
 def _index_is_current(path: Path) -> bool:

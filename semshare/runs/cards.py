@@ -19,6 +19,7 @@ from semshare import methods, training
 from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.source import portable_notes
+from semshare.runs.quantities import QUANTITIES
 from semshare.utils.files import atomic_write
 from semshare.utils.markdown import bullets, page, table, text
 
@@ -31,17 +32,7 @@ _PRESETS = {
     "paper": "the supplementary's reading, the released code's defects mended",
     "released": "the behaviour of the authors' released code",
 }
-_MEASURES = {
-    "image_f1": "Micro-F1, images",
-    "text_f1": "Micro-F1, texts",
-    "image_f1_at_half": "Micro-F1, images, threshold 0.5",
-    "text_f1_at_half": "Micro-F1, texts, threshold 0.5",
-    "i2t": "NDCG@500, image to text",
-    "t2i": "NDCG@500, text to image, captions with the released discount",
-    "t2i_rank": "NDCG@500, text to image, ordinary discount",
-    "i2t_random": "NDCG@500 of a random ranking, image to text",
-    "t2i_random": "NDCG@500 of a random ranking, text to image",
-}
+_MEASURES = {name: quantity.about for name, quantity in QUANTITIES.items()}
 Measures = Mapping[str, float]
 
 

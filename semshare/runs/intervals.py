@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from scipy.stats import rankdata
 
+from semshare.runs.quantities import HEADLINE
 from semshare.runs.variance import Estimates, Seeds, combined, pooled, quantile, ratios, reach
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from semshare.runs.store import Run
 
 Measure = Literal["image_f1", "text_f1", "i2t", "t2i"]
-MEASURES: tuple[Measure, ...] = ("image_f1", "text_f1", "i2t", "t2i")
+MEASURES: tuple[Measure, ...] = HEADLINE
 RESAMPLES = 2000  # of images, for the one statistic that is no ratio of sums: a rank correlation
 _F1 = {"image_f1": "image_counts", "text_f1": "text_counts"}
 _F1 |= {"image_f1_at_half": "image_half", "text_f1_at_half": "text_half"}

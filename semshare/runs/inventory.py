@@ -16,10 +16,9 @@ from semshare.errors import UserError
 from semshare.evaluation import Evaluation
 from semshare.experiment import Experiment
 from semshare.runs import keys
+from semshare.runs.quantities import HEADLINE
 from semshare.runs.store import RECORD, evaluation_suffix
 from semshare.utils.home import cache_folder
-
-SCORES = ("image_f1", "text_f1", "i2t", "t2i")
 
 
 @dataclass(frozen=True)
@@ -129,11 +128,11 @@ def _scores(folder: Path, record: dict[str, Any], experiment: Experiment) -> tup
     path = folder / f"test-{experiment.dataset}{evaluation_suffix(experiment)}"
     if path.exists():
         numbers = Evaluation.load(path).numbers()
-        return {name: numbers[name] for name in SCORES}, "test"
+        return {name: numbers[name] for name in HEADLINE}, "test"
     if not record["history"]:
         return {}, ""
     best = training.best_epoch(record["history"])
-    return {name: best[name] for name in SCORES}, "dev"
+    return {name: best[name] for name in HEADLINE}, "dev"
 
 
 def age(made: float) -> str:

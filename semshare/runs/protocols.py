@@ -91,6 +91,10 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 
+# What the evaluation of a run holds already: read off it, and kept once.
+OF_EVALUATION = ("ndcg@500", "ndcg@500-released")
+
+
 def get(name: str) -> Protocol:
     """The protocol called ``name``; raises :class:`UserError` listing the known ones."""
     try:

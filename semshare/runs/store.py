@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import torch
 from filelock import FileLock
 
 from semshare import bert, evaluation, methods, training
@@ -24,8 +25,6 @@ from semshare.utils.home import cache_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    import torch
 
     from semshare.data.dataset import PairedDataset
     from semshare.data.source import Split
@@ -139,13 +138,23 @@ class Run:
         paths = {
             name: self.folder / f"{name}-{self.experiment.dataset}{retrieval_suffix(self.experiment)}" for name in names
         }
+        of_evaluation = {name: self._of_evaluation(name) for name in names if name in protocols.OF_EVALUATION}
+        paths = {name: path for name, path in paths.items() if name not in of_evaluation}
         if missing := [name for name, path in paths.items() if not path.exists()]:
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             wanted = [chosen[name] for name in missing]
             made = protocols.read(wanted, self.reading("test"), part, kind, self.experiment)
             for name, retrieval in zip(missing, made, strict=True):
                 retrieval.save(paths[name])
-        return {name: Retrieval.load(path) for name, path in paths.items()}
+        return {name: of_evaluation.get(name) or Retrieval.load(paths[name]) for name in names}
+
+    def _of_evaluation(self, protocol: str) -> Retrieval:
+        """What the evaluation of the test split holds already of a protocol."""
+        part, texts = self.dataset.parts["test"], len(self.dataset.parts["test"].words)
+        if self.dataset.text_kind == "tags":
+            texts = len(part.distinct_texts(with_labels=self.experiment.gallery == "texts-and-labels")[0])
+        sizes = torch.tensor([[texts, len(part.labels)]])
+        return self.test.retrieval(protocol == "ndcg@500-released", sizes)
 
     def reading(self, split: Split) -> Reading:
         """Embeddings and scores of ``split`` by the kept weights, cached beside them."""

@@ -19,7 +19,7 @@ class Vectors:
         """Hold ``rows``.
 
         Raises:
-            MissingExtraError: more than :data:`SMALL` rows, and faiss is not installed.
+            MissingExtraError: more than ``SMALL`` rows, and faiss is not installed.
         """
         self.width = rows.shape[1]
         self._rows, self._index = rows, None

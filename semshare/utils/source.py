@@ -61,7 +61,7 @@ class Code:
 
         Args:
             roots: units to begin with. A definition alone counts with what it names.
-            stop: modules, folders and definitions that are not followed, beside those of :data:`QUIET`.
+            stop: modules, folders and definitions that are not followed, beside those of ``QUIET``.
             tables: modules of which those definitions alone count that are named.
 
         Raises:

@@ -11,7 +11,7 @@ from commands import run as semshare
 from filelock import FileLock
 
 from semshare import runs
-from semshare.runs import caches, inventory, keys
+from semshare.runs import caches, inventory, keys, quantities
 from semshare.runs.store import Run
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def test_a_run_is_listed_with_what_it_is(trained: Run, shown: Callable[..., str]
     assert entry["bytes"] == sum(path.stat().st_size for path in trained.folder.rglob("*") if path.is_file())
     numbers = trained.test.numbers()
     (entry,) = json.loads(shown("runs", "list", "--json"))
-    assert entry["scored_on"] == "test" and entry["scores"] == {name: numbers[name] for name in inventory.SCORES}
+    assert entry["scored_on"] == "test" and entry["scores"] == {name: numbers[name] for name in quantities.HEADLINE}
     table = shown("runs")
     assert trained.folder.name in table and "current" in table and "1 runs" in table
 

@@ -26,19 +26,19 @@ def test_comparisons_are_points_with_a_star_where_the_interval_does_not_hold_zer
     ]
     table = recorded_tables.comparison_table(Recording("a", "b", 2, [], compared), "step", "seeds")
     assert table.index.tolist() == ["one, 2", "two, 2"]
-    assert table.columns.tolist() == ["image F1", "text F1", "I2T NDCG", "T2I NDCG"]
-    assert table.loc["one, 2", "image F1"] == "-2.0 [-3.1, -1.2]*"
-    assert table.loc["one, 2", "T2I NDCG"] == "+0.4 [-0.1, +0.9]"
-    assert table.loc["two, 2", "image F1"] == "+0.5 [+0.1, +1.0]*"
+    assert table.columns.tolist() == ["image Micro-F1", "text Micro-F1", "I2T NDCG@500", "T2I NDCG@500"]
+    assert table.loc["one, 2", "image Micro-F1"] == "-2.0 [-3.1, -1.2]*"
+    assert table.loc["one, 2", "T2I NDCG@500"] == "+0.4 [-0.1, +0.9]"
+    assert table.loc["two, 2", "image Micro-F1"] == "+0.5 [+0.1, +1.0]*"
 
 
 def test_an_interval_of_images_alone_has_no_star_and_one_of_before_is_marked() -> None:
     alone = _comparison("one", "image_f1", 0.001, 0.0049, 0.01) | {"training": False}
     table = recorded_tables.comparison_table(Recording("a", "b", 2, [], [alone]), "step")
-    assert table.loc["one", "image F1"] == "+0.5 [+0.1, +1.0]"
+    assert table.loc["one", "image Micro-F1"] == "+0.5 [+0.1, +1.0]"
     before = {name: value for name, value in alone.items() if name not in ("error", "freedom", "training")}
     table = recorded_tables.comparison_table(Recording("a", "b", 2, [], [before]), "step")
-    assert table.loc["one", "image F1 (interval of before)"] == "+0.5 [+0.1, +1.0]*"
+    assert table.loc["one", "image Micro-F1 (interval of before)"] == "+0.5 [+0.1, +1.0]*"
 
 
 def test_a_recording_without_runs_gives_an_empty_table_with_its_columns() -> None:
@@ -71,10 +71,10 @@ def test_costs_have_every_measured_row_from_the_first_recording_that_has_it() ->
     table = recorded_tables.costs_table(first, second)
     measured = [one.field for one in preset_costs.variants()]
     assert table.index.tolist() == [*measured, "pairing", "preset"]
-    assert table.loc["layer_norm", ["scale", "T2I NDCG"]].tolist() == ["laptop", "+1.0 [+1.0, +1.0]*"]
+    assert table.loc["layer_norm", ["scale", "T2I NDCG@500"]].tolist() == ["laptop", "+1.0 [+1.0, +1.0]*"]
     boxes = ["data at smoke", "smoke (interval of before)", "+3.0 [+3.0, +3.0]*"]
-    assert table.loc["boxes", ["on", "scale", "T2I NDCG"]].tolist() == boxes
-    assert table.loc["segment_sum", "T2I NDCG"] == "not yet recorded"
+    assert table.loc["boxes", ["on", "scale", "T2I NDCG@500"]].tolist() == boxes
+    assert table.loc["segment_sum", "T2I NDCG@500"] == "not yet recorded"
     assert table.loc["boxes", "beside"] == "released" and table.loc["block", "beside"] == "paper"
 
 

@@ -19,7 +19,7 @@ from transformers import BertConfig, BertModel
 
 import semshare
 from semshare import methods, runs, training
-from semshare.data import catalogue
+from semshare.data import catalogue, words
 from semshare.errors import UserError
 from semshare.evaluation import Retrieval, Thresholds
 from semshare.experiment import DIFFERENCES, READING, Difference, Experiment
@@ -164,7 +164,7 @@ def no_work(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def work(*_: object, **__: object) -> None:
         raise AssertionError("work was begun")
 
-    for place, name in ((catalogue, "extract_to_store"), (catalogue, "train_word2vec"), (training, "fit")):
+    for place, name in ((catalogue, "extract_to_store"), (words, "train_word2vec"), (training, "fit")):
         monkeypatch.setattr(place, name, work)
     return own_home
 
