@@ -36,6 +36,7 @@ def prepare(
     regions: str | None = None,
     device: str = "auto",
     say: Callable[[str], None] = print,
+    verify: bool = False,
     **fetching: Any,
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
@@ -53,6 +54,7 @@ def prepare(
         regions: the region extractor's name; by default what an earlier call was given, or the dataset's own.
         device: where regions are extracted.
         say: receives a line for every step.
+        verify: read every picture again and extract those whose content changed, whatever their files' times say.
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
 
     Returns:
@@ -79,7 +81,7 @@ def prepare(
         _collect(plan, root, from_dir, regions != "simulated", say, fetching)
     opened = "coco5k" if name == "coco" and root is not None and (root / "dataset_coco.json").is_file() else name
     say(f"{opened}: reading; regions {regions!r} are extracted the first time")
-    dataset = _load(opened, root, regions, str(found))
+    dataset = _load(opened, root, regions, str(found), verify)
     if link is not None and root is not None:
         _link(link, root.resolve(), say)
     if regions != before and (file := catalogue.regions_file(name)) is not None:
@@ -260,6 +262,6 @@ def _is_own(root: Path) -> bool:
     return root.is_dir() and not (root / ARCHIVES).exists() and any(root.iterdir())
 
 
-def _load(name: str, root: Path | None, regions: str, device: str) -> PairedDataset:
+def _load(name: str, root: Path | None, regions: str, device: str, verify: bool) -> PairedDataset:
     """The catalogue's dataset, its regions extracted on ``device``."""
-    return catalogue.load(name, "full", root=root, regions=regions, device=device)
+    return catalogue.load(name, "full", root=root, regions=regions, device=device, verify=verify)
