@@ -15,7 +15,7 @@ from semshare.data.readers.custom import CustomSource
 from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
 from semshare.data.readers.nuswide import Concepts, NusWideSource
 from semshare.data.regions.extract import say
-from semshare.data.regions.kept import region_store
+from semshare.data.regions.kept import left_out_notes, region_store
 from semshare.data.regions.registry import EXTRACTORS
 from semshare.data.scenes.source import ScenesSource
 from semshare.data.words import Vocabulary, tokenise, word_vectors
@@ -286,9 +286,10 @@ def _load(
     items = source.items()
     check_items(name, items, source.label_names)
     store = region_store(source, items, regions, place.device, place.verify)
-    if left_out := [item.id for item in items if item.id in store.skipped]:
-        say(f"{name}: {len(left_out)} pictures cannot be read and are left out, the first {left_out[0]}")
-        items = [item for item in items if item.id not in store.skipped]
+    if skipped := {item.id: store.skipped[item.id] for item in items if item.id in store.skipped}:
+        source.notes = (*source.notes, *left_out_notes(skipped))
+        say(f"{name}: {source.notes[-1]}")
+        items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
     texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
     vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)

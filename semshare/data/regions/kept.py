@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -18,8 +19,13 @@ from semshare.utils.progress import Progress
 from semshare.utils.source import code_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from semshare.data.regions.base import RegionExtractor
     from semshare.data.source import Item, Source
+
+_NAMED = 3  # pictures left out that are named; the others are counted
 
 
 def region_store(source: Source, items: list[Item], regions: str, device: str, verify: bool) -> FeatureStore:
@@ -29,8 +35,7 @@ def region_store(source: Source, items: list[Item], regions: str, device: str, v
     """
     if source.without_pictures and regions != "simulated":
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
-    drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
-    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{region_code(regions)}"
+    folder = _folder(source, items, regions)
     with FileLock(f"{folder}.lock"):
         try:
             store = FeatureStore(folder)
@@ -54,6 +59,30 @@ def region_store(source: Source, items: list[Item], regions: str, device: str, v
         extractor = make()
         ids, batch = source.pool_ids(), extractor.batch
         return extract_to_store(extractor, ids, source.picture, folder, track, batch, files=files)
+
+
+def left_out(source: Source, items: list[Item], regions: str) -> dict[str, str]:
+    """The items without regions and why, as far as they were tried to be extracted before."""
+    try:
+        skipped = FeatureStore(_folder(source, items, regions)).skipped
+    except UserError:
+        return {}
+    return {item.id: skipped[item.id] for item in items if item.id in skipped}
+
+
+def left_out_notes(skipped: Mapping[str, str]) -> list[str]:
+    """How many pictures were left out, the first few named with the reason; no line where there are none."""
+    if not skipped:
+        return []
+    first = "; ".join(f"{id}: {reason}" for id, reason in islice(skipped.items(), _NAMED))
+    more = f"; ... and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
+    return [f"{len(skipped):,} pictures cannot be used and are left out: {first}{more}"]
+
+
+def _folder(source: Source, items: list[Item], regions: str) -> Path:
+    """Where the regions of the source's pool are kept."""
+    drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
+    return cache_folder("regions") / f"{drawn_from}-{regions}-{region_code(regions)}"
 
 
 def region_code(regions: str) -> str:
