@@ -97,7 +97,7 @@ def test_the_cache_tells_what_todays_code_would_use(
 ) -> None:
     kept = {entry.kind: entry for entry in caches.kept()}
     assert {"scenes", "regions", "words"} <= kept.keys() and all(entry.state == "current" for entry in kept.values())
-    monkeypatch.setattr(caches.catalogue, "words_code", lambda: "other")
+    monkeypatch.setattr(caches.words, "words_code", lambda: "other")
     stale = [entry for entry in caches.kept() if entry.state == "stale"]
     assert [entry.kind for entry in stale] == ["words"]
     assert stale[0].path.name in shown("cache", "prune", "--dry-run") and stale[0].path.exists()

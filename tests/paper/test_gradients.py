@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import pytest
 import torch
 
 from semshare import losses, runs, training
-from semshare.book import evidence
-from semshare.paper import gradients, reference
-from semshare.paper.verdicts import Verdict
-from semshare.runs.intervals import Interval
+from semshare.paper import gradients
 from semshare.runs.store import Run
 
 
@@ -62,24 +58,3 @@ def test_the_image_row_equals_gradients_taken_by_hand(run: Run, monkeypatch: pyt
 
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-
-
-def _verdict(claim: int, value: float) -> Verdict:
-    interval = Interval(value, value - 0.001, value + 0.001)
-    return Verdict(claim, "rises", "scenes-flickr25k", "F1", interval, 0.0, "above", None, (0,), ("0",))
-
-
-def test_claims_that_are_not_reproduced_lead_to_the_sections_that_ask_why() -> None:
-    shown = evidence.asked_why([_verdict(1, -0.1), _verdict(1, 0.1), _verdict(2, 0.2), _verdict(5, -0.2)]).data
-    assert "Claim 1: 1 of 2 tests not reproduced." in shown and "Claim 2" not in shown
-    assert "08_diagnosis.html#when-consistency-hurts-and-when-it-helps" in shown
-    assert "Claim 5: 1 of 1 tests not reproduced. No study of this book asks why." in shown
-    assert "<li>" not in evidence.asked_why([_verdict(3, 0.1)]).data
-
-
-def test_every_claim_has_its_evidence_under_headings_that_exist() -> None:
-    assert list(gradients.EVIDENCE) == list(reference.CLAIMS)
-    for page, heading in {place for places in gradients.EVIDENCE.values() for place in places}:
-        cells = nbformat.read(NOTEBOOKS / f"{page}.ipynb", as_version=4).cells
-        headings = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
-        assert f"## {heading}" in headings, heading
