@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from semshare.data import pictures
 from semshare.data.pictures import open_picture
 from semshare.data.regions import extract
 from semshare.data.regions.base import RegionExtractor, Regions
@@ -136,6 +137,20 @@ def test_a_picture_that_broke_is_left_out_and_comes_back_when_it_is_whole(collec
     assert collection.greys() == {id: int(id) for id in IDS} and not collection.store.skipped
     collection.files["0"].unlink()
     assert collection.refresh() == [] and "there is no such file" in collection.store.skipped["0"]
+
+
+def test_what_was_left_out_is_tried_again_with_other_readers(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after ``pip install pillow-heif``: the same content can be read now."""
+    plain = collection._open
+    monkeypatch.setattr(collection, "_open", lambda id: Image.open(os.devnull) if id == "6" else plain(id))
+    collection.files["6"].write_bytes(collection.files["6"].read_bytes() + b"more")
+    assert collection.refresh() == [] and "6" in collection.store.skipped
+    monkeypatch.setattr(collection, "_open", plain)
+    assert collection.refresh() == []  # nothing is tried again for nothing
+    monkeypatch.setattr(pictures, "readers", lambda: "a newer one")
+    assert collection.refresh() == [6] and not collection.store.skipped
 
 
 def test_every_picture_of_a_shard_may_break(collection: Collection) -> None:
