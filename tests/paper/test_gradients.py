@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 import torch
@@ -55,6 +53,3 @@ def test_the_image_row_equals_gradients_taken_by_hand(run: Run, monkeypatch: pyt
     assert found["consistency"] == pytest.approx(float(flat[1].norm()), rel=1e-4)
     cosine = float(torch.nn.functional.cosine_similarity(*flat, dim=0))
     assert found["cosine"] == pytest.approx(cosine, abs=1e-4)
-
-
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
