@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from semshare import runs, training
-from semshare.data import catalogue, words
+from semshare import runs
 from semshare.errors import UserError
 from semshare.experiment import DIFFERENCES, Difference, Experiment
 from semshare.runs import planning
@@ -106,18 +105,6 @@ def test_a_mistake_about_presets_is_named() -> None:
         Experiment.make(
             dataset="scenes-flickr25k", method="ours", scale="smoke", bert="bert-base-uncased", block="pre-ln"
         )
-
-
-@pytest.fixture
-def no_work(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing may be opened, drawn, extracted or trained; gives the home, which must stay empty of results."""
-
-    def work(*_: object, **__: object) -> None:
-        raise AssertionError("work was begun")
-
-    for place, name in ((catalogue, "extract_to_store"), (words, "train_word2vec"), (training, "fit")):
-        monkeypatch.setattr(place, name, work)
-    return own_home
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from transformers import BertConfig, BertModel
 
 import semshare
 from semshare import methods, runs, training
-from semshare.data import catalogue, words
+from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.evaluation import Retrieval, Thresholds
 from semshare.experiment import READING, Experiment
@@ -57,18 +57,6 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("trained again")
 
     monkeypatch.setattr(training, "fit", fit)
-
-
-@pytest.fixture
-def no_work(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing may be opened, drawn, extracted or trained; gives the home, which must stay empty of results."""
-
-    def work(*_: object, **__: object) -> None:
-        raise AssertionError("work was begun")
-
-    for place, name in ((catalogue, "extract_to_store"), (words, "train_word2vec"), (training, "fit")):
-        monkeypatch.setattr(place, name, work)
-    return own_home
 
 
 @pytest.mark.parametrize(
