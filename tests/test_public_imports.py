@@ -38,7 +38,7 @@ ALLOWED = {
     "semshare.metrics": TENSORS,
     "semshare.runs": set(),
     "semshare.data.regions.base": {*TENSORS},
-    "semshare.data.source": {"PIL"},
+    "semshare.data.source": {"PIL", "numpy"},
     "semshare.data.catalogue": {*TENSORS, "PIL", "accelerate"},
     "semshare.model": TRAINING,
     "semshare.runs.store": TRAINING,
