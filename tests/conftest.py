@@ -33,6 +33,7 @@ SLOW = {
     "paper/test_recordings",
     "paper/test_verdicts",
     "runs/test_cards",
+    "runs/test_damage",
     "runs/test_grid",
     "runs/test_keys",
     "runs/test_store",

@@ -44,6 +44,7 @@ from semshare.search.folder import (
     read_words,
 )
 from semshare.utils.devices import find_device
+from semshare.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,10 +110,10 @@ class PretrainedModel(ModelHubMixin):
             weights=digest_of_weights(network.state_dict()),
             vocabulary=digest_of_words(dataset.vocabulary.words),
         )
-        data_card = run.card.with_name(cards.DATA).read_text(encoding="utf-8")
+        texts = run.card_texts()
         documents = {
-            CARD: run.card.read_text(encoding="utf-8") + _HOW_TO_USE,
-            cards.DATA: data_card.replace(f"[{cards.MODEL}]({cards.MODEL})", f"[model card]({CARD})"),
+            CARD: texts[cards.MODEL] + _HOW_TO_USE,
+            cards.DATA: texts[cards.DATA].replace(f"[{cards.MODEL}]({cards.MODEL})", f"[model card]({CARD})"),
         }
         return cls(config, network, dataset.vocabulary, documents, device)
 
@@ -163,6 +164,8 @@ class PretrainedModel(ModelHubMixin):
             target.parent.mkdir(parents=True, exist_ok=True)
             super().save_pretrained(part)
             put(part, target)
+        except UserError as error:  # of a file in the folder's other name
+            raise UserError(str(error).replace(str(part), str(target))) from None
         except (OSError, SafetensorError) as error:
             raise UserError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
         finally:
@@ -171,11 +174,16 @@ class PretrainedModel(ModelHubMixin):
 
     def _save_pretrained(self, save_directory: Path) -> None:
         weights = {name: tensor.cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        save_file(weights, save_directory / WEIGHTS, metadata={"format": "pt"})
-        (save_directory / WORDS).write_text("".join(f"{word}\n" for word in self.vocabulary.words), encoding="utf-8")
-        for name, text in self.documents.items():
-            (save_directory / name).write_text(text, encoding="utf-8")
-        (save_directory / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        with atomic_write(save_directory / WEIGHTS) as part:
+            save_file(weights, part, metadata={"format": "pt"})
+        words = "".join(f"{word}\n" for word in self.vocabulary.words)
+        for name, text in {
+            WORDS: words,
+            **self.documents,
+            CONFIG: self.config.model_dump_json(indent=2) + "\n",
+        }.items():
+            with atomic_write(save_directory / name) as part:
+                part.write_text(text, encoding="utf-8")
 
     @property
     def title(self) -> str:

@@ -125,7 +125,8 @@ def test_a_card_that_cannot_be_made_leaves_the_old_one(
     before = {name: (run.folder / name).read_text() for name in (cards.MODEL, cards.DATA)}
     monkeypatch.setattr(cards, "model_card", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        cards.write(run.folder, run.record, run.dataset, {}, True, run.folder / training.BEST)
+        weights = run.folder / training.BEST
+        cards.write(run.folder, cards.contents(run.record, run.dataset, {}, True, weights))
     assert {name: (run.folder / name).read_text() for name in before} == before
     assert not list(run.folder.glob("*.part"))
 

@@ -10,6 +10,7 @@ from zlib import crc32
 
 import pytest
 import torch
+from damage import every_damage, spoil
 from safetensors.torch import save_file
 
 from semshare.errors import UserError
@@ -277,6 +278,19 @@ def test_names_that_are_no_utf8_survive(tmp_path: Path) -> None:
     items = stamps("caf\udce9.jpg", "\x1b[31m\n\u202e.jpg")
     opened(tmp_path / "i").update(items, Encoder({id: "1" for id in items}))
     assert opened(tmp_path / "i").stamps == items
+
+
+@every_damage
+@pytest.mark.parametrize("file", ["index.json", "vectors-*", "scores-*"])
+def test_what_a_power_cut_leaves_is_said_and_built_anew(file: str, damage: str, tmp_path: Path) -> None:
+    items, said = stamps("a", "b", "c"), []
+    opened(tmp_path).update(items, Encoder(items))
+    (path,) = tmp_path.glob(file)
+    spoil(path, damage)
+    index = Index.open(tmp_path, OWNER, said.append)
+    assert len(index) == 0 and len(said) == 1 and "damaged" in said[0] and said[0].endswith("built anew")
+    assert index.update(items, Encoder(items)) == (3, 0)
+    assert len(opened(tmp_path)) == 3
 
 
 def test_an_index_of_an_older_format_is_built_anew(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from damage import every_damage, spoil
 from PIL import Image
 
 from semshare.data.regions.base import RegionExtractor, Regions
@@ -80,6 +81,16 @@ def test_what_does_not_fit_is_extracted_anew(tmp_path: Path, spoiled: str) -> No
     store, _ = _extract(again, tmp_path, ids=ids)
     assert again.seen == 20
     np.testing.assert_array_equal(store.read(IDS)[:, 0, 0], np.arange(20))
+
+
+@every_damage
+def test_a_damaged_list_of_whole_shards_is_no_list(damage: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _extract(Grey(10), tmp_path)
+    spoil(tmp_path / "partial.json", damage)
+    again = Grey()
+    _extract(again, tmp_path)
+    assert again.seen == 20
 
 
 def test_unreadable_pictures_are_listed_skipped_and_counted(tmp_path: Path) -> None:

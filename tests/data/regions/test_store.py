@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import every_damage, spoil
 
 from semshare.data.regions.store import FeatureStore, write_store
 from semshare.errors import UserError
@@ -158,6 +159,14 @@ def test_a_damaged_index_is_a_user_error(tmp_path: Path, content: str) -> None:
     _store(tmp_path)
     (tmp_path / "index.json").write_text(content)
     with pytest.raises(UserError, match="index.json|" + str(tmp_path)):
+        FeatureStore(tmp_path)
+
+
+@every_damage
+def test_what_a_power_cut_leaves_of_an_index_is_a_user_error(damage: str, tmp_path: Path) -> None:
+    _store(tmp_path)
+    spoil(tmp_path / "index.json", damage)
+    with pytest.raises(UserError, match=r"index\.json: damaged"):
         FeatureStore(tmp_path)
 
 
