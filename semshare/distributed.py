@@ -72,7 +72,7 @@ def _rows(size: int) -> slice:
     """Which of ``size`` rows are this process's."""
     if (count := processes.count()) == 1 or size < count:
         return slice(None)
-    return slice(processes.rank() * size // processes, (processes.rank() + 1) * size // processes)
+    return slice(processes.rank() * size // count, (processes.rank() + 1) * size // count)
 
 
 def _gathered(mine: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def test_what_strangers_wrote_is_shown_as_text(run: runs.Run) -> None:
 def test_a_picture_that_is_none_is_named_with_its_line(content: bytes, tmp_path: Path) -> None:
     folder = write(tmp_path / "broken", rows=6)
     (folder / f"2{FILES[2]}").write_bytes(content)
-    with pytest.raises(UserError, match=r"collection\.jsonl, line 3: image: .* is not a picture that can be read"):
+    with pytest.raises(UserError, match=r"collection\.jsonl, line 3: image: .* cannot read this picture"):
         CustomSource(folder)
 
 

@@ -26,6 +26,8 @@ from semshare.book.explorer import DATA_FOLDER
 from semshare.book.parameters import Given
 from semshare.data import catalogue
 from semshare.data.dataset import items_checksum
+from semshare.data.files import digest
+from semshare.data.pictures import stamp
 from semshare.errors import UserError
 from semshare.utils.checkout import find_root
 from semshare.utils.devices import find_device
@@ -266,7 +268,8 @@ def _contents(datasets: Sequence[str]) -> dict[str, list[str]]:
         if entry.folders:
             source = entry.open("full", None, 0)
             items = items_checksum(source.items(), source.label_names)
-            contents[name] = [items, source.pool, catalogue.regions_of(name)]
+            pictures = digest("\n".join(f"{id} {stamp(path)}" for id, path in source.files.items()))
+            contents[name] = [items, source.pool, pictures, catalogue.regions_of(name)]
     return contents
 
 

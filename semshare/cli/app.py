@@ -25,6 +25,7 @@ from semshare.cli.options import (
     Root,
     Scale,
     ScaleName,
+    Verify,
 )
 from semshare.errors import UserError
 from semshare.utils.home import home, settle
@@ -236,9 +237,7 @@ def search(
     image: Annotated[list[Path] | None, typer.Option(help="A picture to search for (repeatable).")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
     index: Annotated[Path | None, typer.Option(help="The index's folder (default: one in the cache).")] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Read every picture again, also if it looks as before.")
-    ] = False,
+    verify: Verify = False,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from semshare.cli.options import AsJson, Device, Name, Regions, Root, Scale, ScaleName
+from semshare.cli.options import AsJson, Device, Name, Regions, Root, Scale, ScaleName, Verify
 
 data = typer.Typer(
     help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
@@ -21,6 +21,7 @@ def data_prepare(
     root: Root = None,
     from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
     regions: Regions = None,
+    verify: Verify = False,
     device: Device = "auto",
 ) -> None:
     """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
@@ -30,7 +31,7 @@ def data_prepare(
     """
     from semshare.data import prepare
 
-    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device)))
+    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device, verify=verify)))
 
 
 @data.command("show")

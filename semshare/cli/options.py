@@ -40,6 +40,9 @@ Regions = Annotated[
         "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
     ),
 ]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Read every picture again, also where its file looks as before.")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...; auto takes CUDA when present.")]
 
 BERT = "Initial weights: a BERT checkpoint, by name or folder. Its width, first 6 layers and 8 heads at every scale."

@@ -31,6 +31,7 @@ def report(runs: Sequence[Run]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "experiment": runs[0].experiment.model_dump(mode="json"),
         "status": runs[0].dataset.status,
+        "notes": list(runs[0].dataset.source.notes),
         "device": runs[0].record["device"],
         "initial_weights": runs[0].record["initial_weights"],
         "thresholds": [vars(run.thresholds) for run in runs],
@@ -73,6 +74,7 @@ def as_text(result: dict[str, Any]) -> str:
     ]
     for direction, gain in result["gain"].items():
         lines.append(f"  {direction.upper()} above a random ranking: {Interval(**gain)}")
+    lines += [f"  note: {note}" for note in result["notes"]]
     return "\n".join([*lines, *(f"  run {run['folder']}" for run in result["runs"])])
 
 

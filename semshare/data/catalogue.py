@@ -9,31 +9,25 @@ from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock
-
 from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
 from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import CustomSource
 from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
 from semshare.data.readers.nuswide import Concepts, NusWideSource
-from semshare.data.regions.extract import extract_to_store, say
+from semshare.data.regions.extract import say
+from semshare.data.regions.kept import left_out_notes, region_store
 from semshare.data.regions.registry import EXTRACTORS
-from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
-from semshare.data.regions.store import FeatureStore
 from semshare.data.scenes.source import ScenesSource
 from semshare.data.words import Vocabulary, tokenise, word_vectors
 from semshare.errors import UserError
-from semshare.utils.devices import find_device
 from semshare.utils.home import cache_folder, home
-from semshare.utils.progress import Progress
-from semshare.utils.source import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from semshare.data.scenes.layout import View
-    from semshare.data.source import Item, Source
+    from semshare.data.source import Source
 
 REGION_NAMES = (*EXTRACTORS, "simulated")
 
@@ -239,6 +233,7 @@ def load(
     train_items: int | None = None,
     first_boxes: bool = False,
     unknown_words: bool = False,
+    verify: bool = False,
 ) -> PairedDataset:
     """Open dataset ``name``, extracting regions and training Word2Vec the first time.
 
@@ -252,12 +247,16 @@ def load(
         device: where regions are extracted; ``auto`` takes CUDA when present.
         missing_regions, missing_words, train_items: see :meth:`~semshare.data.dataset.PairedDataset.thinned`.
         first_boxes, unknown_words: see :class:`~semshare.data.dataset.PairedDataset`.
+        verify: read every picture again, and extract those whose content is another one; else only a picture whose
+            file has another size, time or inode is.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
     """
+    if verify:
+        forget_loaded()
     chosen = known_regions(regions) if regions else regions_of(name)
-    dataset = _load(name, scale, root, chosen, split_seed, seed, _Place(device))
+    dataset = _load(name, scale, root, chosen, split_seed, seed, _Place(device, verify))
     if missing_regions or missing_words or train_items:
         dataset = dataset.thinned(missing_regions, missing_words, train_items)
     if first_boxes or unknown_words:
@@ -270,6 +269,7 @@ class _Place:
     """Where missing regions are extracted; all are equal, since a cached dataset is the same wherever that was."""
 
     device: str = field(compare=False)
+    verify: bool = field(default=False, compare=False)
 
 
 @lru_cache(maxsize=64)
@@ -285,10 +285,11 @@ def _load(
     source = chosen.open(scale, root, split_seed)
     items = source.items()
     check_items(name, items, source.label_names)
-    store = _region_store(source, items, regions, place.device)
-    if left_out := [item.id for item in items if item.id in store.skipped]:
-        say(f"{name}: {len(left_out)} pictures cannot be read and are left out, the first {left_out[0]}")
-        items = [item for item in items if item.id not in store.skipped]
+    store = region_store(source, items, regions, place.device, place.verify)
+    if skipped := {item.id: store.skipped[item.id] for item in items if item.id in store.skipped}:
+        source.notes = (*source.notes, *left_out_notes(skipped))
+        say(f"{name}: {source.notes[-1]}")
+        items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
     texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
     vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)
@@ -312,34 +313,3 @@ def _load(
 def forget_loaded() -> None:
     """Let the next :func:`load` read from disk again, whatever was loaded before."""
     _load.cache_clear()
-
-
-def _region_store(source: Source, items: list[Item], regions: str, device: str) -> FeatureStore:
-    """The store of the source's pool, extracted now where an item is missing from it."""
-    if source.without_pictures and regions != "simulated":
-        source.picture(source.pool_ids()[0])  # says so, before a folder is made
-    drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
-    folder = cache_folder("regions") / f"{drawn_from}-{regions}-{region_code(regions)}"
-    with FileLock(f"{folder}.lock"):
-        try:
-            store = FeatureStore(folder)
-            store.verify()
-            if all(item.id in store or item.id in store.skipped for item in items):
-                return store
-        except UserError:
-            pass  # none there, or a damaged one: extract again
-        track = Progress(f"regions of {source.pool}").track
-        if regions == "simulated":
-            column = {label: index for index, label in enumerate(source.label_names)}
-            labels = [[column[label] for label in item.labels] for item in items]
-            return simulate_to_store(RegionSimulator(len(column)), [item.id for item in items], labels, folder, track)
-        extractor = EXTRACTORS[regions](find_device(device))
-        return extract_to_store(extractor, source.pool_ids(), source.picture, folder, track, extractor.batch)
-
-
-def region_code(regions: str) -> str:
-    """The digest of the code that makes ``regions``: of its extractor's definition, followed through imports."""
-    if regions == "simulated":
-        return code_digest(RegionSimulator.__module__)
-    extractor = EXTRACTORS[regions]
-    return code_digest(f"{extractor.__module__}:{extractor.__qualname__.partition('.')[0]}")

@@ -76,14 +76,5 @@ def digest(text: str) -> str:
 
 
 def pool_digest(files: Mapping[str, Path]) -> str:
-    """Names the pictures ``files`` (by id) by what would change their regions: each one's file, its size and time."""
-    return digest("\n".join(f"{id} {os.path.realpath(path)} {_stamp(path)}" for id, path in files.items()))
-
-
-def _stamp(path: Path) -> str:
-    """What changes when the file at ``path`` is replaced or appears: size and time, or ``missing``."""
-    try:
-        state = path.stat()
-    except OSError:
-        return "missing"
-    return f"{state.st_size} {state.st_mtime_ns}"
+    """Names the pictures ``files`` (by id) by where they lie, whatever their contents are."""
+    return digest("\n".join(f"{id} {os.path.realpath(path)}" for id, path in files.items()))

@@ -17,13 +17,14 @@ from semshare.data.fetch.download import Remote, check_space, fetch, recorded, v
 from semshare.data.fetch.official import PLANS, Piece, Plan
 from semshare.data.fetch.unpack import unpack
 from semshare.data.regions.base import UNTRAINED
+from semshare.data.regions.kept import left_out, left_out_notes
 from semshare.data.source import SPLITS, Source
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
 from semshare.utils.home import cache_folder, lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 ARCHIVES = "archives"
@@ -36,6 +37,7 @@ def prepare(
     regions: str | None = None,
     device: str = "auto",
     say: Callable[[str], None] = print,
+    verify: bool = False,
     **fetching: Any,
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
@@ -53,6 +55,7 @@ def prepare(
         regions: the region extractor's name; by default what an earlier call was given, or the dataset's own.
         device: where regions are extracted.
         say: receives a line for every step.
+        verify: read every picture again and extract those whose content changed, whatever their files' times say.
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
 
     Returns:
@@ -79,7 +82,7 @@ def prepare(
         _collect(plan, root, from_dir, regions != "simulated", say, fetching)
     opened = "coco5k" if name == "coco" and root is not None and (root / "dataset_coco.json").is_file() else name
     say(f"{opened}: reading; regions {regions!r} are extracted the first time")
-    dataset = _load(opened, root, regions, str(found))
+    dataset = _load(opened, root, regions, str(found), verify)
     if link is not None and root is not None:
         _link(link, root.resolve(), say)
     if regions != before and (file := catalogue.regions_file(name)) is not None:
@@ -87,7 +90,7 @@ def prepare(
         say(f"{opened}: regions {regions!r} are taken from now on where none are named")
     meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
     made = {"status": dataset.status, "regions": meta, "words": len(dataset.vocabulary)}
-    return summary(opened, dataset.source, root) | made
+    return summary(opened, dataset.source, root, dataset.store.skipped) | made
 
 
 def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict[str, Any]:
@@ -100,12 +103,17 @@ def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict
         _check_reads_root(name)
     regions = catalogue.regions_of(name)
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
-    return summary(name, source, root or source.root) | {"regions": {"extractor": regions}}
+    skipped = left_out(source, source.items(), regions)
+    source.notes = (*source.notes, *left_out_notes(skipped))
+    return summary(name, source, root or source.root, skipped) | {"regions": {"extractor": regions}}
 
 
-def summary(name: str, source: Source, root: Path | None) -> dict[str, Any]:
-    """Counts, label frequencies, splits, checksums, licence and the reader's notes, ready for JSON."""
-    items, test_size = source.items(), catalogue.entry(name).test_size
+def summary(name: str, source: Source, root: Path | None, left_out: Collection[str] = ()) -> dict[str, Any]:
+    """Counts, label frequencies, splits, checksums, licence and the reader's notes, ready for JSON.
+
+    The items ``left_out``, whose pictures cannot be used, do not count.
+    """
+    items, test_size = [item for item in source.items() if item.id not in left_out], catalogue.entry(name).test_size
     if test_size is not None:
         test = [item for item in items if item.split == "test"][:test_size]
         items = [item for item in items if item.split != "test"] + test
@@ -260,6 +268,6 @@ def _is_own(root: Path) -> bool:
     return root.is_dir() and not (root / ARCHIVES).exists() and any(root.iterdir())
 
 
-def _load(name: str, root: Path | None, regions: str, device: str) -> PairedDataset:
+def _load(name: str, root: Path | None, regions: str, device: str, verify: bool) -> PairedDataset:
     """The catalogue's dataset, its regions extracted on ``device``."""
-    return catalogue.load(name, "full", root=root, regions=regions, device=device)
+    return catalogue.load(name, "full", root=root, regions=regions, device=device, verify=verify)

@@ -36,7 +36,7 @@ class Source(ABC):
         status: how near it is to the real dataset (``semshare.data.about`` has it in words).
         text_kind: what its texts are.
         pool: names the collection of pictures. Sources of one pool share extracted regions, so an item id must mean
-            the same picture in all of them.
+            the same picture in all of them. A picture may change: see ``files``.
         label_names: every label, in the order of its column.
         supercategories: a label's super-category; empty where the label set has none.
         attribution: whose work it is, and under which licence.
@@ -66,6 +66,11 @@ class Source(ABC):
         """The id of every picture of the pool, of which the items may use a part; by default they use all."""
         return [item.id for item in self.items()]
 
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """Where the picture of each id of the pool lies; empty where pictures are no files of their own."""
+        return {}
+
     @abstractmethod
     def picture(self, id: str) -> Image.Image:
         """The picture of item ``id`` as an RGB image; raises :class:`UserError` where it cannot be read."""
@@ -80,6 +85,10 @@ class FileSource(Source):
 
     def items(self) -> list[Item]:
         return self._items
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        return {id: self._files[id] for id in self.pool_ids()}
 
     def picture(self, id: str) -> Image.Image:
         return open_picture(self._files[id])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import Timeout
 
 from semshare.data import catalogue, words
+from semshare.data.regions.kept import region_code
 from semshare.data.scenes import pool
 from semshare.errors import UserError
 from semshare.runs import keys
@@ -83,7 +84,7 @@ def _scenes_are_current(path: Path) -> bool:
 
 
 def _regions_are_current(path: Path) -> bool:
-    return any(path.name.endswith(f"-{name}-{catalogue.region_code(name)}") for name in catalogue.REGION_NAMES)
+    return any(path.name.endswith(f"-{name}-{region_code(name)}") for name in catalogue.REGION_NAMES)
 
 
 def _words_are_current(path: Path) -> bool:
@@ -103,5 +104,6 @@ _STATES = {
     "regions": _regions_are_current,
     "words": _words_are_current,
     "indexes": _index_is_current,
+    "whole": lambda path: True,  # which pictures were read to their end
     "samples": lambda path: True,  # pictures copied from a dataset: no code made them
 }

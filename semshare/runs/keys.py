@@ -22,16 +22,17 @@ _LIBRARIES = ("torch", "transformers", "gensim")
 # Where following the imports of what trains ends, and why. All else that is imported counts, a whole module at a time.
 STOP = (
     # The data's checksum covers what these make: items, pictures and regions.
+    "semshare.data.pictures",
     "semshare.data.readers",
     "semshare.data.scenes",
     "semshare.data.fetch",
     "semshare.data.regions.detector",
     "semshare.data.regions.extract",
     "semshare.data.regions.grid",
+    "semshare.data.regions.kept",
     "semshare.data.regions.registry",
     "semshare.data.regions.simulated",
     "semshare.data.catalogue:CATALOGUE",
-    "semshare.data.catalogue:region_code",
     # The key holds the experiment's fields by value.
     "semshare.experiment",
     # Ranks for the history alone and selects nothing; what is read of a run names its own code (see EVALUATION).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -44,7 +45,9 @@ def state() -> PartialState | None:
             f"{PATIENCE.seconds} s ({str(error).splitlines()[0]}); start them all with accelerate launch"
         ) from None
     # They are all there. From now on they wait for each other as long as it takes: an epoch is long.
-    torch.distributed.distributed_c10d._set_pg_timeout(_LONG, torch.distributed.group.WORLD)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls this experimental
+        torch.distributed.distributed_c10d._set_pg_timeout(_LONG, torch.distributed.group.WORLD)
     return here
 
 

@@ -24,6 +24,7 @@ from semshare.data.fetch import official
 from semshare.data.fetch.download import Remote
 from semshare.data.fetch.official import PLANS, Piece, Plan
 from semshare.data.readers.coco import CocoSource
+from semshare.data.regions import kept
 from semshare.errors import UserError
 
 COUNT = 10
@@ -209,7 +210,7 @@ def test_a_folder_filled_by_hand_is_used_as_it_is(
     before, said = files(tmp_path), []
     # A picture that is missing is left out and counted; once it is there, it is taken.
     prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)
-    assert "1 pictures cannot be read and are left out, the first 10" in capsys.readouterr().err
+    assert "1 pictures cannot be used and are left out: 10: " in capsys.readouterr().err
     (tmp_path / "tiny" / "10.jpg").write_bytes(pictures["tiny/10.jpg"])
     assert prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)["status"] == "subset"
     assert "cannot be read" not in capsys.readouterr().err
@@ -458,3 +459,51 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert shown.out == "" and shown.err.startswith("error: ") and len(shown.err.splitlines()) == 1
     assert all(word in shown.err for word in named), shown.err
     assert server.asked == []
+
+
+def test_a_replaced_picture_of_the_same_size_and_time_is_extracted_again(
+    collection: Path, own_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in collection.glob("*.jpg"):
+        path.write_bytes(path.read_bytes().ljust(20_000, b"\0"))  # all of one size
+    before = prepare.prepare("custom", collection)
+    rows = catalogue.load("custom", "full").store.read(["1.jpg", "2.jpg"])
+    path, times = collection / "1.jpg", (collection / "1.jpg").stat()
+    shutil.copy(collection / "2.jpg", collection / "new")
+    os.utime(collection / "new", ns=(times.st_atime_ns, times.st_mtime_ns))
+    (collection / "new").replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
+    catalogue.forget_loaded()
+    capsys.readouterr()
+    assert prepare.prepare("custom", collection) == before
+    assert "1 pictures have changed" in capsys.readouterr().err
+    after = catalogue.load("custom", "full").store.read(["1.jpg", "2.jpg"])
+    np.testing.assert_allclose(after[0].astype(float), rows[1].astype(float), atol=0.02)
+    assert not np.allclose(rows[0].astype(float), rows[1].astype(float), atol=0.02)
+    np.testing.assert_array_equal(after[1], rows[1])
+    seen = []
+    monkeypatch.setattr(kept, "refresh", lambda store, *given: seen.append(given[-1]) or store)
+    prepare.prepare("custom", collection, verify=True)
+    catalogue.forget_loaded()
+    prepare.prepare("custom", collection)
+    assert seen == [True, False]
+
+
+def test_pictures_left_out_are_told_and_do_not_count(server: Server, tmp_path: Path, own_home: Path) -> None:
+    annotations, pictures = coco_files()
+    for name, content in (annotations | pictures).items():
+        (tmp_path / "coco" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "coco" / name).write_bytes(content[:200] if name == "tiny/3.jpg" else content)
+    root = tmp_path / "coco"
+    assert prepare.describe("tiny", root)["labels"] == {"cat": 4, "dog": 6}
+    made = prepare.prepare("tiny", root)
+    (note,) = [note for note in made["notes"] if "left out" in note]
+    assert (
+        note.startswith("1 pictures cannot be used and are left out: 3: ") and "3.jpg: cannot read this picture" in note
+    )
+    shown = prepare.describe("tiny", root)
+    assert note in shown["notes"] and f"  note: {note}" in prepare.as_text(shown)
+    for found in (made, shown):
+        assert found["labels"] == {"cat": 3, "dog": 6}
+        assert sum(split["images"] for split in found["splits"].values()) == COUNT - 1
+    assert note in catalogue.load("tiny", "full", root=root).source.notes  # what pages, cards and train's output read

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from torch.nn.functional import normalize
 from semshare import runs
 from semshare.errors import UserError
 from semshare.runs.store import Run
+from semshare.search import retriever as retriever_module
+from semshare.search import walk
 from semshare.search.pretrained import Encoded, PretrainedModel
 from semshare.search.retriever import Found, Hit, Retriever
 
@@ -212,6 +217,126 @@ def test_broken_pictures_are_left_out_told_and_counted(
     assert "\x1b[31m" not in said and r"a\x1b[31m\n\u202e.gif" in said
     _retriever(model).add_images(pictures)
     assert sum(encoded) == 5  # nothing is tried twice
+
+
+def test_a_photo_collection_as_people_have_it(
+    model: PretrainedModel, pictures: Path, encoded: list[int], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    """Mixed endings and none, companions, Thumbs.db, decomposed names, links, a film, a folder that is closed."""
+    photo = Image.open(pictures / "0.png").convert("RGB")
+    for name, format in (("a.JPG", "JPEG"), ("b.jfif", "JPEG"), ("c.jp2", "JPEG2000"), ("no ending", "WEBP"),
+                         ("wrong.txt", "PNG"), ("cafe\u0301.jpeg", "JPEG"), ("scan.mpo", "MPO")):  # fmt: skip
+        photo.save(pictures / name, format)
+    (pictures / "link.png").symlink_to(pictures / "1.png")
+    (pictures / "linked").symlink_to(tmp_path, target_is_directory=True)
+    (pictures / "._a.JPG").write_bytes(bytes.fromhex("0005160700020000"))
+    (pictures / "Thumbs.db").write_bytes(bytes.fromhex("D0CF11E0A1B11AE1") + bytes(2000))
+    (pictures / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    (pictures / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    os.mkfifo(pictures / "pipe")
+    (pictures / "closed").mkdir()
+    plain = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return plain(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    index = Retriever(model).add_images(pictures)
+    said = capsys.readouterr().err
+    assert len(index) == 5 + 7 + 1 and "cafe\u0301.jpeg" in index.stamps
+    assert "4 files are no pictures" in said  # notes.txt, Thumbs.db, the film and the pipe
+    assert "left out phone.heic: cannot read this picture: " in said and "13 items, 1 left out" in said
+    assert "2 hidden files and folders are left out" in said
+    assert "1 link to a folder is not followed" in said and "closed: cannot be read and is left out: Permission" in said
+    count = sum(encoded)
+    Retriever(model, quiet=True).add_images(pictures)
+    assert sum(encoded) == count
+    with pytest.raises(UserError, match=r"closed: cannot be read: Permission denied"):
+        Retriever(model, quiet=True).add_images(pictures / "closed")
+
+
+def test_a_picture_replaced_by_one_of_the_same_size_and_time_is_encoded_again_alone(
+    model: PretrainedModel, pictures: Path, encoded: list[int]
+) -> None:
+    for number in range(4):
+        Image.new("RGB", (40, 40), (60 * number, 0, 90)).save(pictures / f"{number}.bmp")
+    before = _retriever(model).add_images(pictures).vectors()
+    count, path = sum(encoded), pictures / "1.bmp"
+    times = path.stat()
+    Image.effect_noise((40, 40), 90).convert("RGB").save(pictures / "new", "BMP")
+    os.utime(pictures / "new", ns=(times.st_atime_ns, times.st_mtime_ns))
+    (pictures / "new").replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
+    index = _retriever(model).add_images(pictures)
+    row = list(index.stamps).index("1.bmp")
+    assert sum(encoded) == count + 1
+    assert (index.vectors() != before).any(1).nonzero().flatten().tolist() == [row]
+    shutil.copy(pictures / "2.bmp", pictures / "copy")  # another inode and time, the same content
+    (pictures / "copy").replace(pictures / "2.bmp")
+    _retriever(model).add_images(pictures)
+    assert sum(encoded) == count + 1
+
+
+def test_verify_reads_what_looks_as_before(
+    model: PretrainedModel, pictures: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _retriever(model).add_images(pictures)
+    count = sum(encoded)
+    stamps, notes = walk.walk(pictures)
+    Image.open(pictures / "3.png").rotate(180).save(pictures / "3.png")
+    monkeypatch.setattr(retriever_module, "walk", lambda root: (stamps, notes))  # a change that no stamp tells
+    _retriever(model).add_images(pictures)
+    assert sum(encoded) == count
+    _retriever(model).add_images(pictures, verify=True)
+    assert sum(encoded) == count + 1
+
+
+def test_a_picture_that_nothing_can_be_computed_of_leaves_alone(
+    model: PretrainedModel, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (50, 1)).save(pictures / "flat.png")
+    plain = model.encode_pictures
+
+    def encode(opened: list[Image.Image]) -> Any:
+        if any(picture.height == 1 for picture in opened):
+            raise RuntimeError("Output size is too small")
+        return plain(opened)
+
+    monkeypatch.setattr(model, "encode_pictures", encode)
+    retriever = _retriever(model)
+    index = retriever.add_images(pictures)
+    assert len(index) == 5 and "nothing can be computed of this picture" in index.skipped["flat.png"][1]
+    with pytest.raises(UserError, match=r"flat\.png: nothing can be computed of this picture: RuntimeError"):
+        retriever.search_images(pictures / "0.png", pictures / "flat.png")
+
+
+def test_an_opened_picture_is_turned_as_its_file_would_be(model: PretrainedModel, pictures: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(pictures / "0.png").convert("RGB").save(pictures / "phone.png", exif=exif)
+    retriever = _retriever(model)
+    retriever.add_images(pictures)
+    [by_file], [by_picture] = (
+        retriever.search_images(one) for one in (pictures / "phone.png", Image.open(pictures / "phone.png"))
+    )
+    assert by_file.hits == by_picture.hits and by_file.hits[0].item == str(pictures / "phone.png")
+
+
+def test_ten_thousand_files_in_one_folder(tmp_path: Path) -> None:
+    small = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(small, "PNG")
+    for number in range(10_000):
+        (tmp_path / f"{number:05d}").write_bytes(small.getvalue() if number % 2 else b"text\n" * 20)
+    start = time.perf_counter()
+    stamps, notes = walk.walk(tmp_path)
+    for id in stamps:
+        with contextlib.suppress(UserError):
+            walk.check_is_picture(tmp_path / id)
+    assert len(stamps) == 10_000 and notes == []
+    assert time.perf_counter() - start < 30  # about two seconds
 
 
 def test_a_folder_without_a_usable_picture_is_an_error(model: PretrainedModel, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+_MANY = 1000  # pictures that take long enough to be told
+
 
 class Whole:
     """The pictures of the collection described by one file, and which of them were read to their end before."""
@@ -40,7 +42,7 @@ class Whole:
         if not new:
             return {}
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            reasons = Progress(self._title).track(pool.map(_reason, new.values()), len(new))
+            reasons = Progress(self._title, quiet=len(new) < _MANY).track(pool.map(_reason, new.values()), len(new))
             return {line: reason for line, reason in zip(new, reasons, strict=True) if reason}
 
     def remember(self) -> None:

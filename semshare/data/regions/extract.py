@@ -9,13 +9,15 @@ import time
 from typing import TYPE_CHECKING
 
 from semshare.data.decode import computed, decoded
-from semshare.data.regions.store import FeatureStore, StoreWriter
+from semshare.data.pictures import content_digest, stamp, unchanged
+from semshare.data.regions.store import FeatureStore, StoreWriter, note_pictures, rewrite
 from semshare.utils.progress import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from PIL import Image
 
     from semshare.data.regions.base import RegionExtractor
@@ -36,6 +38,7 @@ def extract_to_store(
     workers: int | None = None,
     shard_rows: int = 1024,
     say: Callable[[str], None] = say,
+    files: Mapping[str, Path] | None = None,
 ) -> FeatureStore:
     """Extract the regions of every item into a store at ``folder``.
 
@@ -52,6 +55,7 @@ def extract_to_store(
         workers: decoding threads, by default one a core and at most 8.
         shard_rows: items a shard at least.
         say: prints a line: the throughput at the end, and each picture skipped.
+        files: where pictures lie, by id: the store's ``pictures`` then say what these files were.
 
     Raises:
         UserError: not one picture could be read, or a feature is not finite.
@@ -65,7 +69,8 @@ def extract_to_store(
         if writer.done:
             say(f"goes on after {len(writer.done)} items extracted before")
         start, count = time.perf_counter(), 0
-        for pictures, unreadable in track(decoded(left, picture, workers), len(left)):
+        read = noting(picture, files or {}, writer.pictures)
+        for pictures, unreadable in track(decoded(left, read, workers), len(left)):
             parts, failed = computed(extractor.extract, pictures)
             for id, reason in (unreadable | failed).items():
                 writer.skipped[id] = reason
@@ -77,3 +82,80 @@ def extract_to_store(
     seconds = time.perf_counter() - start
     say(f"{count} pictures in {seconds:.1f} s, {count / seconds:.1f} a second; {len(store.skipped)} skipped")
     return store
+
+
+def refresh(
+    store: FeatureStore,
+    make: Callable[[], RegionExtractor],
+    picture: Callable[[str], Image.Image],
+    files: Mapping[str, Path],
+    track: Callable[[Iterator, int], Iterator],
+    verify: bool = False,
+    say: Callable[[str], None] = say,
+) -> FeatureStore:
+    """Extract again the pictures whose files have another content than when ``store`` was made, and no others.
+
+    A file whose stamp is another one is read again; where its content is the old one, so are its regions. A picture
+    that was left out is tried again. Killed at any point, the same call goes on after the last whole shard.
+
+    Args:
+        store: what was extracted before.
+        make: makes the extractor, if one is needed.
+        picture: opens the picture of an id; called from threads.
+        files: where the pictures lie, by id.
+        track: wraps an iterator and its length in a progress display.
+        verify: read every file again, whatever its stamp says.
+        say: prints a line: how many pictures changed, and each picture skipped.
+
+    Returns:
+        The store as it is now.
+    """
+    stamps = {id: stamp(path) for id, path in files.items()}
+    known = {id: store.pictures.get(id, ["", ""]) for id in files}
+    doubted = {id: path for id, path in files.items() if verify or known[id][0] != stamps[id]}
+    if not doubted:
+        return store
+    same = unchanged(doubted, {id: known[id][1] for id in doubted}) - store.skipped.keys()
+    if restamped := {id: [stamps[id], known[id][1]] for id in same if known[id][0] != stamps[id]}:
+        store = note_pictures(store, restamped)
+    changed = [id for id in doubted if id not in same]
+    if not changed:
+        return store
+    say(f"{len(changed):,} pictures have changed or are tried again")
+    extractor = make()
+    shards = {id: number for number, shard in enumerate(store.shards) for id in shard["ids"]}
+    groups: dict[int, list[str]] = {}
+    for id in changed:
+        groups.setdefault(shards.get(id, len(store.shards)), []).append(id)
+    for number, ids in track(iter(sorted(groups.items())), len(groups)):
+        noted: dict[str, list[str]] = {}
+        batches = [ids[start : start + extractor.batch] for start in range(0, len(ids), extractor.batch)]
+        rows: dict[str, np.ndarray] = {}
+        skipped: dict[str, str] = {}
+        for pictures, unreadable in decoded(batches, noting(picture, files, noted)):
+            parts, failed = computed(extractor.extract, pictures)
+            skipped |= unreadable | failed
+            for good, regions in parts:
+                rows |= dict(zip(good, regions.rows(), strict=True))
+        for id in (id for id in skipped if skipped[id] != store.skipped.get(id)):
+            say(f"skipped {id}: {skipped[id]}")
+        store = rewrite(store, number, rows, skipped, noted) if rows or number < len(store.shards) else (
+            note_pictures(store, noted)
+        )  # fmt: skip
+    return store
+
+
+def noting(
+    picture: Callable[[str], Image.Image], files: Mapping[str, Path], noted: dict[str, list[str]]
+) -> Callable[[str], Image.Image]:
+    """``picture``, which first puts the stamp and the digest of the id's file into ``noted``.
+
+    Looked at before the picture is opened, so that a file replaced in between is taken for a changed one next time.
+    """
+
+    def read(id: str) -> Image.Image:
+        if id in files:
+            noted[id] = [stamp(files[id]), content_digest(files[id])]
+        return picture(id)
+
+    return read

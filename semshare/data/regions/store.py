@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from semshare.errors import UserError
-from semshare.utils.files import write_json
+from semshare.utils.files import atomic_write, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _INDEX = "index.json"
 _PARTIAL = "partial.json"
@@ -46,6 +46,7 @@ class FeatureStore:
             self.meta: dict = index["meta"]
             self.shards: list[dict] = index["shards"]
             self.skipped: dict[str, str] = index.get("skipped", {})  # ids without a row, and why
+            self.pictures: dict[str, list[str]] = index.get("pictures", {})  # ids with stamp and digest of their files
         except (AttributeError, KeyError, TypeError):
             raise UserError(f"{self.folder / _INDEX}: damaged index: shape, meta or shards is missing") from None
         self._row_bytes = int(np.prod(self.shape)) * 2
@@ -115,8 +116,71 @@ class FeatureStore:
 
     def _file(self, shard: int) -> int:
         if shard not in self._files:
-            self._files[shard] = os.open(self.folder / self.shards[shard]["file"], os.O_RDONLY)
+            path = self.folder / self.shards[shard]["file"]
+            try:
+                self._files[shard] = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                raise UserError(f"{path}: gone, since pictures of it were replaced meanwhile; start again") from None
         return self._files[shard]
+
+
+def rewrite(
+    store: FeatureStore,
+    number: int,
+    rows: Mapping[str, np.ndarray],
+    skipped: Mapping[str, str],
+    pictures: Mapping[str, list[str]],
+) -> FeatureStore:
+    """Put ``rows`` (by id) into the shard ``number`` of ``store``, in place of those it had; the others stay.
+
+    The shard is written under a new name and the index replaced in one move, so what breaks off leaves the store of
+    before. Whoever has that one open keeps it, as far as its shards are open.
+
+    Args:
+        store: a whole store.
+        number: a shard, or the number after the last for a new one.
+        rows: of ids that are in this shard, or in none.
+        skipped: ids that lose their row, or have none, each with the reason.
+        pictures: what is known of the files of these ids from now on.
+
+    Returns:
+        The store as it is now.
+
+    Raises:
+        UserError: a row that is not finite or of another shape.
+    """
+    before = store.shards[number]["ids"] if number < len(store.shards) else []
+    ids = [id for id in before if id not in skipped] + [id for id in rows if id not in before]
+    kept = [id for id in ids if id not in rows]
+    content = np.empty((len(ids), *store.shape), np.float16)
+    content[[id in rows for id in ids]] = [rows[id] for id in ids if id in rows] or np.empty((0, *store.shape))
+    content[[id not in rows for id in ids]] = store.read(kept)
+    _check_batch(store.folder, ids, content, store.shape, set())
+    data = content.tobytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    shard = {"file": f"shard-{number:05d}-{sha256[:12]}.f16", "ids": ids, "sha256": sha256}
+    with atomic_write(store.folder / shard["file"]) as part:
+        part.write_bytes(data)
+    shards = [*store.shards[:number], shard, *store.shards[number + 1 :]]
+    reasons = {id: reason for id, reason in store.skipped.items() if id not in rows} | dict(skipped)
+    _write_index(store, shards, reasons, store.pictures | dict(pictures))
+    for old in store.shards[number : number + 1]:
+        if old["file"] != shard["file"]:
+            (store.folder / old["file"]).unlink(missing_ok=True)
+    return FeatureStore(store.folder)
+
+
+def note_pictures(store: FeatureStore, pictures: Mapping[str, list[str]]) -> FeatureStore:
+    """Replace what ``store`` knows of the files of some ids; their rows stay."""
+    _write_index(store, store.shards, store.skipped, store.pictures | dict(pictures))
+    return FeatureStore(store.folder)
+
+
+def _write_index(
+    store: FeatureStore, shards: list[dict], skipped: Mapping[str, str], pictures: Mapping[str, list[str]]
+) -> None:
+    content = {"shape": store.shape, "meta": store.meta, "shards": shards, "skipped": skipped, "pictures": pictures}
+    write_json(store.folder / _INDEX, content)
 
 
 def write_store(
@@ -143,6 +207,7 @@ class StoreWriter:
     Attributes:
         done: ids of the shards found written.
         skipped: ids that have no row, each with the reason; kept with the shards and in the finished index.
+        pictures: ids with the stamp and the digest of the files that they were made from; kept likewise.
     """
 
     def __init__(self, folder: Path | str, meta: dict, shard_rows: int = 4096, job: str | None = None) -> None:
@@ -152,6 +217,7 @@ class StoreWriter:
         self._shape: tuple[int, ...] | None = None
         self._shards: list[dict] = []
         self.skipped: dict[str, str] = {}
+        self.pictures: dict[str, list[str]] = {}
         if job is None or not self._resume():
             (self.folder / _PARTIAL).unlink(missing_ok=True)
         self.done = {id for shard in self._shards for id in shard["ids"]}
@@ -211,6 +277,7 @@ class StoreWriter:
 
     def _write(self, name: str) -> None:
         content = {"shape": self._shape, "meta": self._meta, "shards": self._shards, "skipped": self.skipped}
+        content["pictures"] = dict(self.pictures)  # threads that read pictures add to it
         if name == _PARTIAL:
             content["job"] = self._job
         write_json(self.folder / name, content)
@@ -224,6 +291,7 @@ class StoreWriter:
             if any(_sha256(self.folder / shard["file"]) != shard["sha256"] for shard in found["shards"]):
                 return False
             self._shape, self._shards, self.skipped = tuple(found["shape"]), found["shards"], found["skipped"]
+            self.pictures = found["pictures"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
         return True

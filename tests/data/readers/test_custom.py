@@ -92,11 +92,11 @@ def test_a_given_split_is_kept_and_another_is_drawn_by_the_seed(folder: Path) ->
     assert first.splits == CustomSource(path, 0).splits != other.splits and first.pool == other.pool
 
 
-def test_the_pool_follows_the_pictures(folder: Path) -> None:
-    path = _jsonl(folder, _rows())
-    before = CustomSource(path).pool
+def test_the_pool_is_where_the_pictures_lie(folder: Path) -> None:
+    before = CustomSource(_jsonl(folder, _rows())).pool
     Image.new("RGB", (80, 60)).save(folder / "pictures" / "3.png")
-    assert CustomSource(path).pool != before
+    assert CustomSource(_jsonl(folder, _rows())).pool == before
+    assert CustomSource(_jsonl(folder, _rows()[1:])).pool != before
 
 
 def test_an_absolute_path_is_taken_and_one_that_leaves_the_folder_is_not(folder: Path, tmp_path: Path) -> None:

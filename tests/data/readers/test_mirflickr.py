@@ -11,6 +11,7 @@ from PIL import Image
 
 from semshare.data import catalogue
 from semshare.data.dataset import check_items
+from semshare.data.pictures import stamp
 from semshare.data.readers import mirflickr
 from semshare.data.readers.mirflickr import LABELS, FlickrTextSource, MirflickrSource
 from semshare.errors import UserError
@@ -164,11 +165,14 @@ def test_the_official_layout_without_pictures_is_the_same_data(root: Path) -> No
     assert simulated.pool != real.pool == MirflickrSource(root).pool
 
 
-def test_a_picture_that_is_replaced_makes_another_pool(root: Path) -> None:
-    before = MirflickrSource(root).pool
+def test_a_picture_that_is_replaced_leaves_the_pool_and_changes_its_stamp(root: Path) -> None:
+    before = MirflickrSource(root)
+    stamps = {id: stamp(path) for id, path in before.files.items()}
     with open(root / "mirflickr" / f"im{CLEAN[0]}.jpg", "ab") as file:
         file.write(b"more")
-    assert MirflickrSource(root).pool != before
+    after = MirflickrSource(root)
+    changed = [id for id, path in after.files.items() if stamp(path) != stamps[id]]
+    assert after.pool == before.pool and changed == [str(CLEAN[0])]
 
 
 def test_the_simulated_pool_follows_the_labels(texts: Path) -> None:

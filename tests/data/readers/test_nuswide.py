@@ -10,6 +10,7 @@ from PIL import Image
 
 from semshare.data import catalogue
 from semshare.data.dataset import check_items
+from semshare.data.pictures import stamp
 from semshare.data.readers import nuswide
 from semshare.data.readers.nuswide import NusWideSource
 from semshare.errors import UserError
@@ -63,12 +64,15 @@ def test_the_ten_most_frequent_concepts_filter_the_pairs(tmp_path: Path, end: st
     check_items("nuswide", items, source.label_names)
 
 
-def test_a_picture_that_is_replaced_makes_another_pool(root: Path) -> None:
+def test_a_picture_that_is_replaced_leaves_the_pool_and_changes_its_stamp(root: Path) -> None:
     before = NusWideSource(root)
     assert before.pool == NusWideSource(root).pool
-    with open(before._files["1"], "ab") as file:
+    stamps = {id: stamp(path) for id, path in before.files.items()}
+    with open(before.files["1"], "ab") as file:
         file.write(b"more")
-    assert NusWideSource(root).pool != before.pool
+    after = NusWideSource(root)
+    assert after.pool == before.pool
+    assert [id for id, path in after.files.items() if stamp(path) != stamps[id]] == ["1"]
 
 
 def test_the_concepts_are_counted_and_not_taken_by_name(root: Path) -> None:

@@ -1,0 +1,94 @@
+"""The regions of a source's pictures, kept in the cache and extracted where they are missing or outdated."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from semshare.data.dataset import items_checksum
+from semshare.data.regions.extract import extract_to_store, refresh
+from semshare.data.regions.registry import EXTRACTORS
+from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
+from semshare.data.regions.store import FeatureStore
+from semshare.errors import UserError
+from semshare.utils.devices import find_device
+from semshare.utils.home import cache_folder
+from semshare.utils.progress import Progress
+from semshare.utils.source import code_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from semshare.data.regions.base import RegionExtractor
+    from semshare.data.source import Item, Source
+
+_NAMED = 3  # pictures left out that are named; the others are counted
+
+
+def region_store(source: Source, items: list[Item], regions: str, device: str, verify: bool) -> FeatureStore:
+    """The regions of the source's pool, extracted now where an item has none or its picture has changed.
+
+    ``verify`` reads every picture's file; else only one whose stamp is another one is read.
+    """
+    if source.without_pictures and regions != "simulated":
+        source.picture(source.pool_ids()[0])  # says so, before a folder is made
+    folder = _folder(source, items, regions)
+    with FileLock(f"{folder}.lock"):
+        try:
+            store = FeatureStore(folder)
+            store.verify()
+            complete = all(item.id in store or item.id in store.skipped for item in items)
+        except UserError:
+            complete = False  # none there, or a damaged one: extract again
+
+        def make() -> RegionExtractor:
+            return EXTRACTORS[regions](find_device(device))
+
+        track, files = Progress(f"regions of {source.pool}").track, source.files
+        if complete and regions == "simulated":
+            return store
+        if complete:
+            return refresh(store, make, source.picture, files, track, verify)
+        if regions == "simulated":
+            column = {label: index for index, label in enumerate(source.label_names)}
+            labels = [[column[label] for label in item.labels] for item in items]
+            return simulate_to_store(RegionSimulator(len(column)), [item.id for item in items], labels, folder, track)
+        extractor = make()
+        ids, batch = source.pool_ids(), extractor.batch
+        return extract_to_store(extractor, ids, source.picture, folder, track, batch, files=files)
+
+
+def left_out(source: Source, items: list[Item], regions: str) -> dict[str, str]:
+    """The items without regions and why, as far as they were tried to be extracted before."""
+    try:
+        skipped = FeatureStore(_folder(source, items, regions)).skipped
+    except UserError:
+        return {}
+    return {item.id: skipped[item.id] for item in items if item.id in skipped}
+
+
+def left_out_notes(skipped: Mapping[str, str]) -> list[str]:
+    """How many pictures were left out, the first few named with the reason; no line where there are none."""
+    if not skipped:
+        return []
+    first = "; ".join(f"{id}: {reason}" for id, reason in islice(skipped.items(), _NAMED))
+    more = f"; ... and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
+    return [f"{len(skipped):,} pictures cannot be used and are left out: {first}{more}"]
+
+
+def _folder(source: Source, items: list[Item], regions: str) -> Path:
+    """Where the regions of the source's pool are kept."""
+    drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
+    return cache_folder("regions") / f"{drawn_from}-{regions}-{region_code(regions)}"
+
+
+def region_code(regions: str) -> str:
+    """The digest of the code that makes ``regions``: its extractor and what opens a picture, with their imports."""
+    if regions == "simulated":
+        return code_digest(RegionSimulator.__module__)
+    extractor = EXTRACTORS[regions]
+    opens = "semshare.data.pictures:as_rgb"
+    return code_digest(f"{extractor.__module__}:{extractor.__qualname__.partition('.')[0]}", opens)
