@@ -43,6 +43,7 @@ from semshare.search.folder import (
     read_network,
     read_words,
 )
+from semshare.utils import hub
 from semshare.utils.devices import find_device
 from semshare.utils.files import atomic_write
 
@@ -131,12 +132,16 @@ class PretrainedModel(ModelHubMixin):
         Raises:
             UserError: nothing there, another program's folder, or a damaged file: its name, the field, what was found.
         """
-        folder = Path(pretrained_model_name_or_path)
+        folder, again = Path(pretrained_model_name_or_path), ""
         if not folder.is_dir():
-            folder = _download(str(pretrained_model_name_or_path), options)
-        config = read_config(folder / CONFIG)
-        vocabulary = read_words(folder / WORDS, config)
-        network = read_network(folder / WEIGHTS, config, vocabulary)
+            name = str(pretrained_model_name_or_path)
+            folder, again = _download(name, options), f"; {hub.again(name, *_where(options))}"
+        try:
+            config = read_config(folder / CONFIG)
+            vocabulary = read_words(folder / WORDS, config)
+            network = read_network(folder / WEIGHTS, config, vocabulary)
+        except UserError as error:
+            raise UserError(f"{error}{again}") from None
         documents = {
             name: (folder / name).read_text("utf-8", "replace")
             for name in (CARD, cards.DATA)
@@ -283,8 +288,15 @@ def _download(name: str, options: Mapping[str, Any]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(FILES), **options))
     except Exception as error:  # no network, no such name, no access, no name at all: nothing to load in any case
+        if _HUB_ID.fullmatch(name) and (lacking := hub.lacks(name, [[CONFIG], [WEIGHTS]], *_where(options))):
+            raise UserError(f"model: {name!r}: the hub's cache holds a part of it: {lacking}") from None
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UserError(f"model: {name!r}: no such folder, and not to be had from the hub: {reason}") from None
+
+
+def _where(options: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The cache and the revision among the options for the hub."""
+    return options.get("cache_dir"), options.get("revision")
 
 
 _HOW_TO_USE = f"""
