@@ -31,6 +31,7 @@ from semshare.data.pictures import stamp
 from semshare.errors import UserError
 from semshare.utils.checkout import find_root
 from semshare.utils.devices import find_device
+from semshare.utils.files import write_text
 from semshare.utils.home import lock, settle
 
 if TYPE_CHECKING:
@@ -138,14 +139,14 @@ def _build(
             placeholder.unlink(missing_ok=True)
         else:
             why = f"was left out: {left_out[notebook]}" if notebook in left_out else _NOT_YET
-            placeholder.write_text(f"# {notebook.stem}\n\nThis section {why}.\n")
+            write_text(placeholder, f"# {notebook.stem}\n\nThis section {why}.\n")
         postprocess.write_thumbnail(sections / notebook.name, sections / postprocess.FILES / f"{notebook.stem}.png")
     executed = [sections / notebook.name for notebook in notebooks]
-    (sections / "status.md").write_text(status.page(executed))
+    write_text(sections / "status.md", status.page(executed))
     _keep_files(root, executed)
     there = [one for one in executed if one.exists()]
-    (sections / "front.html").write_text(front.verdicts(there))
-    (sections / "about_data.txt").write_text(front.data_box(there, root / "book" / "_front"))
+    write_text(sections / "front.html", front.verdicts(there))
+    write_text(sections / "about_data.txt", front.data_box(there, root / "book" / "_front"))
     return _html(root, out)
 
 

@@ -19,7 +19,7 @@ from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.source import portable_notes
 from semshare.runs.quantities import QUANTITIES
-from semshare.utils.files import atomic_write, read_tensors
+from semshare.utils.files import read_tensors, write_text
 from semshare.utils.markdown import bullets, page, table, text
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def contents(
 def write(folder: Path, texts: Mapping[str, str]) -> None:
     """Write cards (:func:`contents`) into ``folder``, each in one move."""
     for name, content in texts.items():
-        with atomic_write(folder / name) as part:
-            part.write_text(content, encoding="utf-8")
+        write_text(folder / name, content)
 
 
 def model_card(

@@ -45,7 +45,7 @@ from semshare.search.folder import (
 )
 from semshare.utils import hub
 from semshare.utils.devices import find_device
-from semshare.utils.files import atomic_write
+from semshare.utils.files import atomic_write, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,8 +187,7 @@ class PretrainedModel(ModelHubMixin):
             **self.documents,
             CONFIG: self.config.model_dump_json(indent=2) + "\n",
         }.items():
-            with atomic_write(save_directory / name) as part:
-                part.write_text(text, encoding="utf-8")
+            write_text(save_directory / name, text)
 
     @property
     def title(self) -> str:

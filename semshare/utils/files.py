@@ -66,10 +66,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8 in one move; raises :class:`UserError` as :func:`atomic_write` does."""
+    with atomic_write(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     """Write ``content`` to ``path`` in one move; raises :class:`UserError` as :func:`atomic_write` does."""
-    with atomic_write(path) as part:
-        part.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=indent) + "\n")
 
 
 def not_written(path: Path, error: OSError, what: str = "written") -> UserError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from damage import every_damage, spoil
 from PIL import Image
 
 from semshare.book import postprocess
@@ -24,6 +25,16 @@ def _notebook(mystnb: dict, *outputs: nbformat.NotebookNode) -> nbformat.Noteboo
 
 def _shown(data: dict, **metadata: object) -> nbformat.NotebookNode:
     return nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+
+
+@every_damage
+def test_an_executed_notebook_that_a_power_cut_left_is_executed_again(damage: str, tmp_path: Path) -> None:
+    executed, path = _notebook({}), tmp_path / "07_x.ipynb"
+    postprocess.set_record(executed, {"digest": "a"})
+    nbformat.write(executed, path)
+    assert postprocess.record(path) == {"digest": "a"}
+    spoil(path, damage)
+    assert postprocess.record(path) == {}
 
 
 @pytest.mark.parametrize(

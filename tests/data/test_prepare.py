@@ -482,7 +482,7 @@ def test_a_replaced_picture_of_the_same_size_and_time_is_extracted_again(
     assert not np.allclose(rows[0].astype(float), rows[1].astype(float), atol=0.02)
     np.testing.assert_array_equal(after[1], rows[1])
     seen = []
-    monkeypatch.setattr(kept, "refresh", lambda store, *given: seen.append(given[-1]) or store)
+    monkeypatch.setattr(kept, "doubted", lambda store, files, verify: seen.append(verify) or {})
     prepare.prepare("custom", collection, verify=True)
     catalogue.forget_loaded()
     prepare.prepare("custom", collection)
