@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,21 @@ def test_the_readmes_grid_can_be_planned() -> None:
     experiments = grid.plan([yaml.safe_load(text)])
     assert {one.method for one in experiments} == {"independent", "dscmr", "ours+con", "ours"}
     assert len(experiments) == 2 * 3 * (1 + 1 + 3 + 3)
+
+
+@pytest.mark.slow
+def test_the_method_and_the_dataset_of_contributing_train(tmp_path: Path) -> None:
+    """In a process of its own: what is registered stays."""
+    examples = re.findall(r"^```python\n(.*?)^```", TEXT["CONTRIBUTING.md"], re.M | re.S)
+    (tmp_path / "example.py").write_text("\n\n".join(examples), encoding="utf-8")
+    use = "import example; from semshare import runs; print(runs.get(runs.plan('stripes', 'mine', 'smoke')).key)"
+    paths = {"PYTHONPATH": str(ROOT), "SEMSHARE_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", use], cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "home" / "runs").iterdir()
+    assert folder.name == f"stripes-mine-{done.stdout.split()[-1]}"
 
 
 def test_every_target_is_in_the_help_and_phony() -> None:
