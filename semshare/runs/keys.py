@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
+import inspect
 import json
-from functools import cache
+import sys
+import textwrap
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from semshare import bert, methods
+from semshare.errors import UserError
 from semshare.experiment import READING
-from semshare.utils.source import Code, code_digest, installed
+from semshare.utils.source import Code, code_digest, installed, said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from semshare.experiment import Experiment
 
@@ -75,26 +80,76 @@ def training_fields(experiment: Experiment) -> dict[str, Any]:
 
 
 def code_parts(method: str, code: Code | None = None) -> dict[str, str]:
-    """The code that trains ``method``: digests of the shared modules and of what the method's own row names."""
-    return _code_parts(_named(method), code or installed())
+    """The code that trains ``method``: digests of the shared modules and of what the method's own row names.
+
+    Raises:
+        UserError: the source of a function that a notebook or script defines is not to be had.
+    """
+    functions = _functions(method)
+    here = [function for function in functions if not _is_importable(function)]
+    named = tuple(map(_unit, filter(_is_importable, functions)))
+    if not here:
+        return _code_parts((_TRAINS, *named), TABLES, code or installed())
+    # What a notebook imported is not followed: all of what methods are made from counts.
+    return _code_parts((_TRAINS, *TABLES[:2], *named), TABLES[2:], code or installed()) | _main_parts(method, here)
 
 
 @cache
-def _code_parts(named: tuple[str, ...], code: Code) -> dict[str, str]:
-    return code.parts((_TRAINS, *named), STOP, TABLES)
+def _code_parts(roots: tuple[str, ...], tables: tuple[str, ...], code: Code) -> dict[str, str]:
+    return code.parts(roots, STOP, tables)
 
 
-def _named(method: str) -> tuple[str, ...]:
-    """The definitions that the row of ``method`` names; its settings are in the experiment's fields."""
+def _functions(method: str) -> list[Callable[..., Any]]:
+    """The functions that the row of ``method`` names; its settings are in the experiment's fields."""
     row = methods.get(method)
-    functions = (row.network, row.terms, row.hide, row.fit)
-    return tuple(f"{function.__module__}:{function.__qualname__}" for function in functions if function is not None)
+    named = [row.network, row.terms, row.hide, *([] if row.fit is None else [row.fit])]
+    return [function.func if isinstance(function, partial) else function for function in named]
+
+
+def _unit(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def _is_importable(function: Callable[..., Any]) -> bool:
+    return function.__module__ != "__main__"
+
+
+def _main_parts(method: str, functions: Sequence[Callable[..., Any]]) -> dict[str, str]:
+    """Digests of functions of a notebook or script, with the functions and plain values of theirs that they name."""
+    digests: dict[str, str] = {}
+    waiting = list(functions)
+    while waiting:
+        function = waiting.pop()
+        try:
+            source = textwrap.dedent(inspect.getsource(function))
+        except (OSError, TypeError):
+            raise UserError(
+                f"method: {method!r}: the source of {function!r} is not to be had, and a run's key covers it; define "
+                "it in a module"
+            ) from None
+        used = {name: value for name, value in vars(sys.modules["__main__"]).items() if name in _names(function)}
+        plain = {name: value for name, value in used.items() if isinstance(value, (bool, int, float, str, tuple))}
+        digests[_unit(function)] = hashlib.sha256(f"{said(source)} {sorted(plain.items())}".encode()).hexdigest()[:8]
+        inner = [value for value in used.values() if inspect.isfunction(value) or inspect.isclass(value)]
+        waiting += [value for value in inner if not _is_importable(value) and _unit(value) not in digests]
+    return digests
+
+
+def _names(function: Callable[..., Any]) -> set[str]:
+    """The names in the source of a function or class."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _row_values(method: str) -> dict[str, Any]:
     """What the row of ``method`` says beside what it names."""
     row = methods.get(method)
-    return {"selection": row.selection, "betas": list(row.betas)}
+    given = [
+        [repr(function.args), repr(sorted(function.keywords.items()))]
+        for function in (row.network, row.terms, row.hide, row.fit)
+        if isinstance(function, partial)
+    ]
+    return {"selection": row.selection, "betas": list(row.betas)} | ({"given": given} if given else {})
 
 
 def evaluation_code(code: Code | None = None) -> str:
@@ -119,13 +174,17 @@ def reading_digest(experiment: Experiment) -> str:
 
 def encoding_code(method: str, code: Code | None = None) -> str:
     """Eight hex digits of the code with which a trained model of ``method`` reads pictures and texts."""
-    return _encoding_code(_named(method)[0], code or installed())
+    network, *_ = _functions(method)
+    if _is_importable(network):
+        return _encoding_code((_unit(network),), code or installed())
+    parts = json.dumps(_main_parts(method, [network]), sort_keys=True)
+    return hashlib.sha256(f"{_encoding_code((), code or installed())} {parts}".encode()).hexdigest()[:8]
 
 
 @cache
-def _encoding_code(network: str, code: Code) -> str:
+def _encoding_code(network: tuple[str, ...], code: Code) -> str:
     stop = (*STOP_ENCODING, "semshare.experiment")
-    return code.digest("semshare.search.pretrained", network, stop=stop, tables=TABLES)
+    return code.digest("semshare.search.pretrained", *network, stop=stop, tables=TABLES)
 
 
 def library_versions() -> dict[str, str]:

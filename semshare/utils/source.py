@@ -240,6 +240,11 @@ def _parse(text: str, package: bool = False) -> _Module:
     return _Module(tuple(plain.body), _bindings(plain.body), lazily)
 
 
+def said(text: str) -> str:
+    """What ``text`` says, without comments, docstrings and formatting."""
+    return "\n".join(ast.unparse(statement) for statement in _parse(text).statements)
+
+
 def _for_checkers(node: ast.If) -> bool:
     return ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 

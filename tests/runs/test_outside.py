@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,3 +99,43 @@ def test_what_a_notebook_registers_is_trained_in_its_own_process(monkeypatch: py
 def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(UserError, match="dataset: 'coco' is there already"):
         catalogue.register("coco", lambda: None, "captions")  # type: ignore[arg-type, return-value]
+
+
+SCRIPT = """
+from dataclasses import replace
+
+from semshare import methods, runs
+from semshare.runs import keys
+
+FACTOR = 2.0
+
+def scaled(terms):
+    return {name: FACTOR * term for name, term in terms.items()}
+
+def terms(outputs, labels, experiment):
+    return scaled(methods.label_terms(outputs, labels, experiment))
+
+methods.register(replace(methods.get("independent"), name="mine", title="Mine", terms=terms))
+print("CODE", keys.key_of(keys.code_parts("mine")))
+if __name__ == "__main__" and TRAIN:
+    run = runs.get(runs.plan("scenes-flickr25k", "mine", "smoke", "cpu", epochs=1), quiet=True)
+    print("F1", run.test.numbers()["image_f1"])
+"""
+
+
+def _script(folder: Path, text: str) -> str:
+    path = folder / "script.py"
+    path.write_text(text, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_a_method_of_a_script_or_notebook_is_trained_and_its_code_is_in_the_key(tmp_path: Path) -> None:
+    out = _script(tmp_path, SCRIPT.replace("TRAIN", "True"))
+    assert "F1 0." in out
+    code = out.splitlines()[0]
+    asks = SCRIPT.replace("TRAIN", "False")
+    assert _script(tmp_path, asks).strip() == code
+    assert _script(tmp_path, asks.replace("def terms", "# a comment\ndef terms")).strip() == code
+    assert _script(tmp_path, asks.replace("FACTOR = 2.0", "FACTOR = 3.0")).strip() != code
+    assert _script(tmp_path, asks.replace("FACTOR * term", "term * FACTOR")).strip() != code
