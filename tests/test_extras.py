@@ -25,7 +25,9 @@ main()
 
 
 def _without(packages: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", PROGRAM, packages, *arguments], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, packages, *arguments], capture_output=True, text=True, encoding="utf-8"
+    )
 
 
 @pytest.mark.slow

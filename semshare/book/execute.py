@@ -133,7 +133,7 @@ def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]
     """What an executed notebook depends on: its text, its parameters, the data, the code that it imports."""
     depends = [handed, data, sys.version, library_versions(), code_parts(notebook)]
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
-    if "recordings.load" in notebook.read_text():
+    if "recordings.load" in notebook.read_text(encoding="utf-8"):
         for path in sorted((find_root() / "book" / "recorded").iterdir()):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -64,7 +64,7 @@ def test_a_described_picture_and_a_table_pass() -> None:
 def test_a_drawer_gets_a_cell_its_data_and_its_links(tmp_path: Path) -> None:
     picture = _shown({"image/png": PIXEL})
     drawer = _shown({"text/html": f"<details>{LINKS}</details>"}, **{"text/html": {DRAWER: {"runs": ["r"]}}})
-    (tmp_path / "07_x-9.json").write_text("of an earlier page")
+    (tmp_path / "07_x-9.json").write_text("of an earlier page", encoding="utf-8")
     notebook = _notebook(DESCRIBED, picture, drawer)
     postprocess.fill_drawers(notebook, "07_x", tmp_path)
     _, figure, own = notebook.cells
@@ -75,7 +75,7 @@ def test_a_drawer_gets_a_cell_its_data_and_its_links(tmp_path: Path) -> None:
     assert "href='../../_sources/book/sections/07_x.ipynb'" in shown.data["text/html"]
     assert not shown.metadata, "the data is in the file, not in the notebook"
     assert [path.name for path in tmp_path.iterdir()] == ["07_x-1.json"]
-    assert json.loads((tmp_path / "07_x-1.json").read_text()) == {"page": "07_x", "runs": ["r"]}
+    assert json.loads((tmp_path / "07_x-1.json").read_text(encoding="utf-8")) == {"page": "07_x", "runs": ["r"]}
     nbformat.validate(notebook)
 
 

@@ -165,7 +165,7 @@ def test_check_fails_with_the_reason_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
+    blocked.write_text("not a folder", encoding="utf-8")
     monkeypatch.setenv("SEMSHARE_HOME", str(blocked / "home"))
     monkeypatch.setattr(check, "_NEEDED_GB", 10**9)
     assert run(monkeypatch, "check") == 1

@@ -94,6 +94,7 @@ def test_who_may_only_read_a_cache_reads_all_of_it(read: str, run: Run, tmp_path
             env=os.environ | {"SEMSHARE_HOME": str(home)},
             capture_output=True,
             text=True,
+            encoding="utf-8",
         )
     finally:
         _seal(home, writable=True)
@@ -111,7 +112,7 @@ def test_who_may_not_write_is_told_so_where_nothing_can_be_made(tmp_path: Path) 
     script += "with file_lock(Path(sys.argv[1]) / '.lock'): pass"
     tmp_path.chmod(0o555)
     command = [*_as_reader(), sys.executable, "-c", script, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     assert done.stderr.strip().endswith(f"ReadOnlyError: {tmp_path / '.lock'}: cannot be locked: Permission denied")
 
 

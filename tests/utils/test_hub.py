@@ -34,7 +34,7 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path in (model / "blobs").iterdir():
         (snapshot / path.name).symlink_to(f"../../blobs/{path.name}")
     (model / "refs").mkdir()
-    (model / "refs" / "main").write_text(COMMIT)
+    (model / "refs" / "main").write_text(COMMIT, encoding="utf-8")
     return model
 
 

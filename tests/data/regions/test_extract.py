@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_extracted_anew(tmp_path: Path, spoiled: str) -> No
         path = tmp_path / "shard-00000.f16"
         path.write_bytes(b"x" + path.read_bytes()[1:])
     elif spoiled == "partial":
-        (tmp_path / "partial.json").write_text("{")
+        (tmp_path / "partial.json").write_text("{", encoding="utf-8")
     ids = IDS[::-1] if spoiled == "items" else IDS
     again = Grey()
     store, _ = _extract(again, tmp_path, ids=ids)

@@ -157,7 +157,7 @@ def test_an_empty_folder_is_no_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", '{"shape": [3, 4]', "{}", "[]"])
 def test_a_damaged_index_is_a_user_error(tmp_path: Path, content: str) -> None:
     _store(tmp_path)
-    (tmp_path / "index.json").write_text(content)
+    (tmp_path / "index.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match="index.json|" + str(tmp_path)):
         FeatureStore(tmp_path)
 
@@ -172,5 +172,5 @@ def test_what_a_power_cut_leaves_of_an_index_is_a_user_error(damage: str, tmp_pa
 
 def test_the_index_lists_every_id_with_its_shard(tmp_path: Path) -> None:
     _, ids, _ = _store(tmp_path)
-    index = json.loads((tmp_path / "index.json").read_text())
+    index = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))
     assert [id for shard in index["shards"] for id in shard["ids"]] == ids

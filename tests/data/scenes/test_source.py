@@ -62,12 +62,14 @@ def test_label_lists() -> None:
 
 
 def test_flickr_labels_are_the_real_ones_in_their_order(realdata: Path) -> None:
-    real = (realdata / "flickr25k" / "label_names.txt").read_text().split()
+    real = (realdata / "flickr25k" / "label_names.txt").read_text(encoding="utf-8").split()
     assert list(LABELS["flickr25k"]) == real
 
 
 def test_supercategories_are_cocos(realdata: Path) -> None:
-    real = json.loads((realdata / "coco" / "annotations" / "instances_val2017.json").read_text())["categories"]
+    real = json.loads((realdata / "coco" / "annotations" / "instances_val2017.json").read_text(encoding="utf-8"))[
+        "categories"
+    ]
     expected = {one["name"]: one["supercategory"] for one in real}
     ours = ScenesSource("coco", SMALL, Path("unused")).supercategories
     assert set(ours) == set(LABELS["coco"])
