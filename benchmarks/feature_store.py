@@ -50,7 +50,7 @@ def measure(items: int, rounds: int, place: Path | None = None) -> list[Row]:
             some = ids[start : start + BATCH]
             yield some, rng.random((len(some), *SHAPE), dtype=np.float32)
 
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of what ran before
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forgets the peak of what ran before
     before = _peak()
     with tempfile.TemporaryDirectory(dir=place) as folder:
         store = write_store(folder, batches(), {})
@@ -94,7 +94,7 @@ def measure(items: int, rounds: int, place: Path | None = None) -> list[Row]:
 
 def _peak() -> float:
     """The most memory this process has held since its peak was last forgotten, in GB."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
     assert found is not None
     return int(found[1]) * 1024 / 1e9
 

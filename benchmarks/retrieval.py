@@ -135,14 +135,14 @@ def peak_above(direction: str) -> float:
     if not fresh.exists():
         return float("nan")
     before = _status("VmRSS")
-    fresh.write_text("5")  # the peak starts anew
+    fresh.write_text("5", encoding="utf-8")  # the peak starts anew
     retrieve([NDCG(K)], *case)
     return (_status("VmHWM") - before) / 1000
 
 
 def _status(name: str) -> int:
     """A line of the process's memory status, in kB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return int(next(line for line in lines if line.startswith(name)).split()[1])
 
 

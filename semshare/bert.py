@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -17,11 +18,15 @@ from transformers.utils import logging
 from semshare.data.words import MAX_LENGTH
 from semshare.errors import UserError
 from semshare.experiment import SCALES, Experiment
+from semshare.utils import hub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 OWN_HEADS = "checkpoint"  # given as ``heads``: the checkpoint's own number
+
+_HUB_ID = re.compile(r"([\w-][\w.-]*/)?[\w-][\w.-]*")
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 # What the shared encoder's blocks compute with: a checkpoint that was trained otherwise is not what they would make it.
 _FIXED = {"hidden_act": "gelu", "layer_norm_eps": 1e-12, "position_embedding_type": "absolute", "is_decoder": False}
@@ -172,6 +177,8 @@ def _config(source: str) -> BertConfig:
     except UserError:
         raise
     except Exception as error:  # a stranger's file: the libraries answer it with errors of many kinds
+        if lacking := _lacking(source, [["config.json"]]):
+            raise _unreadable(source, lacking) from None
         missing = "" if Path(source).exists() else "no such folder, nor a name that can be had: "
         raise _unreadable(source, f"{missing}{error}") from None
 
@@ -190,9 +197,12 @@ def _read(source: str) -> BertModel:
                 weights_only=True,
             )
     except UnpicklingError:
-        raise _unreadable(source, "its pickle file is damaged, or holds more than tensors") from None
+        raise _unreadable(source, f"its pickle file is damaged, or holds more than tensors{_again(source)}") from None
     except Exception as error:  # as above
-        raise _unreadable(source, f"damaged, or of another format: {error}") from None
+        if lacking := _lacking(source, [["config.json"], _WEIGHTS]):
+            raise _unreadable(source, lacking) from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _unreadable(source, f"damaged, or of another format: {reason}{_again(source)}") from None
     if other := sorted(key for key, *_ in found["mismatched_keys"]):
         raise _unreadable(source, f"{len(other)} weights have other sizes than config.json says, among them {other[0]}")
     if lacking := sorted(found["missing_keys"]):
@@ -200,6 +210,16 @@ def _read(source: str) -> BertModel:
     if broken := [key for key, weight in checkpoint.named_parameters() if not weight.isfinite().all()]:
         raise _unreadable(source, f"{len(broken)} weights are not finite, among them {broken[0]}")
     return checkpoint
+
+
+def _lacking(source: str, needed: Sequence[Sequence[str]]) -> str:
+    """What the hub's cache lacks of ``source``, where that is a hub's name and no folder."""
+    return "" if Path(source).exists() or not _HUB_ID.fullmatch(source) else hub.lacks(source, needed)
+
+
+def _again(source: str) -> str:
+    """How to fetch ``source`` again, where that is a hub's name and no folder."""
+    return "" if Path(source).exists() or not _HUB_ID.fullmatch(source) else f"; {hub.again(source)}"
 
 
 def _unreadable(source: str, reason: str) -> UserError:

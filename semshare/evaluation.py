@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from semshare import metrics
 from semshare.metrics import NDCG, Measure
-from semshare.utils.files import atomic_write
+from semshare.utils.files import atomic_write, damaged, read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,12 @@ class Stored:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The inverse of :meth:`save`."""
-        return cls(**load_file(path))
+        """The inverse of :meth:`save`; raises ``DamagedError`` for a file that is not whole."""
+        tensors = read_tensors(path)
+        try:
+            return cls(**tensors)
+        except TypeError as error:
+            raise damaged(path, cls.__name__, error) from None
 
 
 @dataclass(frozen=True)

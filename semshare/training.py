@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from semshare import distributed
@@ -19,10 +19,10 @@ from semshare.errors import UserError
 from semshare.evaluation import Thresholds, evaluate, read_split
 from semshare.model import MODALITIES
 from semshare.utils import processes
-from semshare.utils.files import atomic_write
+from semshare.utils.files import DamagedError, atomic_write, check_tensors, read_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from semshare.data.dataset import Batch, PairedDataset
@@ -38,6 +38,12 @@ _APART = 2**40  # between the seeds of two processes that train together: more t
 def epoch_checkpoint(folder: Path, epoch: int) -> Path:
     """Where the weights after ``epoch`` (1-based) are kept when every epoch's are."""
     return folder / f"epoch-{epoch:03d}.safetensors"
+
+
+def kept_weights(folder: Path, history: Sequence[Mapping[str, float]], keep: str) -> list[Path]:
+    """The files of weights that a training with this ``history`` leaves: the best, and each epoch's if all are kept."""
+    epochs = [epoch_checkpoint(folder, int(row["epoch"])) for row in history] if keep == "every-epoch" else []
+    return [folder / BEST, *epochs]
 
 
 def fit(
@@ -72,7 +78,7 @@ def fit(
         betas=method.betas,
         fused=True,
     )
-    history = _resume(folder, network, optimiser, device)
+    history = _resume(folder, network, optimiser, device, experiment.keep)
     dataset, plain = prefetch.hold(dataset, device), experiment.plainly_read()
     steps = math.ceil(dataset.pairs_in_epoch("train", experiment.epoch_pairs) / experiment.batch)
     epochs = max(experiment.epochs, math.ceil(experiment.least_steps / steps))
@@ -228,7 +234,7 @@ def _keep_best(
         if best_epoch(history)["epoch"] == newest:
             _save_weights(network.state_dict() if lowest is None else lowest.weights(None), path)
         return
-    kept = load_file(path) if path.exists() else {}
+    kept = read_tensors(path) if path.exists() else {}
     fresh = {}
     for modality in MODALITIES:
         if best_epoch(history, modality)["epoch"] == newest:
@@ -251,15 +257,17 @@ def _save_state(
 
 
 def _resume(
-    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
+    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device, keep: str
 ) -> list[dict[str, float]]:
-    """Load the state an interruption left and return its history; an empty one where there is none."""
+    """Load the state an interruption left and return its history; an empty one where there is none, or no whole one."""
     path = folder / _STATE
     if not path.exists():
         return []
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        for weights in kept_weights(folder, state["history"], keep):
+            check_tensors(weights)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, DamagedError):
         return []  # cut short by a crash: begin again
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])

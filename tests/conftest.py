@@ -34,6 +34,8 @@ SLOW = {
     "paper/test_verdicts",
     "runs/test_cards",
     "runs/test_finding",
+    "runs/test_damage",
+    "runs/test_shared",
     "runs/test_grid",
     "runs/test_keys",
     "runs/test_store",

@@ -232,8 +232,8 @@ def test_sizes_that_do_not_fit_are_refused(folder: Path, fields: dict, expected:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_bert_that_computes_otherwise_is_refused(folder: Path, changed: dict, expected: str) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changed))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | changed), encoding="utf-8")
     with pytest.raises(UserError, match=f"^bert: '.*bert' {expected}"):
         bert.check(_experiment(folder))
 
@@ -243,8 +243,8 @@ def test_a_bert_that_computes_otherwise_is_refused(folder: Path, changed: dict, 
 
 def _config(**changed: Any) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps(config | changed))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        (folder / "config.json").write_text(json.dumps(config | changed), encoding="utf-8")
 
     return spoil
 
@@ -276,7 +276,10 @@ class _Command:
 _SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no folder": (shutil.rmtree, "no such folder, nor a name that can be had"),
     "no config": (lambda at: (at / "config.json").unlink(), "it has no config.json with a model_type"),
-    "config cut short": (lambda at: (at / "config.json").write_text("{"), ".*config file .* is not a valid JSON"),
+    "config cut short": (
+        lambda at: (at / "config.json").write_text("{", encoding="utf-8"),
+        ".*config file .* is not a valid JSON",
+    ),
     "not a BERT": (_config(model_type="roberta"), "model_type is 'roberta', expected 'bert'"),
     "a size of a wrong type": (_config(hidden_size="wide"), "Validation error for field 'hidden_size'"),
     "no weights": (lambda at: (at / WEIGHTS).unlink(), r"damaged, or .*no file named model\.safetensors"),
@@ -309,7 +312,7 @@ def test_what_cannot_be_read_is_one_clear_line(
 def _modules(folder: Path, *paths: str) -> None:
     folder.mkdir(exist_ok=True)
     modules = [{"idx": at, "name": str(at), "path": path, "type": "any"} for at, path in enumerate(paths)]
-    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
 
 
 def test_a_sentence_transformers_folder_holds_its_bert_at_its_root_or_below(folder: Path, tmp_path: Path) -> None:
@@ -319,7 +322,7 @@ def test_a_sentence_transformers_folder_holds_its_bert_at_its_root_or_below(fold
     outer = tmp_path / "outer"
     _modules(outer, "0_Transformer", "1_Pooling")
     (outer / "1_Pooling").mkdir()
-    (outer / "1_Pooling" / "config.json").write_text("{}")
+    (outer / "1_Pooling" / "config.json").write_text("{}", encoding="utf-8")
     shutil.copytree(folder, outer / "0_Transformer")
     assert bert.digest(str(outer)) == digest
 
@@ -328,6 +331,6 @@ def test_a_sentence_transformers_folder_leads_nowhere_else(folder: Path, tmp_pat
     _modules(tmp_path / "outer", "../bert")
     with pytest.raises(UserError, match=r"^bert: cannot read .*outer': it has no config"):
         bert.digest(str(tmp_path / "outer"))
-    (tmp_path / "outer" / "modules.json").write_text("[1]")
+    (tmp_path / "outer" / "modules.json").write_text("[1]", encoding="utf-8")
     with pytest.raises(UserError, match=r"^bert: cannot read .*outer': modules\.json"):
         bert.digest(str(tmp_path / "outer"))

@@ -23,7 +23,7 @@ PAGES = [
     "book/sections/status", *(f"book/sections/{name}" for name in SECTIONS),
 ]  # fmt: skip
 THEMES = ("light", "dark")
-AXE = (importlib.resources.files("axe_core_python") / "axe.min.js").read_text()
+AXE = (importlib.resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +64,7 @@ def watched(browser: Browser, html: Path) -> Iterator[Watched]:
 
 
 def soup(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text(), "html.parser")
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -186,7 +186,7 @@ def test_a_drawer_opens_by_keyboard_and_its_data_is_there(watched: Watched, html
     drawer = page.locator("details.provenance").first
     assert drawer.evaluate("one => one.open") and drawer.locator("dl").is_visible()
     link = drawer.locator("a").first.get_attribute("href")
-    assert json.loads((html / "book" / "sections" / link).read_text())["runs"]
+    assert json.loads((html / "book" / "sections" / link).read_text(encoding="utf-8"))["runs"]
 
 
 def test_every_section_offers_its_notebook(html: Path) -> None:

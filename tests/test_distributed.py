@@ -67,7 +67,9 @@ def _launch(
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
-    return [json.loads(path.read_text()) for path in sorted(folder.parent.glob(f"{folder.name}-*.json"))]
+    return [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.parent.glob(f"{folder.name}-*.json"))
+    ]
 
 
 def _losses(row: dict[str, float]) -> dict[str, float]:
@@ -80,7 +82,7 @@ LOSSES = ("label", "context", "inter", "intra", "consistency", "pair")
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     path = tmp_path / "train.py"
-    path.write_text(SCRIPT)
+    path.write_text(SCRIPT, encoding="utf-8")
     return path
 
 
@@ -121,12 +123,19 @@ def test_a_run_trained_by_two_processes_is_found_by_one(tmp_path: Path) -> None:
     asked = ["train", "--dataset", "scenes-coco5k", "--scale", "smoke", "--seed", "7", "--json"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [*LAUNCH, "-m", "semshare", *asked], capture_output=True, text=True, env=environment, timeout=300
+        [*LAUNCH, "-m", "semshare", *asked],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads(done.stdout)  # printed by the first process alone
     assert 0 < result["test"]["image_f1"] < 1
-    again = subprocess.run([sys.executable, "-m", "semshare", *asked], capture_output=True, text=True, timeout=300)
+    again = subprocess.run(
+        [sys.executable, "-m", "semshare", *asked], capture_output=True, text=True, timeout=300, encoding="utf-8"
+    )
     assert json.loads(again.stdout) == result, "found, not trained again"
-    record = json.loads((Path(result["runs"][0]["folder"]) / "run.json").read_text())
+    record = json.loads((Path(result["runs"][0]["folder"]) / "run.json").read_text(encoding="utf-8"))
     assert record["processes"] == 2

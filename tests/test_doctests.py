@@ -11,7 +11,7 @@ import pytest
 import semshare
 
 FILES = sorted(Path(semshare.__file__).parent.rglob("*.py"))
-WITH_EXAMPLES = [path for path in FILES if ">>> " in path.read_text()]
+WITH_EXAMPLES = [path for path in FILES if ">>> " in path.read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.stem)

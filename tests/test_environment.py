@@ -125,7 +125,7 @@ def test_lock_satisfies_every_range():
 
 
 def test_readme_has_no_gaps_and_its_local_links_exist() -> None:
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "@@" not in text
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
     assert "docs/book.png" in links

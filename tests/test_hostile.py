@@ -41,7 +41,7 @@ def write(folder: Path, rows: int = 24) -> Path:
         name = f"{place}{FILES[place % len(FILES)]}"
         Image.fromarray(random.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(folder / name, "JPEG")
         records.append({"image": name, "texts": [TEXTS[place % len(TEXTS)]], "labels": [LABELS[place % 2]]})
-    (folder / "collection.jsonl").write_text("\n".join(json.dumps(one) for one in records))
+    (folder / "collection.jsonl").write_text("\n".join(json.dumps(one) for one in records), encoding="utf-8")
     return folder
 
 
@@ -74,8 +74,8 @@ def test_what_strangers_wrote_is_shown_as_text(run: runs.Run) -> None:
         data_page.reader_notes(dataset).data,
         data_page.origin_table(dataset).to_html(),
         tables.words(tables.dataset_table(dataset).astype(str)).to_html(),
-        (run.folder / "DATA_CARD.md").read_text(),
-        (run.folder / "MODEL_CARD.md").read_text(),
+        (run.folder / "DATA_CARD.md").read_text(encoding="utf-8"),
+        (run.folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
     ]
     assert LABELS[0] in run.dataset.label_names
     for page in shown:
@@ -120,7 +120,12 @@ def _train(home: Path, collection: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "semshare", "train", "--dataset", "custom", "--root", str(collection)]
     environment = os.environ | {"SEMSHARE_HOME": str(home), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [*command, "--scale", "smoke", "--json"], capture_output=True, text=True, env=environment, timeout=300
+        [*command, "--scale", "smoke", "--json"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+        encoding="utf-8",
     )
 
 

@@ -136,5 +136,9 @@ def test_no_module_has_the_name_of_something_that_its_folder_hands_out() -> None
 
 def test_no_module_is_longer_than_one_sitting() -> None:
     """What is longer holds two ideas; data tables may be, and none is."""
-    long = {path.name: count for path in PACKAGE.rglob("*.py") if (count := len(path.read_text().splitlines())) > 350}
+    long = {
+        path.name: count
+        for path in PACKAGE.rglob("*.py")
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 350
+    }
     assert long == {}

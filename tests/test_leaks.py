@@ -58,7 +58,7 @@ def _write(folder: Path, change: str = "nothing") -> Path:
     elif change == "texts":
         for row in test:
             row["texts"] = [f"{text} unheard of".replace("w", "new") for text in row["texts"]] + ["w1 sea"]
-    (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return folder
 
 
@@ -131,9 +131,9 @@ def _uneven_coco(root: Path) -> Path:
     """Twenty pictures with 1 to 5 captions each."""
     test_coco._layout(root)
     for path in (root / "annotations").glob("captions_*.json"):
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         kept = [one for one in content["annotations"] if int(one["caption"].split()[1]) <= one["image_id"] % 5]
-        path.write_text(json.dumps(content | {"annotations": kept}))
+        path.write_text(json.dumps(content | {"annotations": kept}), encoding="utf-8")
     return root
 
 

@@ -144,7 +144,7 @@ def test_a_collection_is_read_as_it_was_written_or_refused_with_its_line(rows, t
         {"image": f"{place}.png", "texts": [text], "labels": labels} for place, (text, labels) in enumerate(rows)
     ]
     path = tmp_path / "collection.jsonl"
-    path.write_text("\n".join(json.dumps(one) for one in records))
+    path.write_text("\n".join(json.dumps(one) for one in records), encoding="utf-8")
     try:
         source = CustomSource(path)
     except UserError as error:

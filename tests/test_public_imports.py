@@ -57,7 +57,7 @@ print(json.dumps(sorted(name for name in sys.modules if name.partition(".")[0] =
 def loaded(module: str) -> tuple[set[str], set[str]]:
     """The heavy packages and the modules of semshare that are loaded after ``import module`` in a fresh interpreter."""
     command = [sys.executable, "-c", LOADED, module, json.dumps(sorted(HEAVY))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8")
     heavy, own = map(json.loads, done.stdout.splitlines())
     return set(heavy), set(own)
 
@@ -99,7 +99,9 @@ def test_an_import_does_not_load_its_siblings(module: str, expected: set[str]) -
 def test_importing_semshare_takes_a_moment() -> None:
     """Under 0.1 s beside an interpreter that imports only the standard library's importlib and typing."""
     command = [sys.executable, "-X", "importtime", "-c", "import importlib, typing; import semshare"]
-    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr.splitlines()
+    lines = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stderr.splitlines()
     (line,) = [line for line in lines if line.rpartition("|")[2].strip() == "semshare"]
     assert int(line.split("|")[1]) < 100_000  # microseconds, with all that it imports
 
@@ -112,5 +114,7 @@ def test_the_help_of_every_command_loads_no_network() -> None:
         "    except SystemExit as end: assert not end.code\n"
         "print([name for name in ('torch', 'dask', 'faiss', 'papermill') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     assert done.stdout.splitlines()[-1] == "[]" and "--dataset" in done.stdout

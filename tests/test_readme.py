@@ -25,7 +25,7 @@ BLOCKS = [block for text in TEXT.values() for block in re.findall(r"^```\w*\n(.*
 LINES = [line.strip() for block in BLOCKS for line in block.splitlines()]
 SPANS = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", "\n".join(TEXT.values()))
 COMMANDS = [line for line in LINES if line.startswith(".venv/bin/semshare")]
-TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
 MADE = [one for one in [*LINES, *SPANS] if one == "make" or one.startswith("make ")]
 
 
@@ -90,7 +90,12 @@ def test_the_method_and_the_dataset_of_contributing_train(tmp_path: Path) -> Non
     use = "import example; from semshare import runs; print(runs.get(runs.plan('stripes', 'mine', 'smoke')).key)"
     paths = {"PYTHONPATH": str(ROOT), "SEMSHARE_HOME": str(tmp_path / "home")}
     done = subprocess.run(
-        [sys.executable, "-c", use], cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True
+        [sys.executable, "-c", use],
+        cwd=tmp_path,
+        env=os.environ | paths,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "home" / "runs").iterdir()
@@ -98,14 +103,14 @@ def test_the_method_and_the_dataset_of_contributing_train(tmp_path: Path) -> Non
 
 
 def test_every_target_is_in_the_help_and_phony() -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M).group(1).split())
     assert phony == TARGETS
     assert set(re.findall(r"^([a-z-]+):.*## ", makefile, re.M)) == TARGETS
 
 
 def test_the_hooks_fetch_nothing() -> None:
-    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     assert [one["repo"] for one in config["repos"]] == ["local"]
     for hook in config["repos"][0]["hooks"]:
         assert hook["language"] == "system" and hook["entry"].startswith(".venv/bin/")

@@ -31,6 +31,7 @@ from semshare.data.pictures import stamp
 from semshare.errors import UserError
 from semshare.utils.checkout import find_root
 from semshare.utils.devices import find_device
+from semshare.utils.files import DamagedError, read_json, write_json, write_text
 from semshare.utils.home import lock, settle
 
 if TYPE_CHECKING:
@@ -138,14 +139,14 @@ def _build(
             placeholder.unlink(missing_ok=True)
         else:
             why = f"was left out: {left_out[notebook]}" if notebook in left_out else _NOT_YET
-            placeholder.write_text(f"# {notebook.stem}\n\nThis section {why}.\n")
+            write_text(placeholder, f"# {notebook.stem}\n\nThis section {why}.\n")
         postprocess.write_thumbnail(sections / notebook.name, sections / postprocess.FILES / f"{notebook.stem}.png")
     executed = [sections / notebook.name for notebook in notebooks]
-    (sections / "status.md").write_text(status.page(executed))
+    write_text(sections / "status.md", status.page(executed))
     _keep_files(root, executed)
     there = [one for one in executed if one.exists()]
-    (sections / "front.html").write_text(front.verdicts(there))
-    (sections / "about_data.txt").write_text(front.data_box(there, root / "book" / "_front"))
+    write_text(sections / "front.html", front.verdicts(there))
+    write_text(sections / "about_data.txt", front.data_box(there, root / "book" / "_front"))
     return _html(root, out)
 
 
@@ -155,8 +156,8 @@ def _check_out(out: Path) -> None:
     if not out.exists() or (out.is_dir() and not names):
         return
     try:
-        others = names - set(json.loads((out / _LIST).read_text()))
-    except (OSError, ValueError, TypeError):
+        others = names - set(read_json(out / _LIST))
+    except (DamagedError, TypeError):
         raise UserError(f"out: {out} exists and holds no book; choose an empty or a new folder") from None
     if others:
         raise UserError(f"out: {out} holds {min(others)!r}, no part of a book; choose an empty or a new folder")
@@ -302,9 +303,9 @@ def _html(root: Path, out: Path) -> Path:
         "--keep-going",
         "-q",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", cwd=root)
     log = root / "_build" / "jupyter-book.log"
-    log.write_text(done.stdout + done.stderr)
+    log.write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode:
         shutil.rmtree(work)  # Sphinx would not repeat the warnings of pages it has already read
         found = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line]
@@ -320,7 +321,7 @@ def _html(root: Path, out: Path) -> Path:
         shutil.copytree(work / "_build" / "html", new)
         files = Path("book", "sections", postprocess.FILES)
         shutil.copytree(root / files, new / files, ignore=shutil.ignore_patterns("*.png"))
-        (new / _LIST).write_text(json.dumps(sorted([_LIST, *(path.name for path in new.iterdir())])))
+        write_json(new / _LIST, sorted([_LIST, *(path.name for path in new.iterdir())]))
         old = Path(folder) / "old"
         try:
             if out.exists():

@@ -24,7 +24,7 @@ from semshare.errors import UserError
 from semshare.runs.keys import TABLES, library_versions
 from semshare.utils.checkout import commit, find_root
 from semshare.utils.devices import describe_device, find_device
-from semshare.utils.files import atomic_write
+from semshare.utils.files import write_text
 from semshare.utils.progress import MARK
 from semshare.utils.source import Code, installed
 
@@ -119,8 +119,7 @@ def execute(
         "files": postprocess.told(executed, FILES),
     }
     postprocess.set_record(executed, made_from)
-    with atomic_write(target) as part:
-        part.write_text(nbformat.writes(executed))
+    write_text(target, nbformat.writes(executed))
     working.unlink(missing_ok=True)
     print(f"{title}: done in {minutes(seconds)}", flush=True)
 
@@ -134,7 +133,7 @@ def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]
     """What an executed notebook depends on: its text, its parameters, the data, the code that it imports."""
     depends = [handed, data, sys.version, library_versions(), code_parts(notebook)]
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
-    if "recordings.load" in notebook.read_text():
+    if "recordings.load" in notebook.read_text(encoding="utf-8"):
         for path in sorted((find_root() / "book" / "recorded").iterdir()):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

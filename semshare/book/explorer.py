@@ -33,7 +33,7 @@ from semshare.evaluation import Reading
 from semshare.metrics import above
 from semshare.ranking import rank
 from semshare.utils.checkout import find_root
-from semshare.utils.files import atomic_write
+from semshare.utils.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -235,8 +235,7 @@ def _write(folder: Path, name: str, content: Any) -> str:
     file = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.js"
     path = folder / file
     if not path.exists():
-        with atomic_write(path) as part:
-            part.write_text(f"(window.semshareFiles ??= {{}})[{json.dumps(file)}] = JSON.parse({text});\n")
+        write_text(path, f"(window.semshareFiles ??= {{}})[{json.dumps(file)}] = JSON.parse({text});\n")
     return file
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -17,7 +16,7 @@ from PIL import Image
 from semshare.book.provenance import DRAWER, LINKS, WALL_TIME, minutes
 from semshare.data.pictures import as_rgb
 from semshare.errors import UserError
-from semshare.utils.files import write_json
+from semshare.utils.files import DamagedError, read_json, write_json
 from semshare.utils.progress import MARK
 
 if TYPE_CHECKING:
@@ -34,8 +33,11 @@ _LINKS = (
 
 
 def record(executed: Path) -> dict[str, Any]:
-    """What an executed notebook was made from; empty where it does not exist or does not say."""
-    return json.loads(executed.read_text()).get("metadata", {}).get(_RECORD, {}) if executed.exists() else {}
+    """What an executed notebook was made from; empty where it is not there, not whole or does not say."""
+    try:
+        return read_json(executed)["metadata"].get(_RECORD, {})
+    except (DamagedError, KeyError, TypeError, AttributeError):  # none, or what a power cut left: executed again
+        return {}
 
 
 def set_record(executed: NotebookNode, made_from: dict[str, Any]) -> None:

@@ -121,7 +121,7 @@ def _link(section: Path, name: str) -> str:
 def _processor() -> str:
     """The processor's name; where the system does not tell it, its architecture."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

@@ -88,7 +88,7 @@ def check() -> None:
     failed = False
     for finding in findings():
         failed |= not finding.ok
-        print(f"[{'ok' if finding.ok else 'fail'}] {finding.name}: {finding.detail}")
+        print(f"[{'ok' if finding.ok else 'fail'}] {finding.name}: {finding.detail}", flush=True)
     if failed:
         raise typer.Exit(1)
 

@@ -6,8 +6,11 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from semshare.errors import UserError
 from semshare.utils.home import home
@@ -51,11 +54,32 @@ def _torch() -> str:
     return f"{torch.__version__} on {describe_device(device)}, trains in {default_precision(device)}"
 
 
-def _transformers() -> str:
-    from transformers import BertConfig, BertModel
+def _libraries() -> str:
+    """Versions are compared, which takes a tenth of the time of importing transformers and looks at all of them."""
+    checked: dict[str, str] = {}
+    wrong = list(_unfit("semshare", (), checked))
+    if wrong:
+        raise UserError("; ".join(wrong) + "; install again with: pip install semshare")
+    return f"all {len(checked)} are here in versions that fit, transformers {version('transformers')} among them"
 
-    BertModel(BertConfig(vocab_size=1, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8))
-    return version("transformers")
+
+def _unfit(name: str, extras: tuple[str, ...], checked: dict[str, str]) -> Iterator[str]:
+    """What of the libraries that ``name`` needs, and that they need, is missing or of a version that does not fit."""
+    for text in distribution(name).requires or ():
+        needed = Requirement(text)
+        if needed.marker and not any(needed.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            continue
+        key = f"{canonicalize_name(needed.name)}[{','.join(sorted(needed.extras))}]"
+        new = key not in checked
+        try:
+            checked[key] = version(needed.name)
+        except PackageNotFoundError:
+            yield f"{name} needs {needed.name}{needed.specifier}, found none"
+            continue
+        if not needed.specifier.contains(checked[key], prereleases=True):
+            yield f"{name} needs {needed.name}{needed.specifier}, found {checked[key]}"
+        if new:
+            yield from _unfit(needed.name, tuple(needed.extras), checked)
 
 
 def _gensim() -> str:
@@ -111,8 +135,8 @@ def _write() -> str:
 
 _CHECKS: dict[str, Callable[[], str]] = {
     "Python": _python,
+    "libraries": _libraries,
     "torch and device": _torch,
-    "transformers": _transformers,
     "gensim": _gensim,
     "OpenMoji font": _font,
     "region weights": _weights,

@@ -57,9 +57,10 @@ def show_run(
 ) -> None:
     """Print what a run was made from, and what its key is made of."""
     from semshare.runs import inventory
+    from semshare.runs.record import record_of
 
     (entry,) = inventory.named([name])
-    record = inventory.record_of(entry.folder)
+    record = record_of(entry.folder)
     if as_json:
         print(json.dumps({"folder": str(entry.folder), "state": entry.state} | record, indent=2))
         return

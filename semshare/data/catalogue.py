@@ -205,7 +205,7 @@ def regions_of(name: str) -> str:
     path = regions_file(name)
     if path is None or not path.is_file():
         return entry(name).regions
-    return known_regions(path.read_text().strip(), f"{path}: regions")
+    return known_regions(path.read_text(encoding="utf-8", errors="replace").strip(), f"{path}: regions")
 
 
 def known_regions(regions: str, where: str = "regions") -> str:

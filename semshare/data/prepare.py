@@ -21,6 +21,7 @@ from semshare.data.regions.kept import left_out, left_out_notes
 from semshare.data.source import SPLITS, Source
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
+from semshare.utils.files import write_text
 from semshare.utils.home import cache_folder, lock
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def prepare(
     if link is not None and root is not None:
         _link(link, root.resolve(), say)
     if regions != before and (file := catalogue.regions_file(name)) is not None:
-        _replace(file, lambda part: part.write_text(f"{regions}\n"))
+        cache_folder("data")
+        write_text(file, f"{regions}\n")
         say(f"{opened}: regions {regions!r} are taken from now on where none are named")
     meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
     made = {"status": dataset.status, "regions": meta, "words": len(dataset.vocabulary)}

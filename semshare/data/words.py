@@ -6,19 +6,20 @@ import hashlib
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock
 
-from semshare.utils.files import atomic_write
-from semshare.utils.home import cache_folder
+from semshare.utils.files import ReadOnlyError, atomic_write, file_lock
+from semshare.utils.home import cache_folder, home
 from semshare.utils.source import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 PAD, START, END, UNK, MASK = "<pad>", "<start>", "<end>", "<unk>", "<mask>"
 SPECIAL = (PAD, START, END, UNK, MASK)
@@ -67,15 +68,28 @@ def words_code() -> str:
 
 
 def word_vectors(texts: list[list[str]], vocabulary: Vocabulary, seed: int) -> np.ndarray:
-    """Word2Vec vectors, cached by all that they are made from."""
+    """Word2Vec vectors, cached by all that they are made from; who may only read the cache trains them for himself."""
     parts = [texts, vocabulary.words, seed, version("gensim")]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    path = cache_folder("words") / f"{digest}-{words_code()}.npy"
-    with FileLock(f"{path}.lock"):
-        if not path.exists():
+    path = home() / "words" / f"{digest}-{words_code()}.npy"
+    vectors = _kept_vectors(path)
+    if vectors is not None:
+        return vectors
+    with suppress(ReadOnlyError), file_lock(cache_folder("words") / f"{path.name}.lock"):
+        vectors = _kept_vectors(path)  # another process may have been faster
+        if vectors is None:
+            vectors = train_word2vec(texts, vocabulary, seed)
             with atomic_write(path) as part, open(part, "wb") as file:
-                np.save(file, train_word2vec(texts, vocabulary, seed))
+                np.save(file, vectors)
+    return train_word2vec(texts, vocabulary, seed) if vectors is None else vectors
+
+
+def _kept_vectors(path: Path) -> np.ndarray | None:
+    """The vectors at ``path``; None where there are none, or where a power cut left something else."""
+    try:
         return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 def train_word2vec(

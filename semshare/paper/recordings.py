@@ -244,7 +244,7 @@ def load(name: str, folder: Path | None = None) -> Recording:
     """
     path = _file(name, folder)
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         rows, readings = [], _load_sums(path.with_suffix(".npz"))
         for row in content["runs"]:
             test, *epochs = readings.get(row["key"], [None])

@@ -5,18 +5,18 @@ Names hold the digest of the code that made a thing, so what other code made is 
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from semshare.data import catalogue, words
 from semshare.data.regions.kept import region_code
 from semshare.data.scenes import pool
 from semshare.errors import UserError
 from semshare.runs import keys
+from semshare.utils.files import file_lock, not_written, read_json
 from semshare.utils.home import cache_folder
 
 if TYPE_CHECKING:
@@ -56,14 +56,16 @@ def remove(entry: Kept) -> bool:
     """Delete what is kept; False, and nothing is deleted, where a process is at work on it."""
     lock = entry.path.with_name(f"{entry.path.name}.lock")
     try:
-        with FileLock(lock).acquire(timeout=0):
+        with file_lock(lock, timeout=0):
             if entry.path.is_dir():
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 entry.path.unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
     except Timeout:
         return False
-    lock.unlink(missing_ok=True)
+    except OSError as error:
+        raise not_written(entry.path, error, "deleted") from None
     return True
 
 
@@ -91,7 +93,7 @@ def _words_are_current(path: Path) -> bool:
 
 def _index_is_current(path: Path) -> bool:
     try:
-        method, _, code = json.loads((path / "index.json").read_text(encoding="utf-8"))["owner"]["code"].partition(":")
+        method, _, code = read_json(path / "index.json")["owner"]["code"].partition(":")
         return keys.encoding_code(method) == code
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return False  # of an older format, or damaged: it would be built anew

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
-from safetensors import safe_open
 
 from semshare import methods, training
 from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.source import portable_notes
 from semshare.runs.quantities import QUANTITIES
-from semshare.utils.files import atomic_write
+from semshare.utils.files import read_tensors, write_text
 from semshare.utils.markdown import bullets, page, table, text
 
 if TYPE_CHECKING:
@@ -36,30 +35,28 @@ _MEASURES = {name: quantity.about for name, quantity in QUANTITIES.items()}
 Measures = Mapping[str, float]
 
 
-def write(
-    folder: Path,
-    record: Mapping[str, Any],
-    dataset: PairedDataset,
-    tested: Mapping[str, Measures],
-    half: bool,
-    weights: Path,
-) -> None:
-    """Write both cards into ``folder``, each in one move.
+def contents(
+    record: Mapping[str, Any], dataset: PairedDataset, tested: Mapping[str, Measures], half: bool, weights: Path
+) -> dict[str, str]:
+    """Both cards, by the names of their files.
 
     Args:
-        folder: where they go.
         record: the run's record.
         dataset: the data it was trained on.
         tested: the test measures by dataset, none while test was not read.
         half: whether 0.5 is a threshold for the scores; else its measures are left out.
         weights: the run's ``best.safetensors``.
     """
-    for name, content in {
+    return {
         DATA: data_card(record, dataset, tested=bool(tested)),
         MODEL: model_card(record, dataset, tested, half, _parameters(weights)),
-    }.items():
-        with atomic_write(folder / name) as part:
-            part.write_text(content, encoding="utf-8")
+    }
+
+
+def write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write cards (:func:`contents`) into ``folder``, each in one move."""
+    for name, content in texts.items():
+        write_text(folder / name, content)
 
 
 def model_card(
@@ -320,5 +317,4 @@ def _is_folder(bert: str) -> bool:
 
 def _parameters(weights: Path) -> int:
     """How many numbers a safetensors file holds."""
-    with safe_open(weights, "pt") as file:
-        return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118 - it is no dict
+    return sum(tensor.numel() for tensor in read_tensors(weights).values())

@@ -10,7 +10,8 @@ from semshare import methods
 from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.experiment import READING, Experiment, preset_fields
-from semshare.runs.store import RECORD, Run, is_run
+from semshare.runs.record import RECORD, is_run, record_of
+from semshare.runs.store import Run
 from semshare.utils.home import cache_folder
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def find(name: str, root: Path | None = None, preset: str | None = None) -> Run:
             raise UserError(f"run: {name!r}: {what}; {_listed([one.name for one in found or finished])}")
         folder = found[0]
     try:
-        record = json.loads((folder / RECORD).read_text())
+        record = record_of(folder)
         experiment = Experiment.from_json(json.dumps(record["experiment"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"{folder / RECORD}: damaged record: {error}") from None
     if preset is not None:
         experiment = _read_under(preset, experiment, folder.name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from semshare import training
 from semshare.errors import UserError
@@ -17,7 +18,9 @@ from semshare.evaluation import Evaluation
 from semshare.experiment import Experiment
 from semshare.runs import keys
 from semshare.runs.quantities import HEADLINE
-from semshare.runs.store import RECORD, evaluation_suffix
+from semshare.runs.record import RECORD, record_of
+from semshare.runs.store import evaluation_suffix
+from semshare.utils.files import DamagedError, file_lock, not_written
 from semshare.utils.home import cache_folder
 
 
@@ -75,24 +78,15 @@ def named(names: list[str]) -> list[Entry]:
 
 def remove(entry: Entry) -> bool:
     """Delete a run's folder; False, and nothing is deleted, where a process is at work in it."""
-    held = FileLock(entry.folder / ".lock")
     try:
-        with held.acquire(timeout=0):
+        with file_lock(entry.folder / ".lock", timeout=0):
             (entry.folder / RECORD).unlink(missing_ok=True)  # first: what is half deleted is no run
             shutil.rmtree(entry.folder, ignore_errors=True)
     except Timeout:
         return False
+    except OSError as error:
+        raise not_written(entry.folder, error, "deleted") from None
     return True
-
-
-def record_of(folder: Path) -> dict[str, Any]:
-    """The record of the run in ``folder``; raises :class:`UserError` where there is none or it is damaged."""
-    try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{folder / RECORD}: missing; the run is not finished") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder / RECORD}: damaged record: {error}") from None
 
 
 def _is_called(folder: Path, name: str) -> bool:
@@ -125,9 +119,8 @@ def _state(record: dict[str, Any], experiment: Experiment) -> str:
 
 
 def _scores(folder: Path, record: dict[str, Any], experiment: Experiment) -> tuple[dict[str, float], str]:
-    path = folder / f"test-{experiment.dataset}{evaluation_suffix(experiment)}"
-    if path.exists():
-        numbers = Evaluation.load(path).numbers()
+    with suppress(DamagedError):  # test is made again when it is asked for
+        numbers = Evaluation.load(folder / f"test-{experiment.dataset}{evaluation_suffix(experiment)}").numbers()
         return {name: numbers[name] for name in HEADLINE}, "test"
     if not record["history"]:
         return {}, ""

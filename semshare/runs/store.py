@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from filelock import FileLock
 
 from semshare import bert, evaluation, methods, training
 from semshare.data import catalogue
 from semshare.errors import UserError
-from semshare.evaluation import Evaluation, Reading, Retrieval, Thresholds
+from semshare.evaluation import Evaluation, Reading, Retrieval, Stored, Thresholds
 from semshare.experiment import READING, Experiment
 from semshare.runs import cards, keys, protocols, trainer
+from semshare.runs.record import RECORD, damage, is_run, record_of
 from semshare.runs.trainer import load_data
 from semshare.utils import processes
 from semshare.utils.devices import find_device
-from semshare.utils.files import write_json
+from semshare.utils.files import DamagedError, ReadOnlyError, file_lock, write_json
 from semshare.utils.home import cache_folder
+from semshare.utils.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from semshare.data.dataset import PairedDataset
     from semshare.data.source import Split
 
-RECORD = "run.json"
+_Kind = TypeVar("_Kind", bound=Stored)
 # What was read with the kept weights, and the cards that told it.
 _READINGS = ("reading-*", "*.evaluation", "*.retrieval", f"*/{cards.MODEL}", f"*/{cards.DATA}")
 
@@ -91,9 +92,15 @@ class Run:
         """
         path = self._cards / cards.MODEL
         if not path.exists():
-            with FileLock(self.folder / ".lock"):
+            with file_lock(self.folder / ".lock"):
                 self._write_cards()
         return path
+
+    def card_texts(self) -> dict[str, str]:
+        """The texts of the model card and the data card by their names, also for who may not write them."""
+        with suppress(ReadOnlyError):
+            return {name: self.card.with_name(name).read_text(encoding="utf-8") for name in (cards.MODEL, cards.DATA)}
+        return self._made_cards()
 
     @property
     def described(self) -> dict[str, Any]:
@@ -140,13 +147,14 @@ class Run:
         }
         of_evaluation = {name: self._of_evaluation(name) for name in names if name in protocols.OF_EVALUATION}
         paths = {name: path for name, path in paths.items() if name not in of_evaluation}
-        if missing := [name for name, path in paths.items() if not path.exists()]:
+        found = {name: kept for name, path in paths.items() if (kept := _loaded(Retrieval, path)) is not None}
+        if missing := [name for name in paths if name not in found]:
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             wanted = [chosen[name] for name in missing]
             made = protocols.read(wanted, self.reading("test"), part, kind, self.experiment)
             for name, retrieval in zip(missing, made, strict=True):
-                retrieval.save(paths[name])
-        return {name: of_evaluation.get(name) or Retrieval.load(paths[name]) for name in names}
+                found[name] = _kept(retrieval, paths[name])
+        return {name: of_evaluation.get(name) or found[name] for name in names}
 
     def _of_evaluation(self, protocol: str) -> Retrieval:
         """What the evaluation of the test split holds already of a protocol."""
@@ -160,11 +168,9 @@ class Run:
         """Embeddings and scores of ``split`` by the kept weights, cached beside them."""
         trained = load_data(_trained(self.experiment))
         path = self.folder / f"reading-{split}.safetensors"
-        if path.exists():
-            whole = Reading.load(path)
-        else:
-            whole = self._read(trained, split, self.folder / training.BEST)
-            whole.save(path)
+        whole = _loaded(Reading, path)
+        if whole is None:
+            whole = _kept(self._read(trained, split, self.folder / training.BEST), path)
         part, count = trained.parts[split], len(self.dataset.parts[split].image_ids)
         return whole if count == len(part.image_ids) else whole.between(part, 0, count)
 
@@ -183,27 +189,49 @@ class Run:
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
         path = self.folder / f"{name}-{self.experiment.dataset}{evaluation_suffix(self.experiment)}"
-        if not path.exists():
-            part, kind = self.dataset.parts["test"], self.dataset.text_kind
-            made = evaluation.evaluate(read(), part, kind, thresholds, self.experiment)
-            with FileLock(self.folder / ".lock"):  # COCO1K and COCO5K share a folder, and its cards tell both
-                if name == "test":
-                    self._write_cards({self.experiment.dataset: made.numbers()})
-                made.save(path)
-        return Evaluation.load(path)
+        if (kept := _loaded(Evaluation, path)) is not None:
+            return kept
+        part, kind = self.dataset.parts["test"], self.dataset.text_kind
+        made = evaluation.evaluate(read(), part, kind, thresholds, self.experiment)
+        with suppress(ReadOnlyError), file_lock(self.folder / ".lock"):
+            if name == "test":  # COCO1K and COCO5K share a folder, and its cards tell both
+                self._write_cards({self.experiment.dataset: made.numbers()})
+            return _kept(made, path)
+        return made
 
     def _write_cards(self, made: Mapping[str, Mapping[str, float]] | None = None) -> None:
         """Write the cards with the test measures found here, and those just ``made``, by dataset."""
+        contents = self._made_cards(made)
+        with suppress(PermissionError):  # writing says so
+            self._cards.mkdir(exist_ok=True)
+        cards.write(self._cards, contents)
+
+    def _made_cards(self, made: Mapping[str, Mapping[str, float]] | None = None) -> dict[str, str]:
+        """What :meth:`_write_cards` writes, by file."""
         suffix = evaluation_suffix(self.experiment)
         tested = {
-            path.name.removeprefix("test-").removesuffix(suffix): Evaluation.load(path).numbers()
+            path.name.removeprefix("test-").removesuffix(suffix): kept.numbers()
             for path in sorted(self.folder.glob(f"test-*{suffix}"))
+            if (kept := _loaded(Evaluation, path)) is not None
         }
         dataset, tested = load_data(_trained(self.experiment)), tested | dict(made or {})
-        self._cards.mkdir(exist_ok=True)
-        cards.write(
-            self._cards, self.described, dataset, tested, self.half_means_something, self.folder / training.BEST
-        )
+        weights = self.folder / training.BEST
+        return cards.contents(self.described, dataset, tested, self.half_means_something, weights)
+
+
+def _loaded(kind: type[_Kind], path: Path) -> _Kind | None:
+    """What ``path`` holds; None where that is nothing, or damaged: it is made again."""
+    with suppress(DamagedError):
+        return kind.load(path)
+    return None
+
+
+def _kept(made: _Kind, path: Path) -> _Kind:
+    """``made`` as ``path`` keeps it, from now on; who may only read has it all the same."""
+    with suppress(ReadOnlyError):
+        made.save(path)
+        return type(made).load(path)
+    return made
 
 
 def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Run:
@@ -224,16 +252,13 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     parts = keys.parts(trained, dataset.checksum)
     folder = _folder(trained, keys.key_of(parts))
     if processes.count() > 1 or not _holds(folder, trained):
-        folder.mkdir(exist_ok=True)
+        if is_run(folder) and (found := damage(folder)):
+            Progress(folder.name, quiet).say(f"{found}; trained again")
+        cache_folder(f"runs/{folder.name}")
         with processes.locked(folder / ".lock"):
             if not _holds(folder, trained):
                 _make(trained, dataset, folder, parts, place, quiet)
-    return Run(experiment, folder, json.loads((folder / RECORD).read_text()))
-
-
-def is_run(folder: Path) -> bool:
-    """Whether ``folder`` holds a finished run."""
-    return (folder / RECORD).is_file()
+    return Run(experiment, folder, record_of(folder))
 
 
 def exists(experiment: Experiment) -> bool:
@@ -246,9 +271,9 @@ def _holds(folder: Path, experiment: Experiment) -> bool:
 
     A key leaves out what is at its default: where a default was changed since, the record tells.
     """
-    if not is_run(folder):
+    if not is_run(folder) or damage(folder):
         return False
-    trained = json.loads((folder / RECORD).read_text())["experiment"]
+    trained = record_of(folder)["experiment"]
     asked = experiment.model_dump(mode="json", exclude={"root", "bert", "dataset", *READING})
     return all(trained.get(name, value) == value for name, value in asked.items())
 

@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
 
 from semshare import bert, evaluation, training
 from semshare.data import catalogue
@@ -16,6 +15,7 @@ from semshare.evaluation import Reading, Thresholds
 from semshare.utils import processes
 from semshare.utils.checkout import commit
 from semshare.utils.devices import describe_device, threads
+from semshare.utils.files import DamagedError, read_tensors
 from semshare.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -62,10 +62,18 @@ def train(
 
 
 def network(experiment: Experiment, method: Method, dataset: PairedDataset, weights: Path) -> torch.nn.Module:
-    """The network of ``experiment`` with the kept ``weights``, on the CPU, in evaluation mode."""
+    """The network of ``experiment`` with the kept ``weights``, on the CPU, in evaluation mode.
+
+    Raises:
+        UserError: weights that are missing, damaged or another network's.
+    """
     # The kept weights replace what a BERT checkpoint began with, which may be gone by now.
     made = method.network(experiment.change(bert=None), dataset)
-    made.load_state_dict(load_file(weights))
+    try:
+        made.load_state_dict(read_tensors(weights))
+    except (DamagedError, RuntimeError) as error:
+        found = str(error) if isinstance(error, DamagedError) else f"{weights}: of another network"
+        raise DamagedError(f"{found}; delete {weights.parent.name} with semshare runs rm and train it again") from None
     return made.eval()
 
 

@@ -7,7 +7,6 @@ replaced last and in one move, so that whatever breaks off leaves the index of b
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,13 +16,13 @@ from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from semshare import checks
 from semshare.errors import UserError
 from semshare.search.vectors import Vectors
-from semshare.utils.files import write_json
+from semshare.utils.files import DamagedError, ReadOnlyError, atomic_write, read_json, read_tensors, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,10 +72,14 @@ class Index:
         scores: [N, C] what the labels of a hit are read from.
     """
 
-    def __init__(self, owner: Owner, folder: Path | None) -> None:
-        """An empty index, kept in ``folder`` or nowhere; :meth:`open` reads what is there."""
+    def __init__(self, owner: Owner, folder: Path | None, must_keep: bool = True) -> None:
+        """An empty index, kept in ``folder`` or nowhere; :meth:`open` reads what is there.
+
+        Without ``must_keep`` a folder that the user may not write is no error: what is new is then kept nowhere.
+        """
         self.owner = owner
         self.folder = folder
+        self._must_keep = must_keep
         self.stamps: dict[str, str] = {}
         self.digests: dict[str, str] = {}
         self.skipped: dict[str, tuple[str, str]] = {}
@@ -88,22 +91,22 @@ class Index:
         return len(self.stamps)
 
     @classmethod
-    def open(cls, folder: Path, owner: Owner, say: Callable[[str], None]) -> Index:
+    def open(cls, folder: Path, owner: Owner, say: Callable[[str], None], must_keep: bool = True) -> Index:
         """The index in ``folder``; an empty one where there is none or where it is damaged, which is said.
 
         Raises:
             UserError: the folder holds something else, or the index of another model or of another collection.
         """
-        index, path = cls(owner, folder), folder / _INDEX
+        index, path = cls(owner, folder, must_keep), folder / _INDEX
         if not path.is_file():
             if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(index._files())):
                 raise UserError(f"{folder}: holds something and no {_INDEX}, expected an index or a new folder")
             return index  # what lies there is left of a first save that was killed
         try:
-            content = json.loads(path.read_text())
+            content = read_json(path)
             described, found = content["format"], Owner(**content["owner"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            say(f"{path}: damaged ({type(error).__name__}), built anew")
+        except (DamagedError, KeyError, TypeError) as error:
+            say(f"{error}; built anew" if isinstance(error, DamagedError) else f"{path}: damaged, built anew")
             return index
         if isinstance(described, int) and described < _FORMAT:
             say(f"{path}: of an older format, built anew")
@@ -121,9 +124,9 @@ class Index:
             raise UserError(f"{path}: found the index of another collection; name another folder or delete it")
         try:
             index._read(content)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        except (DamagedError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             say(f"{folder}: damaged ({str(error).strip().split(chr(10))[0][:120]}), built anew")
-            return cls(owner, folder)
+            return cls(owner, folder, must_keep)
         return index
 
     def update(
@@ -228,11 +231,18 @@ class Index:
         files = {"vectors": f"vectors-{token}.safetensors", "scores": f"scores-{token}.safetensors"}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_file({"vectors": self._vectors.tensor()}, self.folder / files["vectors"])
-            save_file({"scores": self.scores}, self.folder / files["scores"])
+            for kind, tensor in (("vectors", self._vectors.tensor()), ("scores", self.scores)):
+                with atomic_write(self.folder / files[kind]) as part:
+                    save_file({kind: tensor}, part)
             content = {"format": _FORMAT, "owner": vars(self.owner), "files": files}
             content |= {"items": self.stamps, "digests": self.digests, "skipped": self.skipped}
             write_json(self.folder / _INDEX, content)
+        except (ReadOnlyError, PermissionError) as error:
+            self._remove(lambda name: name in files.values())
+            if self._must_keep:
+                raise UserError(f"{self.folder}: the index cannot be written: {error}") from None
+            self.folder = None
+            return
         except (OSError, SafetensorError) as error:
             self._remove(lambda name: name in files.values())
             raise UserError(
@@ -261,8 +271,8 @@ class Index:
         digests = {str(id): str(digest) for id, digest in content["digests"].items()}
         skipped = {str(id): (str(stamp), str(reason)) for id, (stamp, reason) in content["skipped"].items()}
         names = [Path(content["files"][kind]).name for kind in ("vectors", "scores")]
-        vectors = load_file(self.folder / names[0])["vectors"]
-        scores = load_file(self.folder / names[1])["scores"]
+        vectors = read_tensors(self.folder / names[0])["vectors"]
+        scores = read_tensors(self.folder / names[1])["scores"]
         if vectors.dim() != 2 or vectors.dtype != torch.float32 or not len(stamps) == len(vectors) == len(scores):
             raise ValueError(f"{len(stamps)} items, vectors {tuple(vectors.shape)}, {len(scores)} scores")
         checks.finite("vectors", vectors)

@@ -43,7 +43,9 @@ from semshare.search.folder import (
     read_network,
     read_words,
 )
+from semshare.utils import hub
 from semshare.utils.devices import find_device
+from semshare.utils.files import atomic_write, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,10 +111,10 @@ class PretrainedModel(ModelHubMixin):
             weights=digest_of_weights(network.state_dict()),
             vocabulary=digest_of_words(dataset.vocabulary.words),
         )
-        data_card = run.card.with_name(cards.DATA).read_text(encoding="utf-8")
+        texts = run.card_texts()
         documents = {
-            CARD: run.card.read_text(encoding="utf-8") + _HOW_TO_USE,
-            cards.DATA: data_card.replace(f"[{cards.MODEL}]({cards.MODEL})", f"[model card]({CARD})"),
+            CARD: texts[cards.MODEL] + _HOW_TO_USE,
+            cards.DATA: texts[cards.DATA].replace(f"[{cards.MODEL}]({cards.MODEL})", f"[model card]({CARD})"),
         }
         return cls(config, network, dataset.vocabulary, documents, device)
 
@@ -130,12 +132,16 @@ class PretrainedModel(ModelHubMixin):
         Raises:
             UserError: nothing there, another program's folder, or a damaged file: its name, the field, what was found.
         """
-        folder = Path(pretrained_model_name_or_path)
+        folder, again = Path(pretrained_model_name_or_path), ""
         if not folder.is_dir():
-            folder = _download(str(pretrained_model_name_or_path), options)
-        config = read_config(folder / CONFIG)
-        vocabulary = read_words(folder / WORDS, config)
-        network = read_network(folder / WEIGHTS, config, vocabulary)
+            name = str(pretrained_model_name_or_path)
+            folder, again = _download(name, options), f"; {hub.again(name, *_where(options))}"
+        try:
+            config = read_config(folder / CONFIG)
+            vocabulary = read_words(folder / WORDS, config)
+            network = read_network(folder / WEIGHTS, config, vocabulary)
+        except UserError as error:
+            raise UserError(f"{error}{again}") from None
         documents = {
             name: (folder / name).read_text("utf-8", "replace")
             for name in (CARD, cards.DATA)
@@ -163,6 +169,8 @@ class PretrainedModel(ModelHubMixin):
             target.parent.mkdir(parents=True, exist_ok=True)
             super().save_pretrained(part)
             put(part, target)
+        except UserError as error:  # of a file in the folder's other name
+            raise UserError(str(error).replace(str(part), str(target))) from None
         except (OSError, SafetensorError) as error:
             raise UserError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
         finally:
@@ -171,11 +179,15 @@ class PretrainedModel(ModelHubMixin):
 
     def _save_pretrained(self, save_directory: Path) -> None:
         weights = {name: tensor.cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        save_file(weights, save_directory / WEIGHTS, metadata={"format": "pt"})
-        (save_directory / WORDS).write_text("".join(f"{word}\n" for word in self.vocabulary.words), encoding="utf-8")
-        for name, text in self.documents.items():
-            (save_directory / name).write_text(text, encoding="utf-8")
-        (save_directory / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        with atomic_write(save_directory / WEIGHTS) as part:
+            save_file(weights, part, metadata={"format": "pt"})
+        words = "".join(f"{word}\n" for word in self.vocabulary.words)
+        for name, text in {
+            WORDS: words,
+            **self.documents,
+            CONFIG: self.config.model_dump_json(indent=2) + "\n",
+        }.items():
+            write_text(save_directory / name, text)
 
     @property
     def title(self) -> str:
@@ -275,8 +287,15 @@ def _download(name: str, options: Mapping[str, Any]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(FILES), **options))
     except Exception as error:  # no network, no such name, no access, no name at all: nothing to load in any case
+        if _HUB_ID.fullmatch(name) and (lacking := hub.lacks(name, [[CONFIG], [WEIGHTS]], *_where(options))):
+            raise UserError(f"model: {name!r}: the hub's cache holds a part of it: {lacking}") from None
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UserError(f"model: {name!r}: no such folder, and not to be had from the hub: {reason}") from None
+
+
+def _where(options: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The cache and the revision among the options for the hub."""
+    return options.get("cache_dir"), options.get("revision")
 
 
 _HOW_TO_USE = f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -22,7 +23,8 @@ from semshare.search import pretrained
 from semshare.search.index import Index, Owner, Piece
 from semshare.search.pretrained import Encoded, PretrainedModel
 from semshare.search.walk import NO_PICTURE, check_is_picture, count_no_pictures, walk
-from semshare.utils.home import cache_folder, lock
+from semshare.utils.files import ReadOnlyError
+from semshare.utils.home import home, lock
 from semshare.utils.progress import Progress, printable
 
 if TYPE_CHECKING:
@@ -196,16 +198,19 @@ class Retriever:
     ) -> Index:
         """Bring the index at ``place``, by default the collection's own in the cache, up to date; a list has none."""
         told = "" if collection is None else digest(os.path.realpath(collection))
+        named = place is not None
         if place is None and collection is not None:
-            place = cache_folder("indexes") / f"{self.model.fingerprint[:12]}-{told}"
+            place = home() / "indexes" / f"{self.model.fingerprint[:12]}-{told}"
         owner = Owner(self.model.title, self.model.fingerprint, modality, told, self.model.code)
         progress = Progress(f"index of {printable(name)}", self._quiet)
         if place is None:
             index = Index(owner, None)
             update(index, encode=partial(encode, progress=progress))
         else:
-            with lock(Path(place)):  # two searches of one new collection encode it once
-                index = Index.open(Path(place), owner, lambda line: progress.say(printable(line)))
+            with ExitStack() as stack:
+                with suppress(ReadOnlyError):  # who may only read the cache reads what is there
+                    stack.enter_context(lock(Path(place)))  # two searches of one new collection encode it once
+                index = Index.open(Path(place), owner, lambda line: progress.say(printable(line)), must_keep=named)
                 update(index, encode=partial(encode, progress=progress))
         left_out = self._tell(index, notes, progress)
         if not len(index):

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and what users write in YAML."""
+"""Files written whole or not at all and read whole or not at all, and what users write in YAML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from safetensors import SafetensorError
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
 
 from semshare.errors import UserError
 
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from torch import Tensor
+
 _FULL = 2**16  # bytes: a disk with no more left is full
+_MAY_NOT = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class ReadOnlyError(UserError):
+    """Something may be read and not written; who reads computes what is missing and keeps nothing."""
+
+
+class DamagedError(UserError):
+    """A file of semshare's own is missing, empty, full of zeros or cut; the message names it and what was found."""
 
 
 @contextmanager
@@ -28,7 +40,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     File and folder are flushed to the disk before that counts: after a power cut there is the old file or the new one.
 
     Raises:
-        UserError: the disk is full, or ``path`` is not to be written to.
+        UserError: the disk is full, or ``path`` is not to be written to (a :class:`ReadOnlyError`, if by its rights).
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -40,22 +52,100 @@ def atomic_write(path: Path) -> Iterator[Path]:
         part.replace(path)
         _flush(path.parent)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
-        full = shutil.disk_usage(path.parent).free < _FULL or getattr(error, "errno", None) == errno.ENOSPC
-        part.unlink(missing_ok=True)
+        code = getattr(error, "errno", None)
+        full = code == errno.ENOSPC or (path.parent.exists() and shutil.disk_usage(path.parent).free < _FULL)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         if full:
             raise UserError(f"{path}: cannot be written: the disk is full") from None
         if isinstance(error, OSError):
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+            raise not_written(path, error) from None
         raise
     except BaseException:
         part.unlink(missing_ok=True)
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8 in one move; raises :class:`UserError` as :func:`atomic_write` does."""
+    with atomic_write(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     """Write ``content`` to ``path`` in one move; raises :class:`UserError` as :func:`atomic_write` does."""
-    with atomic_write(path) as part:
-        part.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=indent) + "\n")
+
+
+def not_written(path: Path, error: OSError, what: str = "written") -> UserError:
+    """What to raise where ``path`` cannot be ``what``: a :class:`ReadOnlyError` where the user may not."""
+    kind = ReadOnlyError if error.errno in _MAY_NOT else UserError
+    return kind(f"{path}: cannot be {what}: {error.strerror or error}")
+
+
+@contextmanager
+def file_lock(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold the lock file ``path``, which everybody may write whom the user's mask lets write the files beside it.
+
+    Raises:
+        ReadOnlyError: the user may not write there.
+        filelock.Timeout: another process holds it for longer than ``timeout`` seconds; by default it is waited for.
+    """
+    lock = FileLock(path)
+    try:
+        if not path.exists():
+            path.touch()  # some versions of FileLock make it their owner's alone, whatever the mask says
+        lock.acquire(timeout)
+    except Timeout:
+        raise
+    except OSError as error:
+        raise not_written(path, error, "locked") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file of semshare's own; raises :class:`DamagedError` where it is missing or no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, "JSON", error) from None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; raises :class:`DamagedError` where it is missing or not whole."""
+    from safetensors.torch import load_file  # imports torch, which most who read JSON need not
+
+    try:
+        return load_file(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise damaged(path, "safetensors", error) from None
+
+
+def check_tensors(path: Path) -> None:
+    """Raise :class:`DamagedError` where :func:`read_tensors` would, from the file's header and its size alone."""
+    try:
+        with safe_open(path, "np"):
+            pass
+    except (OSError, ValueError, SafetensorError) as error:
+        raise damaged(path, "safetensors", error) from None
+
+
+def damaged(path: Path, expected: str, error: Exception) -> DamagedError:
+    """What to raise for a file at ``path`` that is not the ``expected`` thing, since reading it raised ``error``."""
+    if isinstance(error, FileNotFoundError):
+        return DamagedError(f"{path}: missing")
+    if isinstance(error, PermissionError):
+        return DamagedError(f"{path}: cannot be read: {error.strerror}")
+    with suppress(OSError), path.open("rb") as file:
+        start = file.read(4096)
+        if not start:
+            return DamagedError(f"{path}: damaged: empty, expected {expected}")
+        if not start.strip(b"\0"):
+            return DamagedError(f"{path}: damaged: full of zeros, expected {expected}")
+    return DamagedError(f"{path}: damaged, expected {expected}: {' '.join(str(error).split())[:120]}")
 
 
 def _flush(path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-
-from filelock import FileLock
+from typing import TYPE_CHECKING
 
 from semshare.errors import UserError
+from semshare.utils.files import file_lock, not_written
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 def home() -> Path:
@@ -31,18 +34,25 @@ def settle() -> None:
 
 
 def cache_folder(name: str) -> Path:
-    """The folder ``name`` of :func:`home`, made where missing; raises :class:`UserError` if it cannot be."""
+    """The folder ``name`` of :func:`home`, made where missing.
+
+    Raises:
+        UserError: it cannot be made; a :class:`~semshare.utils.files.ReadOnlyError` where the user may not.
+    """
     folder = home() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be made ({error.strerror}); set SEMSHARE_HOME to a writable folder"
-        ) from None
+        kind = type(not_written(folder, error))
+        raise kind(f"{folder}: cannot be made ({error.strerror}); set SEMSHARE_HOME to a writable folder") from None
     return folder
 
 
-def lock(path: Path) -> FileLock:
-    """A lock on ``path`` among this home's processes; its file lies in the cache, none beside the data."""
+def lock(path: Path) -> AbstractContextManager[None]:
+    """A lock on ``path`` among this home's processes; its file lies in the cache, none beside the data.
+
+    Raises:
+        ReadOnlyError: the user may not write there.
+    """
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    return FileLock(cache_folder("locks") / f"{digest}.lock")
+    return file_lock(cache_folder("locks") / f"{digest}.lock")

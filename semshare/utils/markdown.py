@@ -37,7 +37,16 @@ def bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+class _QuotingDumper(yaml.SafeDumper):
+    """YAML that every reader reads alike: what only YAML 1.2, or only strict YAML 1.1, takes for more is quoted too."""
+
+
+_NUMBER_12 = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"  # 1e3, 0o10, 08
+_QuotingDumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"^({_NUMBER_12})$"), list("-+.0123456789"))
+_QuotingDumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
+
+
 def page(facts: Mapping[str, Any], blocks: Iterable[str]) -> str:
     """``facts`` as YAML in front (plain values alone: raises ``yaml.YAMLError`` for an object), then the blocks."""
-    front = yaml.safe_dump(dict(facts), sort_keys=False, allow_unicode=True, width=1 << 20)
+    front = yaml.dump(dict(facts), Dumper=_QuotingDumper, sort_keys=False, allow_unicode=True, width=1 << 20)
     return "\n\n".join([f"---\n{front}---", *filter(None, blocks)]) + "\n"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from accelerate import PartialState
-from filelock import FileLock
 
 from semshare.errors import UserError
+from semshare.utils.files import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,10 +70,10 @@ def count() -> int:
 def locked(path: Path) -> Iterator[None]:
     """The lock at ``path``, held by the first process for all; all of them enter, and leave, at once."""
     if (here := state()) is None:
-        with FileLock(path):
+        with file_lock(path):
             yield
     elif here.is_main_process:
-        with FileLock(path):
+        with file_lock(path):
             here.wait_for_everyone()
             yield
             here.wait_for_everyone()

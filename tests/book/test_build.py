@@ -40,7 +40,7 @@ def _notebook(name: str) -> Path:
 
 
 def page(built: Path, name: str) -> BeautifulSoup:
-    return BeautifulSoup((built / "book" / "sections" / f"{name}.html").read_text(), "html.parser")
+    return BeautifulSoup((built / "book" / "sections" / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
 
 
 @pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem in LIVE], ids=LIVE)
@@ -131,7 +131,7 @@ def test_under_every_figure_and_table_is_a_drawer_with_its_data(built: Path, nam
         if output.select("img, table"):
             drawer = (output.select("details.provenance") or outputs[place + 1].select("details.provenance"))[0]
             links = [link["href"] for link in drawer.select("a")]
-            data = json.loads((built / "book" / "sections" / links[0]).read_text())
+            data = json.loads((built / "book" / "sections" / links[0]).read_text(encoding="utf-8"))
             assert data["page"] == name and data["commit"] and {"runs", "data", "versions"} <= data.keys()
             assert ("table" in data) == bool(output.select("table")) and links[1].endswith(f"{name}.ipynb")
 
@@ -160,7 +160,7 @@ def test_pages_load_nothing_from_the_network(built: Path) -> None:
     pages = list(built.rglob("*.html"))
     assert len(pages) > len(NAMES)
     for path in pages:
-        soup = BeautifulSoup(path.read_text(), "html.parser")
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         loaded = [tag.get("src") for tag in soup.select("script[src], img[src]")]
         loaded += [tag.get("href") for tag in soup.select("link[rel=stylesheet]")]
         assert not [one for one in loaded if one and one.startswith(("http:", "https:", "//"))], path
@@ -178,7 +178,7 @@ def rows_of(tables: list[Tag]) -> list[list[str]]:
 
 
 def test_the_front_page_shows_the_table_of_all_verdicts(built: Path) -> None:
-    first = BeautifulSoup((built / "book" / "index.html").read_text(), "html.parser")
+    first = BeautifulSoup((built / "book" / "index.html").read_text(encoding="utf-8"), "html.parser")
     claims = first.select(".claims > details")
     assert [claim.summary.get_text()[:2] for claim in claims] == ["1.", "2.", "3.", "4.", "5."]
     assert "of 24 tests," in claims[2].summary.get_text()
@@ -200,7 +200,7 @@ def test_the_sections_show_rows_of_that_table(built: Path) -> None:
 
 
 def test_the_front_page_has_a_picture_of_every_section(built: Path) -> None:
-    first = BeautifulSoup((built / "book" / "index.html").read_text(), "html.parser")
+    first = BeautifulSoup((built / "book" / "index.html").read_text(encoding="utf-8"), "html.parser")
     cards = [card for card in first.select(".sd-card") if card.select("img.sd-card-img-top")]
     assert len(cards) == len(SECTIONS)
     for card in cards:
@@ -242,9 +242,9 @@ def test_notebooks_and_pages_keep_no_paths_of_this_machine(checkout: Path, built
     executed = list((checkout / "book" / "sections").glob("*.ipynb"))
     assert len(executed) == len(NAMES)
     for path in executed:
-        assert "papermill" not in json.loads(path.read_text())["metadata"], path
+        assert "papermill" not in json.loads(path.read_text(encoding="utf-8"))["metadata"], path
     for path in [*executed, *built.rglob("*.html"), *built.rglob("*.js"), *built.rglob("*.ipynb")]:
-        found = [place for place in paths if place in path.read_text(errors="replace")]
+        found = [place for place in paths if place in path.read_text(errors="replace", encoding="utf-8")]
         assert not found, f"{path}: {found}"
 
 
@@ -257,7 +257,7 @@ def test_every_page_shows_its_parameters_folded(built: Path) -> None:
 
 def test_a_book_with_a_name_is_a_book_of_its_own(checkout: Path, built: Path, tmp_path: Path) -> None:
     """Two sets of parameters: neither shows a page of the other or of the usual book, and that one stays."""
-    before = (built / "book" / "sections" / "00_data.html").read_text()
+    before = (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8")
     for name in ("nus", "coco"):
         dataset = {"nus": "scenes-nuswide", "coco": "scenes-coco5k"}[name]
         given = Given(name, {"scale": "smoke"}, {"00_data": {"datasets": [dataset]}})
@@ -266,7 +266,7 @@ def test_a_book_with_a_name_is_a_book_of_its_own(checkout: Path, built: Path, tm
         shown = page(first.parent, "00_data").select_one("main").get_text()
         assert f"datasets = ['{dataset}']" in shown and "scale = 'smoke'" in shown
         assert "has not been executed yet" in page(first.parent, "01_consistency").get_text()
-    assert (built / "book" / "sections" / "00_data.html").read_text() == before
+    assert (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8") == before
 
 
 def test_a_second_build_executes_nothing(
@@ -281,12 +281,12 @@ def test_a_second_build_executes_nothing(
 
 
 def test_a_book_with_a_folder_holds_no_page_of_another(checkout: Path, built: Path, tmp_path: Path) -> None:
-    before = (built / "book" / "sections" / "00_data.html").read_text()
+    before = (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8")
     first = build.build("smoke", only=["00", "04"], out=tmp_path / "site", root=checkout, datasets=["scenes-nuswide"])
     assert "datasets = ['scenes-nuswide']" in page(first.parent, "00_data").select_one("main").get_text()
     assert "has not been executed yet" in page(first.parent, "01_consistency").get_text()
     assert "left out: none of scenes-nuswide has captions" in page(first.parent, "04_failure_cases").get_text()
-    assert (built / "book" / "sections" / "00_data.html").read_text() == before
+    assert (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8") == before
 
 
 @pytest.mark.slow
@@ -303,14 +303,14 @@ def test_a_killed_build_leaves_the_book_and_the_next_one_is_whole(checkout: Path
             time.sleep(0.05)
         os.killpg(building.pid, signal.SIGKILL)
     assert not (checkout / "_build" / "jupyter-build.log").exists(), "killed too late"
-    written.write_text("<!DOCTYPE html><html><head><title>Glo")
+    written.write_text("<!DOCTYPE html><html><head><title>Glo", encoding="utf-8")
     assert {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")} == before
     left = built.parent / f".{built.name}.semshare-left"
     left.mkdir()
     again = build.build("smoke", root=checkout).parent
     assert not left.exists()
     assert {path.relative_to(again) for path in again.rglob("*.html")} == before.keys()
-    assert all(path.read_text().rstrip().endswith("</html>") for path in again.glob("book/*.html"))
+    assert all(path.read_text(encoding="utf-8").rstrip().endswith("</html>") for path in again.glob("book/*.html"))
 
 
 def test_two_builds_at_once_are_refused(checkout: Path, built: Path) -> None:
@@ -320,8 +320,8 @@ def test_two_builds_at_once_are_refused(checkout: Path, built: Path) -> None:
 
 def test_a_failing_cell_is_named_and_the_previous_book_stays(checkout: Path, built: Path) -> None:
     path = checkout / "notebooks" / "00_data.ipynb"
-    sound = path.read_text()
-    before = (built / "book" / "sections" / "00_data.html").read_text()
+    sound = path.read_text(encoding="utf-8")
+    before = (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8")
     notebook = nbformat.reads(sound, 4)
     notebook.cells.append(nbformat.v4.new_code_cell("1 / 0"))
     nbformat.write(notebook, path)
@@ -329,21 +329,21 @@ def test_a_failing_cell_is_named_and_the_previous_book_stays(checkout: Path, bui
         with pytest.raises(UserError, match=rf"00_data.ipynb: cell {len(notebook.cells)} failed with ZeroDivision"):
             build.build("smoke", only=["00"], root=checkout)
     finally:
-        path.write_text(sound)
-    assert (built / "book" / "sections" / "00_data.html").read_text() == before
+        path.write_text(sound, encoding="utf-8")
+    assert (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8") == before
 
 
 def test_a_page_with_a_warning_is_refused_and_the_previous_book_stays(checkout: Path, built: Path) -> None:
     path = checkout / "book" / "glossary.md"
-    sound = path.read_text()
-    before = (built / "book" / "glossary.html").read_text()
-    path.write_text(sound + "\n{doc}`no-such-page`\n")
+    sound = path.read_text(encoding="utf-8")
+    before = (built / "book" / "glossary.html").read_text(encoding="utf-8")
+    path.write_text(sound + "\n{doc}`no-such-page`\n", encoding="utf-8")
     try:
         with pytest.raises(UserError, match=r"no-such-page"):
             build.build("smoke", only=["00"], root=checkout)
     finally:
-        path.write_text(sound)
-    assert (built / "book" / "glossary.html").read_text() == before
+        path.write_text(sound, encoding="utf-8")
+    assert (built / "book" / "glossary.html").read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ def test_a_notebook_without_a_dataset_of_use_is_left_out() -> None:
 @pytest.mark.parametrize(("given", "field"), [({"most": 0}, "most"), ({"at_most": 1}, "at_most"), ([], "")])
 def test_wrong_metadata_of_a_notebook_is_named(given: object, field: str, tmp_path: Path) -> None:
     path = tmp_path / "20_mine.ipynb"
-    path.write_text(json.dumps({"metadata": {"takes_datasets": given}}))
+    path.write_text(json.dumps({"metadata": {"takes_datasets": given}}), encoding="utf-8")
     with pytest.raises(UserError, match=rf"^20_mine.ipynb: metadata takes_datasets.?{field}: found"):
         build.takes(path)
 
@@ -414,7 +414,7 @@ def test_data_that_is_not_there_is_named_before_anything_runs(
 
 def test_a_users_mistake_in_a_notebook_is_one_line(checkout: Path, built: Path) -> None:
     path = checkout / "notebooks" / "00_data.ipynb"
-    sound = path.read_text()
+    sound = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(sound, 4)
     notebook.cells.insert(2, nbformat.v4.new_code_cell("from semshare.errors import UserError\nraise UserError('no')"))
     nbformat.write(notebook, path)
@@ -422,7 +422,7 @@ def test_a_users_mistake_in_a_notebook_is_one_line(checkout: Path, built: Path) 
         with pytest.raises(UserError) as caught:
             build.build("smoke", only=["00"], root=checkout)
     finally:
-        path.write_text(sound)
+        path.write_text(sound, encoding="utf-8")
     assert str(caught.value) == "00_data.ipynb: no; the previous book stays as it was"
 
 
@@ -433,7 +433,7 @@ def test_what_decides_a_page_about_real_data(own_home: Path, tmp_path: Path) -> 
     for number in range(5):
         Image.new("RGB", (40, 30), (50 * number, 0, 0)).save(folder / f"{number}.png")
     rows = [{"image": f"{n}.png", "texts": ["a sky"], "labels": [("sky", "sea")[n % 2]]} for n in range(5)]
-    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     prepare.prepare("custom", folder)
     seen = [build._contents(["custom"])]
     prepare.prepare("custom", folder / "rows.jsonl")
@@ -442,7 +442,7 @@ def test_what_decides_a_page_about_real_data(own_home: Path, tmp_path: Path) -> 
     seen.append(build._contents(["custom"]))
     Image.new("RGB", (41, 30)).save(folder / "4.png")
     seen.append(build._contents(["custom"]))
-    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)).replace("a sky", "the sky"))
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)).replace("a sky", "the sky"), encoding="utf-8")
     seen.append(build._contents(["custom"]))
     assert len({json.dumps(one) for one in seen}) == 4
 
@@ -458,7 +458,7 @@ def test_papermill_runs_a_notebook_from_a_plain_checkout(tmp_path: Path, built: 
     subprocess.run([*command, "-y", "datasets: [scenes-nuswide]"], cwd=ROOT, check=True, capture_output=True)
     notebook = nbformat.read(out, 4)
     assert notebook.metadata.papermill.exception is None
-    assert "scenes-nuswide" in out.read_text()
+    assert "scenes-nuswide" in out.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
@@ -466,10 +466,10 @@ def test_a_book_never_replaces_what_is_no_book(checkout: Path, tmp_path: Path, k
     out = tmp_path / "precious"
     kept = out / "letter.txt" if kind == "folder" else out
     kept.parent.mkdir(exist_ok=True)
-    kept.write_text("keep me")
+    kept.write_text("keep me", encoding="utf-8")
     with pytest.raises(UserError, match="precious exists and holds no book"):
         build.build("smoke", only=["00"], out=out, root=checkout)
-    assert kept.read_text() == "keep me"
+    assert kept.read_text(encoding="utf-8") == "keep me"
 
 
 def test_a_book_never_replaces_what_lies_beside_an_earlier_one(checkout: Path, built: Path, tmp_path: Path) -> None:
@@ -477,11 +477,11 @@ def test_a_book_never_replaces_what_lies_beside_an_earlier_one(checkout: Path, b
     shutil.copytree(built, out)
     build._check_out(out)
     for name in ("CNAME", ".git"):
-        (out / name).write_text("keep me")
+        (out / name).write_text("keep me", encoding="utf-8")
         with pytest.raises(UserError, match=rf"site holds '{name}', no part of a book"):
             build.build("smoke", only=["00"], out=out, root=checkout)
         (out / name).unlink()
-    (out / ".semshare-book").write_text("3")
+    (out / ".semshare-book").write_text("3", encoding="utf-8")
     with pytest.raises(UserError, match="holds no book"):
         build.build("smoke", only=["00"], out=out, root=checkout)
 
@@ -489,7 +489,7 @@ def test_a_book_never_replaces_what_lies_beside_an_earlier_one(checkout: Path, b
 def test_a_book_that_cannot_be_put_in_place_leaves_the_previous_one(
     checkout: Path, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rename, before = Path.rename, (built / "index.html").read_text()
+    rename, before = Path.rename, (built / "index.html").read_text(encoding="utf-8")
 
     def broken(path: Path, target: Path) -> Path:
         if path.name == "new":
@@ -499,4 +499,4 @@ def test_a_book_that_cannot_be_put_in_place_leaves_the_previous_one(
     monkeypatch.setattr(Path, "rename", broken)
     with pytest.raises(OSError, match="Input/output"):
         build.build("smoke", only=["00"], root=checkout)
-    assert (built / "index.html").read_text() == before
+    assert (built / "index.html").read_text(encoding="utf-8") == before

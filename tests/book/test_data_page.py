@@ -65,17 +65,17 @@ def test_the_page_of_ones_own_collection_speaks_of_no_stand_in(own_home: Path, t
     for number in range(5):  # one test picture: fewer than a row of the figures
         Image.new("RGB", (90, 60), (50 * number, 80, 0)).save(folder / f"{number}.png")
         rows.append({"image": f"{number}.png", "texts": ["sea & sky $x$"], "labels": [("sky", "a_b")[number % 2]]})
-    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     prepare.prepare("custom", folder)
     notebook, out = ROOT / "notebooks" / "00_data.ipynb", tmp_path / "out.ipynb"
     papermill.execute_notebook(
         notebook, out, {"scale": "smoke", "datasets": ["custom"]}, cwd=notebook.parent, kernel_name="python3",
         progress_bar=False,
     )  # fmt: skip
-    cells = json.loads(out.read_text())["cells"]
+    cells = json.loads(out.read_text(encoding="utf-8"))["cells"]
     shown = " ".join(
         "".join(output.get("data", {}).get("text/html", "")) for cell in cells for output in cell.get("outputs", [])
     )
     for expected in ("the real dataset", "semshare data prepare custom --root PLACE", "Your own collection", "grid"):
         assert expected in shown
-    assert "drawn stand-in" not in shown and str(folder) not in out.read_text().split("papermill", 1)[0]
+    assert "drawn stand-in" not in shown and str(folder) not in out.read_text(encoding="utf-8").split("papermill", 1)[0]

@@ -96,7 +96,7 @@ def fake_run(method: str, text_kind: str = "captions", seed: int = 0) -> Any:
 def content(folder: Path, prefix: str) -> Any:
     """What a data file puts into ``window.semshareFiles``."""
     [path] = folder.glob(f"{prefix}-????????????.js")
-    script = path.read_text()
+    script = path.read_text(encoding="utf-8")
     begin = f"(window.semshareFiles ??= {{}})[{json.dumps(path.name)}] = JSON.parse("
     assert script.startswith(begin) and script.endswith(");\n")
     return json.loads(json.loads(script[len(begin) : -3]))
@@ -117,7 +117,8 @@ def site(runs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path
     shown = explorer.page(runs.values(), images=COUNT, folder=folder / "explorer-data", static=".")
     (folder / "index.html").write_text(
         '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>Explorer</title>'
-        f'<meta name="viewport" content="width=device-width"></head><body>{shown.data}</body></html>'
+        f'<meta name="viewport" content="width=device-width"></head><body>{shown.data}</body></html>',
+        encoding="utf-8",
     )
     return folder
 
@@ -139,7 +140,7 @@ def test_files_cannot_end_a_script_and_are_ascii(site: Path) -> None:
     files = list((site / "explorer-data").iterdir())
     assert len(files) == 2 + 3 + 1, "datasets, methods, the pictures of one pool"
     for path in files:
-        assert path.read_bytes().isascii() and "<" not in path.read_text(), path.name
+        assert path.read_bytes().isascii() and "<" not in path.read_text(encoding="utf-8"), path.name
 
 
 def test_the_page_records_the_files_it_loads_and_escapes_its_manifest(tmp_path: Path, runs: dict[str, Any]) -> None:
@@ -315,7 +316,7 @@ def test_narrow_embeddings_rank_exactly(tmp_path: Path, context: Any) -> None:
     run.network = lambda: Network(torch.randn(len(run.dataset.vocabulary), 80))
     shutil.copytree(ROOT / "book" / "_static" / "explorer", tmp_path / "explorer")
     shown = explorer.page([run], folder=tmp_path / "explorer-data", static=".")
-    (tmp_path / "index.html").write_text(f"<!doctype html><meta charset=utf-8>{shown.data}")
+    (tmp_path / "index.html").write_text(f"<!doctype html><meta charset=utf-8>{shown.data}", encoding="utf-8")
     assert content(tmp_path / "explorer-data", "toy-captions-ours")["error"] < 3e-5
     scores = normalize(narrow.text, dim=1) @ normalize(narrow.image, dim=1).T
     page = context.new_page()

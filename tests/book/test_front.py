@@ -15,7 +15,7 @@ TEXTS = Path(__file__).resolve().parent.parent.parent / "book" / "_front"
 def _executed(folder: Path, number: int, **datasets: str) -> Path:
     path = folder / f"{number:02d}.ipynb"
     data = [{"name": name, "status": status} for name, status in datasets.items()]
-    path.write_text(json.dumps({"metadata": {"semshare": {"data": data} if data else {}}}))
+    path.write_text(json.dumps({"metadata": {"semshare": {"data": data} if data else {}}}), encoding="utf-8")
     return path
 
 

@@ -77,13 +77,13 @@ def test_papermill_with_a_mistake_ends_with_one_clear_line(
 ) -> None:
     out = tmp_path / "out.ipynb"
     command = [sys.executable, "-m", "papermill", "notebooks/07_presets.ipynb", str(out), "-p", name, value]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode and done.stderr.rstrip().splitlines()[-1] == expected
 
 
 def _file(folder: Path, text: str) -> Path:
     path = folder / "book.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

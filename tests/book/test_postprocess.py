@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from damage import every_damage, spoil
 from PIL import Image
 
 from semshare.book import postprocess
@@ -24,6 +25,16 @@ def _notebook(mystnb: dict, *outputs: nbformat.NotebookNode) -> nbformat.Noteboo
 
 def _shown(data: dict, **metadata: object) -> nbformat.NotebookNode:
     return nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+
+
+@every_damage
+def test_an_executed_notebook_that_a_power_cut_left_is_executed_again(damage: str, tmp_path: Path) -> None:
+    executed, path = _notebook({}), tmp_path / "07_x.ipynb"
+    postprocess.set_record(executed, {"digest": "a"})
+    nbformat.write(executed, path)
+    assert postprocess.record(path) == {"digest": "a"}
+    spoil(path, damage)
+    assert postprocess.record(path) == {}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +64,7 @@ def test_a_described_picture_and_a_table_pass() -> None:
 def test_a_drawer_gets_a_cell_its_data_and_its_links(tmp_path: Path) -> None:
     picture = _shown({"image/png": PIXEL})
     drawer = _shown({"text/html": f"<details>{LINKS}</details>"}, **{"text/html": {DRAWER: {"runs": ["r"]}}})
-    (tmp_path / "07_x-9.json").write_text("of an earlier page")
+    (tmp_path / "07_x-9.json").write_text("of an earlier page", encoding="utf-8")
     notebook = _notebook(DESCRIBED, picture, drawer)
     postprocess.fill_drawers(notebook, "07_x", tmp_path)
     _, figure, own = notebook.cells
@@ -64,7 +75,7 @@ def test_a_drawer_gets_a_cell_its_data_and_its_links(tmp_path: Path) -> None:
     assert "href='../../_sources/book/sections/07_x.ipynb'" in shown.data["text/html"]
     assert not shown.metadata, "the data is in the file, not in the notebook"
     assert [path.name for path in tmp_path.iterdir()] == ["07_x-1.json"]
-    assert json.loads((tmp_path / "07_x-1.json").read_text()) == {"page": "07_x", "runs": ["r"]}
+    assert json.loads((tmp_path / "07_x-1.json").read_text(encoding="utf-8")) == {"page": "07_x", "runs": ["r"]}
     nbformat.validate(notebook)
 
 

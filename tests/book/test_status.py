@@ -25,7 +25,7 @@ MADE = {
 
 def _executed(folder: Path, name: str, **fields: object) -> Path:
     path = folder / f"{name}.ipynb"
-    path.write_text(json.dumps({"metadata": {"semshare": MADE | fields}}))
+    path.write_text(json.dumps({"metadata": {"semshare": MADE | fields}}), encoding="utf-8")
     return path
 
 

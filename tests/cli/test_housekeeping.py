@@ -64,9 +64,9 @@ def test_only_what_no_key_reaches_is_pruned(
 
 
 def test_a_run_whose_data_is_not_at_hand_is_never_pruned(trained: Run, shown: Callable[..., str]) -> None:
-    record = json.loads((trained.folder / "run.json").read_text())
+    record = json.loads((trained.folder / "run.json").read_text(encoding="utf-8"))
     record["experiment"]["root"] = "/nowhere"
-    (trained.folder / "run.json").write_text(json.dumps(record))
+    (trained.folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
     assert inventory.entries()[0].state == "current"
     assert shown("runs", "prune", "--yes").startswith("Nothing to delete") and trained.folder.exists()
 

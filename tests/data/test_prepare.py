@@ -227,7 +227,7 @@ def collection(tmp_path: Path) -> Path:
     for number, (name, content) in enumerate(list(coco_files()[1].items())[:5]):
         (folder / Path(name).name).write_bytes(content)
         rows.append({"image": Path(name).name, "texts": [f"picture {number}"], "labels": [("sky", "sea")[number % 2]]})
-    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return folder
 
 
@@ -268,7 +268,7 @@ def test_the_regions_a_dataset_was_prepared_with_are_taken_where_none_are_named(
     assert again["regions"]["extractor"] == again["status"] == "simulated"
     prepare.prepare("custom", regions="grid", say=said.append)
     assert catalogue.regions_of("custom") == "grid"
-    (own_home / "data" / "custom.regions").write_text("gird\n")
+    (own_home / "data" / "custom.regions").write_text("gird\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"custom.regions: regions: unknown 'gird', expected one of grid"):
         prepare.describe("custom")
 
@@ -482,7 +482,7 @@ def test_a_replaced_picture_of_the_same_size_and_time_is_extracted_again(
     assert not np.allclose(rows[0].astype(float), rows[1].astype(float), atol=0.02)
     np.testing.assert_array_equal(after[1], rows[1])
     seen = []
-    monkeypatch.setattr(kept, "refresh", lambda store, *given: seen.append(given[-1]) or store)
+    monkeypatch.setattr(kept, "doubted", lambda store, files, verify: seen.append(verify) or {})
     prepare.prepare("custom", collection, verify=True)
     catalogue.forget_loaded()
     prepare.prepare("custom", collection)

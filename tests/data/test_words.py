@@ -112,6 +112,7 @@ def test_word2vec_is_the_same_in_two_processes() -> None:
             text=True,
             check=True,
             timeout=120,
+            encoding="utf-8",
         )
         found.add(done.stdout.strip())
     assert len(found) == 1

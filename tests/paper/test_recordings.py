@@ -112,7 +112,7 @@ def test_a_recording_says_where_it_came_from(folder: Path) -> None:
 
 
 def test_a_recording_holds_no_path_of_this_machine(folder: Path, semshare_home: Path) -> None:
-    text = (folder / "two.json").read_text()
+    text = (folder / "two.json").read_text(encoding="utf-8")
     assert str(semshare_home) not in text and str(Path.home()) not in text
     assert all(row["experiment"]["root"] is None for row in json.loads(text)["runs"])
 
@@ -154,6 +154,6 @@ def test_an_interrupted_study_keeps_what_is_done(tmp_path: Path, monkeypatch: py
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
-        (tmp_path / "two.json").write_text(content)
+        (tmp_path / "two.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=f"two.json: {said}"):
         recordings.load("two", tmp_path)

@@ -34,7 +34,11 @@ def _run(method: str = "dscmr", dataset: str = "scenes-flickr25k", **fields: Any
 def untested(semshare_home: Path) -> tuple[Run, str, str]:
     """A run as the trainer left it, and its two cards before test was read."""
     run = _run(learning_rate=2e-3)
-    return run, (run.folder / cards.MODEL).read_text(), (run.folder / cards.DATA).read_text()
+    return (
+        run,
+        (run.folder / cards.MODEL).read_text(encoding="utf-8"),
+        (run.folder / cards.DATA).read_text(encoding="utf-8"),
+    )
 
 
 def _front(card: str) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def test_the_trainer_writes_both_cards_and_says_nothing_of_test(untested: tuple[
 def test_reading_test_adds_its_measures(untested: tuple[Run, str, str]) -> None:
     run, before, _ = untested
     numbers = run.test.numbers()
-    model, data = run.card.read_text(), (run.folder / cards.DATA).read_text()
+    model, data = run.card.read_text(encoding="utf-8"), (run.folder / cards.DATA).read_text(encoding="utf-8")
     assert model != before and "has not been read" not in model + data
     results = {one["dataset"]["split"]: one for one in _front(model)["model-index"][0]["results"]}
     assert [one["value"] for one in results["test"]["metrics"]] == list(numbers.values())
@@ -85,7 +89,7 @@ def test_training_alone_decides_what_is_kept_so_reading_test_changes_no_dev_numb
 ) -> None:
     run, before, _ = untested
     _ = run.test
-    after = run.card.read_text()
+    after = run.card.read_text(encoding="utf-8")
     assert _front(after)["model-index"][0]["results"][0] == _front(before)["model-index"][0]["results"][0]
     for table in ("The run", "Dev, epoch by epoch", "The experiment"):
         assert _table(after, table) == _table(before, table)
@@ -98,7 +102,7 @@ def test_one_folder_tells_the_tests_of_both_coco_galleries(monkeypatch: pytest.M
     whole, part = _run("dscmr", "scenes-coco5k", epochs=1), _run("dscmr", "scenes-coco1k", epochs=1)
     assert whole.folder == part.folder
     _ = part.test, whole.test
-    head, *rows = _table(whole.card.read_text(), "Measures")
+    head, *rows = _table(whole.card.read_text(encoding="utf-8"), "Measures")
     assert head == ["measure", "dev", "test of scenes-coco1k", "test of scenes-coco5k"]
     shown = {row[0]: row[2:] for row in rows}
     for name, numbers in (
@@ -112,21 +116,22 @@ def test_one_folder_tells_the_tests_of_both_coco_galleries(monkeypatch: pytest.M
 def test_a_run_of_before_there_were_cards_gets_them_when_asked(untested: tuple[Run, str, str]) -> None:
     run, _, _ = untested
     _ = run.test
-    expected = run.card.read_text()
+    expected = run.card.read_text(encoding="utf-8")
     for name in (cards.MODEL, cards.DATA):
         (run.folder / name).unlink()
-    assert run.card.read_text() == expected and (run.folder / cards.DATA).exists()
+    assert run.card.read_text(encoding="utf-8") == expected and (run.folder / cards.DATA).exists()
 
 
 def test_a_card_that_cannot_be_made_leaves_the_old_one(
     untested: tuple[Run, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, _, _ = untested
-    before = {name: (run.folder / name).read_text() for name in (cards.MODEL, cards.DATA)}
+    before = {name: (run.folder / name).read_text(encoding="utf-8") for name in (cards.MODEL, cards.DATA)}
     monkeypatch.setattr(cards, "model_card", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        cards.write(run.folder, run.record, run.dataset, {}, True, run.folder / training.BEST)
-    assert {name: (run.folder / name).read_text() for name in before} == before
+        weights = run.folder / training.BEST
+        cards.write(run.folder, cards.contents(run.record, run.dataset, {}, True, weights))
+    assert {name: (run.folder / name).read_text(encoding="utf-8") for name in before} == before
     assert not list(run.folder.glob("*.part"))
 
 
@@ -222,7 +227,7 @@ def test_measures_at_half_stand_only_where_that_is_a_threshold(untested: tuple[R
     assert at_half[True].count("threshold 0.5") == 6 and "threshold 0.5" not in at_half[False]
     semantic = _run("traditional", epochs=1)
     _ = semantic.test
-    assert "threshold 0.5" not in semantic.card.read_text()
+    assert "threshold 0.5" not in semantic.card.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("regions", ["fasterrcnn-untrained", "fasterrcnn"])

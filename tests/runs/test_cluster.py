@@ -64,7 +64,7 @@ def test_a_lost_scheduler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     code += "if __name__ == '__main__':\n"
     code += "    c = LocalCluster(n_workers=1, processes=False, protocol='tcp://', dashboard_address=None)\n"
     code += "    print(c.scheduler_address, flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, encoding="utf-8")
     try:
         assert process.stdout is not None
         with cluster.remote(process.stdout.readline().strip()) as client:

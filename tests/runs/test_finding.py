@@ -64,7 +64,7 @@ def test_the_message_lists_a_few_of_many() -> None:
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        (lambda record: record.pop("experiment"), "run.json: damaged record: 'experiment'"),
+        (lambda record: record.pop("experiment"), "run.json: damaged record: 'experiment' is missing"),
         (lambda record: record["experiment"].update(dataset="coco"), "root: missing; dataset 'coco'"),
         (lambda record: record["experiment"].update(widht=3), "widht: no such field"),
         (lambda record: record.update(data="0"), "was trained on other data than 'scenes-flickr25k' holds now"),
@@ -81,5 +81,5 @@ def test_a_run_that_cannot_be_read_says_why(damage: Callable, expected: str, run
 
 def test_a_record_that_is_no_json_says_so(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(UserError, match=r"run\.json: damaged record: "):
+    with pytest.raises(UserError, match=r"run\.json: damaged, expected JSON: .* train it again"):
         runs.find(str(tmp_path))

@@ -43,7 +43,7 @@ def _workers() -> list[psutil.Process]:
 
 def _file(folder: Path, text: str) -> Path:
     path = folder / "grid.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -312,8 +312,7 @@ def test_ctrl_c_ends_quietly_without_orphans_and_the_next_call_goes_on(another_h
         [*command, "--device", "cpu"], env=environment, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         # What a shell starts in the background ignores the signal, these tests among it, and so would their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), encoding="utf-8")  # fmt: skip
     deadline = time.monotonic() + 120
     while not all((folder / "training.pt").exists() for folder in folders):
         assert time.monotonic() < deadline and process.poll() is None

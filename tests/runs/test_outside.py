@@ -126,7 +126,7 @@ if __name__ == "__main__" and TRAIN:
 def _script(folder: Path, text: str) -> str:
     path = folder / "script.py"
     path.write_text(text, encoding="utf-8")
-    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True, encoding="utf-8")
     return done.stdout
 
 

@@ -140,10 +140,10 @@ def test_a_field_at_its_default_is_not_in_the_key() -> None:
 
 def test_a_run_trained_with_another_default_is_not_taken_for_this_one(tmp_path: Path) -> None:
     run = _get(_plan(seed=77))
-    record = json.loads((run.folder / "run.json").read_text())
+    record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     assert store.exists(run.experiment)
     record["experiment"]["dropout"] = 0.9  # what was the default then, and is left out of the key
-    (run.folder / "run.json").write_text(json.dumps(record))
+    (run.folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
     assert not store.exists(run.experiment)
     assert _get(run.experiment).record["experiment"]["dropout"] == run.experiment.dropout
 
@@ -249,7 +249,7 @@ def test_the_key_changes_with_data_libraries_and_code(monkeypatch: pytest.Monkey
 
 
 def test_a_run_has_its_record_and_what_it_was_made_from(run: Run) -> None:
-    record = json.loads((run.folder / "run.json").read_text())
+    record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     assert record == run.record and run.key == record["key"] and run.key in run.folder.name
     assert Experiment.from_json(json.dumps(record["experiment"])) == run.experiment
     assert len(run.history) == 3 and record["device"].startswith("cpu (")
@@ -329,8 +329,10 @@ def test_a_run_is_trained_under_one_preset_and_read_under_another(monkeypatch: p
     rows = {name: run.retrieval(["map"])["map"].i2t for name, run in (("paper", paper), ("released", released))}
     assert not torch.equal(rows["paper"].nan_to_num(), rows["released"].nan_to_num())
     # Cards say what was asked for.
-    assert "| preset | released:" in released.card.read_text() and "| preset | paper:" in paper.card.read_text()
-    assert f"{released.test.numbers()['i2t']:.4f}" in released.card.read_text()
+    assert "| preset | released:" in released.card.read_text(
+        encoding="utf-8"
+    ) and "| preset | paper:" in paper.card.read_text(encoding="utf-8")
+    assert f"{released.test.numbers()['i2t']:.4f}" in released.card.read_text(encoding="utf-8")
     assert released.card.parent.parent == paper.card.parent == paper.folder
     # So does what is found by its key, and what leaves as a model.
     assert runs.find(paper.key).experiment.preset == "paper"
@@ -415,11 +417,11 @@ def test_a_damaged_folder_is_trained_again(damage: str, rate: float, run: Run) -
         (first.folder / "training.pt").write_bytes(b"PK\x03\x04 and no more")
     elif damage == "files of another run":
         shutil.copy(run.folder / training.BEST, first.folder / training.BEST)
-        (first.folder / "run.part").write_text("{")
+        (first.folder / "run.part").write_text("{", encoding="utf-8")
     again = _get(experiment)
     assert _timeless(again.history) == _timeless(first.history)
     assert again.thresholds == first.thresholds
-    assert json.loads((first.folder / "run.json").read_text()) == again.record
+    assert json.loads((first.folder / "run.json").read_text(encoding="utf-8")) == again.record
 
 
 def test_a_run_made_again_forgets_what_was_read_with_its_old_weights() -> None:

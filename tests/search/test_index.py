@@ -10,6 +10,7 @@ from zlib import crc32
 
 import pytest
 import torch
+from damage import every_damage, spoil
 from safetensors.torch import save_file
 
 from semshare.errors import UserError
@@ -192,7 +193,7 @@ def test_the_index_of_another_model_or_of_texts_is_refused(tmp_path: Path) -> No
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "holiday.jpg").write_text("x")
+    (tmp_path / "holiday.jpg").write_text("x", encoding="utf-8")
     with pytest.raises(UserError, match=r"holds something and no index\.json"):
         opened(tmp_path)
     with pytest.raises(UserError, match="expected an index or a new folder"):
@@ -205,17 +206,19 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_index_is_said_and_built_anew(damage: str, tmp_path: Path) -> None:
     items = stamps("a", "b", "c")
     opened(tmp_path).update(items, Encoder(items))
-    content = json.loads((tmp_path / "index.json").read_text())
+    content = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))
     vectors = tmp_path / content["files"]["vectors"]
     if damage == "cut json":
-        (tmp_path / "index.json").write_text((tmp_path / "index.json").read_text()[:50])
+        (tmp_path / "index.json").write_text(
+            (tmp_path / "index.json").read_text(encoding="utf-8")[:50], encoding="utf-8"
+        )
     elif damage == "no scores":
         (tmp_path / content["files"]["scores"]).unlink()
     elif damage == "cut vectors":
         vectors.write_bytes(vectors.read_bytes()[:-9])
     elif damage == "an item less":
         del content["items"]["b"]
-        (tmp_path / "index.json").write_text(json.dumps(content))
+        (tmp_path / "index.json").write_text(json.dumps(content), encoding="utf-8")
     elif damage == "not finite":
         save_file({"vectors": torch.full((3, SIZE), torch.nan)}, vectors)
     else:
@@ -279,11 +282,24 @@ def test_names_that_are_no_utf8_survive(tmp_path: Path) -> None:
     assert opened(tmp_path / "i").stamps == items
 
 
+@every_damage
+@pytest.mark.parametrize("file", ["index.json", "vectors-*", "scores-*"])
+def test_what_a_power_cut_leaves_is_said_and_built_anew(file: str, damage: str, tmp_path: Path) -> None:
+    items, said = stamps("a", "b", "c"), []
+    opened(tmp_path).update(items, Encoder(items))
+    (path,) = tmp_path.glob(file)
+    spoil(path, damage)
+    index = Index.open(tmp_path, OWNER, said.append)
+    assert len(index) == 0 and len(said) == 1 and "damaged" in said[0] and said[0].endswith("built anew")
+    assert index.update(items, Encoder(items)) == (3, 0)
+    assert len(opened(tmp_path)) == 3
+
+
 def test_an_index_of_an_older_format_is_built_anew(tmp_path: Path) -> None:
     items = stamps("a", "b")
     opened(tmp_path).update(items, Encoder(items))
-    content = json.loads((tmp_path / "index.json").read_text())
-    (tmp_path / "index.json").write_text(json.dumps(content | {"format": 1}))
+    content = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))
+    (tmp_path / "index.json").write_text(json.dumps(content | {"format": 1}), encoding="utf-8")
     (tmp_path / "vectors-old.faiss").touch()
     said: list[str] = []
     index = Index.open(tmp_path, OWNER, said.append)

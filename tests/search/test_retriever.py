@@ -46,7 +46,7 @@ def pictures(run: Run, tmp_path: Path) -> Path:
     for number, id in enumerate(run.dataset.parts["test"].image_ids[:5]):
         run.dataset.source.picture(id).save(folder / ("below" if number == 4 else "") / f"{number}.png")
     shutil.copy(folder / "0.png", folder / ".thumbnails" / "0.png")
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
     return folder
 
 
@@ -90,7 +90,7 @@ def test_pictures_are_ranked_as_plain_torch_ranks_them(model: PretrainedModel, p
 
 def test_texts_are_found_for_a_picture(model: PretrainedModel, pictures: Path, tmp_path: Path) -> None:
     lines = ["sky tree", "people night dog", "girl", "sky tree", "  "]
-    (tmp_path / "texts.txt").write_text("\n".join(lines))
+    (tmp_path / "texts.txt").write_text("\n".join(lines), encoding="utf-8")
     picture = Image.open(pictures / "2.png").convert("RGB")
     image, texts = model.encode_pictures([picture]).embedding, model.encode_texts(lines[:3]).embedding
     order = (normalize(image, dim=1) @ normalize(texts, dim=1).T)[0].argsort(descending=True).tolist()
@@ -205,7 +205,7 @@ def test_broken_pictures_are_left_out_told_and_counted(
     (pictures / "cut.jpg").write_bytes((pictures / "0.png").read_bytes()[:200])
     (pictures / "empty.jpg").touch()
     (pictures / "gone.jpg").symlink_to(pictures / "nowhere")
-    (pictures / "a\x1b[31m\n\u202e.gif").write_text("<script>")
+    (pictures / "a\x1b[31m\n\u202e.gif").write_text("<script>", encoding="utf-8")
     retriever = Retriever(model)
     index = retriever.add_images(pictures)
     said = capsys.readouterr().err
@@ -345,7 +345,7 @@ def test_a_folder_without_a_usable_picture_is_an_error(model: PretrainedModel, t
         _retriever(model).add_images(tmp_path / "empty")
     with pytest.raises(UserError, match="nowhere: missing, expected a folder"):
         _retriever(model).add_images(tmp_path / "nowhere")
-    (tmp_path / "empty" / "bad.png").write_text("x")
+    (tmp_path / "empty" / "bad.png").write_text("x", encoding="utf-8")
     with pytest.raises(UserError, match=r"nothing of 1 can be used, the first: .*bad\.png: cannot read"):
         _retriever(model).add_images(tmp_path / "empty")
 
@@ -394,7 +394,7 @@ def test_misuse_is_named(model: PretrainedModel, pictures: Path, tmp_path: Path)
 def test_export_then_search_from_the_command_line(
     run: Run, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (pictures / "bad.jpg").write_text("x")
+    (pictures / "bad.jpg").write_text("x", encoding="utf-8")
     folder = tmp_path / "model"
     assert commands.run(monkeypatch, "export", run.key, folder) == 0
     assert str(folder) in capsys.readouterr().out
@@ -419,7 +419,7 @@ def test_export_then_search_from_the_command_line(
     assert commands.run(monkeypatch, *arguments) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("sky qwxz  [") and f"{image['hits'][0]['score']:.4f}" in shown and "3.png" in shown
-    (tmp_path / "texts.txt").write_text("sky\ndog\n")
+    (tmp_path / "texts.txt").write_text("sky\ndog\n", encoding="utf-8")
     index = tmp_path / "index"
     assert (
         commands.run(
@@ -449,7 +449,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "texts.txt").write_text("sky\n")
+    (tmp_path / "texts.txt").write_text("sky\n", encoding="utf-8")
     assert (
         commands.run(monkeypatch, "search", run.key, *(one.format(texts=tmp_path / "texts.txt") for one in arguments))
         == 2

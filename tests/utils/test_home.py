@@ -23,7 +23,9 @@ def test_a_relative_home_is_the_same_for_processes_in_other_folders(
     assert home() == tmp_path / "cache"
     settle()
     (tmp_path / "elsewhere").mkdir()
-    found = subprocess.run(ASKS, cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        ASKS, cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     assert found.stdout.strip() == str(tmp_path / "cache") == os.environ["SEMSHARE_HOME"]
 
 
@@ -54,7 +56,7 @@ main()
 def _as_nobody(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("HOME", "SEMSHARE_HOME")}
     command = [sys.executable, "-c", NOBODY, *arguments]
-    return subprocess.run(command, env=kept | variables, capture_output=True, text=True)
+    return subprocess.run(command, env=kept | variables, capture_output=True, text=True, encoding="utf-8")
 
 
 def test_without_a_home_folder_a_line_says_what_to_set() -> None:

@@ -57,6 +57,27 @@ def test_the_front_of_a_page_gives_back_what_was_put_in(value: str) -> None:
     assert rest == "\n# Title\n\nlast\n"
 
 
+# What YAML 1.1 or 1.2 reads as a boolean, a number, nothing, a date, a comment or a reference.
+OTHERWISE = (
+    "no Yes ON off true y N null Null ~ 1 010 0o10 08 0x1F 1_000 1:30 1e3 1E-3 -1.5 .5 +.5e2 5. .inf -.INF .nan "
+    "2024-01-01 2024-01-01T00:00:00Z #x &a *a !a @a `a %a = << - ? | > {} [] a: a:"
+).split(" ")
+
+
+@pytest.mark.parametrize("name", [*OTHERWISE, "", " a ", "a #b", "a: b", "'a'", '"a"', "a\tb", "\ufeffa"])
+def test_a_name_in_front_is_text_for_every_reader_of_yaml(name: str) -> None:
+    front = page({"name": name, "list": [name], name + "key": 1}, []).split("---\n")[1]
+    assert yaml.safe_load(front) == {"name": name, "list": [name], name + "key": 1}
+    assert re.match(r"name: ['\"]", front), "quoted: no reader of any version asks what it could mean"
+
+
+def test_numbers_and_truth_in_front_stay_what_they_are() -> None:
+    facts = {"a": 1, "b": -0.25, "c": 1e-05, "d": True, "e": None, "f": 1e300, "g": "plain words", "h": 10**20}
+    front = page(facts, []).split("---\n")[1]
+    assert yaml.safe_load(front) == facts
+    assert "'" not in front and '"' not in front and "!" not in front
+
+
 def test_an_object_is_refused_in_front() -> None:
     with pytest.raises(yaml.YAMLError):
         page({"one": object()}, [])

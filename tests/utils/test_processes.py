@@ -13,7 +13,9 @@ CODE = "from semshare.utils import processes; print(processes.count(), processes
 
 def _run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ACCELERATE_", "RANK"))}
-    return subprocess.run([sys.executable, "-c", code], env=clean | variables, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", code], env=clean | variables, capture_output=True, text=True, encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("left_over", [{"WORLD_SIZE": "4"}, {"WORLD_SIZE": "4", "RANK": "3"}, {"WORLD_SIZE": ""}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import time
@@ -15,6 +14,7 @@ import pooch
 import requests
 
 from semshare.errors import UserError
+from semshare.utils.files import DamagedError, read_json, write_json
 from semshare.utils.home import lock
 from semshare.utils.progress import Progress
 
@@ -119,10 +119,8 @@ def verify(path: Path, remote: Remote, records: Path) -> str:
         return known
     found = _check(path, remote, records)
     records.mkdir(parents=True, exist_ok=True)
-    written = records / f"{remote.name}.checksum.json"
-    half = written.with_suffix(".new")
-    half.write_text(json.dumps({"url": remote.url, "checksum": found, **state}, indent=2) + "\n")
-    half.replace(written)
+    content = {"url": remote.url, "checksum": found, **state}
+    write_json(records / f"{remote.name}.checksum.json", content, indent=2)
     return found
 
 
@@ -146,10 +144,10 @@ def _record(records: Path, remote: Remote) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
         if not _CHECKSUM.fullmatch(record["checksum"]):
             raise ValueError
-    except (ValueError, KeyError, TypeError):
+    except (DamagedError, ValueError, KeyError, TypeError):
         raise UserError(f"{path}: damaged, expected the JSON record of a checksum; delete it to begin anew") from None
     return record
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from semshare.data.source import SPLITS, Split
 from semshare.errors import UserError
-from semshare.utils.files import atomic_write
+from semshare.utils.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,8 +61,7 @@ def manifest(dataset: str, seed: int, splits: Mapping[str, Split]) -> dict[str, 
 def write_manifest(path: Path, dataset: str, seed: int, splits: Mapping[str, Split]) -> None:
     """Write the manifest of a split to ``path``, in one move."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as part:
-        part.write_text(json.dumps(manifest(dataset, seed, splits), separators=(",", ":")) + "\n")
+    write_text(path, json.dumps(manifest(dataset, seed, splits), separators=(",", ":")) + "\n")
 
 
 def shipped(dataset: str, seed: int) -> dict[str, Any] | None:

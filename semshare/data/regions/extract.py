@@ -6,11 +6,13 @@ import hashlib
 import json
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from semshare.data.decode import computed, decoded
 from semshare.data.pictures import content_digest, stamp, unchanged
 from semshare.data.regions.store import FeatureStore, StoreWriter, note_pictures, rewrite
+from semshare.utils.files import ReadOnlyError
 from semshare.utils.progress import MARK
 
 if TYPE_CHECKING:
@@ -84,6 +86,12 @@ def extract_to_store(
     return store
 
 
+def doubted(store: FeatureStore, files: Mapping[str, Path], verify: bool) -> dict[str, str]:
+    """The stamps of those ``files`` whose content may be another one than in ``store``; of all to ``verify``."""
+    stamps = {id: stamp(path) for id, path in files.items()}
+    return {id: found for id, found in stamps.items() if verify or store.pictures.get(id, ["", ""])[0] != found}
+
+
 def refresh(
     store: FeatureStore,
     make: Callable[[], RegionExtractor],
@@ -110,15 +118,15 @@ def refresh(
     Returns:
         The store as it is now.
     """
-    stamps = {id: stamp(path) for id, path in files.items()}
-    known = {id: store.pictures.get(id, ["", ""]) for id in files}
-    doubted = {id: path for id, path in files.items() if verify or known[id][0] != stamps[id]}
-    if not doubted:
+    stamps = doubted(store, files, verify)
+    if not stamps:
         return store
-    same = unchanged(doubted, {id: known[id][1] for id in doubted}) - store.skipped.keys()
+    known = {id: store.pictures.get(id, ["", ""]) for id in stamps}
+    same = unchanged({id: files[id] for id in stamps}, {id: known[id][1] for id in stamps}) - store.skipped.keys()
     if restamped := {id: [stamps[id], known[id][1]] for id in same if known[id][0] != stamps[id]}:
-        store = note_pictures(store, restamped)
-    changed = [id for id in doubted if id not in same]
+        with suppress(ReadOnlyError):  # who may only read the cache compares contents again next time
+            store = note_pictures(store, restamped)
+    changed = [id for id in stamps if id not in same]
     if not changed:
         return store
     say(f"{len(changed):,} pictures have changed or are tried again")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 from semshare.data.dataset import items_checksum
-from semshare.data.regions.extract import extract_to_store, refresh
+from semshare.data.regions.extract import doubted, extract_to_store, refresh
 from semshare.data.regions.registry import EXTRACTORS
 from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
 from semshare.data.regions.store import FeatureStore
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
+from semshare.utils.files import ReadOnlyError, file_lock
 from semshare.utils.home import cache_folder
 from semshare.utils.progress import Progress
 from semshare.utils.source import code_digest
@@ -36,22 +36,23 @@ def region_store(source: Source, items: list[Item], regions: str, device: str, v
     if source.without_pictures and regions != "simulated":
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
     folder = _folder(source, items, regions)
-    with FileLock(f"{folder}.lock"):
+    store, files = _complete(folder, items), source.files
+    if store is not None and (regions == "simulated" or not doubted(store, files, verify)):
+        return store  # reading takes no lock
+    with ExitStack() as stack:
         try:
-            store = FeatureStore(folder)
-            store.verify()
-            complete = all(item.id in store or item.id in store.skipped for item in items)
-        except UserError:
-            complete = False  # none there, or a damaged one: extract again
+            stack.enter_context(file_lock(folder.with_name(f"{folder.name}.lock")))
+        except ReadOnlyError:
+            if store is None:
+                raise
+        store = _complete(folder, items)  # another process may have been faster
 
         def make() -> RegionExtractor:
             return EXTRACTORS[regions](find_device(device))
 
-        track, files = Progress(f"regions of {source.pool}").track, source.files
-        if complete and regions == "simulated":
-            return store
-        if complete:
-            return refresh(store, make, source.picture, files, track, verify)
+        track = Progress(f"regions of {source.pool}").track
+        if store is not None:
+            return store if regions == "simulated" else refresh(store, make, source.picture, files, track, verify)
         if regions == "simulated":
             column = {label: index for index, label in enumerate(source.label_names)}
             labels = [[column[label] for label in item.labels] for item in items]
@@ -59,6 +60,16 @@ def region_store(source: Source, items: list[Item], regions: str, device: str, v
         extractor = make()
         ids, batch = source.pool_ids(), extractor.batch
         return extract_to_store(extractor, ids, source.picture, folder, track, batch, files=files)
+
+
+def _complete(folder: Path, items: list[Item]) -> FeatureStore | None:
+    """The store in ``folder``, if it is whole and has been through all of ``items``."""
+    try:
+        store = FeatureStore(folder)
+        store.verify()
+    except UserError:
+        return None  # none there, or a damaged one: extracted again
+    return store if all(item.id in store or item.id in store.skipped for item in items) else None
 
 
 def left_out(source: Source, items: list[Item], regions: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from semshare.errors import UserError
-from semshare.utils.files import atomic_write, write_json
+from semshare.utils.files import DamagedError, atomic_write, read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,17 +36,16 @@ class FeatureStore:
         self.folder = Path(folder)
         self._files: dict[int, int] = {}
         try:
-            index = json.loads((self.folder / _INDEX).read_text())
-        except FileNotFoundError:
-            raise UserError(f"{self.folder}: no feature store here ({_INDEX} is missing)") from None
-        except ValueError as error:
-            raise UserError(f"{self.folder / _INDEX}: damaged index: {error}") from None
-        try:
+            index = read_json(self.folder / _INDEX)
             self.shape: tuple[int, ...] = tuple(index["shape"])
             self.meta: dict = index["meta"]
             self.shards: list[dict] = index["shards"]
             self.skipped: dict[str, str] = index.get("skipped", {})  # ids without a row, and why
             self.pictures: dict[str, list[str]] = index.get("pictures", {})  # ids with stamp and digest of their files
+        except DamagedError as error:
+            if not (self.folder / _INDEX).exists():
+                raise UserError(f"{self.folder}: no feature store here ({_INDEX} is missing)") from None
+            raise UserError(f"{error}; delete {self.folder} and it is made again") from None
         except (AttributeError, KeyError, TypeError):
             raise UserError(f"{self.folder / _INDEX}: damaged index: shape, meta or shards is missing") from None
         self._row_bytes = int(np.prod(self.shape)) * 2
@@ -285,14 +284,14 @@ class StoreWriter:
     def _resume(self) -> bool:
         """Take over the whole shards of the same job; False when there are none that fit."""
         try:
-            found = json.loads((self.folder / _PARTIAL).read_text())
+            found = read_json(self.folder / _PARTIAL)
             if found["job"] != self._job or found["meta"] != self._meta:
                 return False
             if any(_sha256(self.folder / shard["file"]) != shard["sha256"] for shard in found["shards"]):
                 return False
             self._shape, self._shards, self.skipped = tuple(found["shape"]), found["shards"], found["skipped"]
             self.pictures = found["pictures"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (DamagedError, OSError, ValueError, KeyError, TypeError):
             return False
         return True
 

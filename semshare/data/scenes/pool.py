@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from importlib.metadata import version
 from random import Random
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
 from PIL import Image
 
 from semshare.data.scenes.layout import Scene, draw_scene
@@ -21,6 +19,7 @@ from semshare.data.scenes.paint import SIDE, cutout, paint
 from semshare.data.scenes.things import THINGS
 from semshare.data.source import SPLITS, Split
 from semshare.errors import UserError
+from semshare.utils.files import DamagedError, atomic_write, file_lock, read_json, write_json
 from semshare.utils.progress import Progress
 from semshare.utils.source import code_digest
 
@@ -62,18 +61,20 @@ class ScenePool:
         """Open the pool at ``folder``, drawing it first when it is not there.
 
         Two processes may ask at the same time: one draws, the other waits. The folder appears under its name
-        only when it is complete.
+        only when it is complete. One whose manifest cannot be read is drawn again.
 
         Raises:
             UserError: a file that is missing or differs from its checksum.
         """
         self.folder = folder
         folder.parent.mkdir(parents=True, exist_ok=True)
-        if not (folder / _MANIFEST).exists():
-            with FileLock(folder.with_name(folder.name + ".lock")):
-                if not (folder / _MANIFEST).exists():
+        manifest = _manifest(folder)
+        if manifest is None:
+            with file_lock(folder.with_name(folder.name + ".lock")):
+                if (manifest := _manifest(folder)) is None:
                     _draw(folder, seed, sizes, Progress("drawing scenes"))
-        self.manifest: dict = json.loads((folder / _MANIFEST).read_text())
+                    manifest = read_json(folder / _MANIFEST)
+        self.manifest: dict = manifest
         self._place: dict[str, tuple[Path, int, int]] = {}
         for shard in self.manifest["shards"]:
             self._open(folder / shard["file"], shard)
@@ -105,6 +106,15 @@ class ScenePool:
             offset += length
 
 
+def _manifest(folder: Path) -> dict | None:
+    """What the pool at ``folder`` says of itself; None where there is none, or a damaged one."""
+    try:
+        content = read_json(folder / _MANIFEST)
+    except DamagedError:
+        return None
+    return content if isinstance(content, dict) and "shards" in content else None
+
+
 def _draw(folder: Path, seed: int, sizes: Mapping[Split, int], progress: Progress) -> None:
     """Draw the whole pool beside ``folder``, then give it its name."""
     part = folder.with_name(folder.name + ".part")
@@ -127,7 +137,7 @@ def _draw(folder: Path, seed: int, sizes: Mapping[Split, int], progress: Progres
         "splits": {split: [item_id(split, number) for number in range(sizes[split])] for split in SPLITS},
         "shards": shards,
     }
-    (part / _MANIFEST).write_text(json.dumps(manifest))
+    write_json(part / _MANIFEST, manifest)
     shutil.rmtree(folder, ignore_errors=True)  # a folder of that name without a manifest
     part.rename(folder)
 
@@ -138,7 +148,8 @@ def _shards(folder: Path, jobs: list[tuple[Split, int]], drawn: Iterator[bytes])
         pictures = [next(drawn) for _ in some]
         body = b"".join(pictures)
         path = folder / f"pictures-{start // _SHARD:04d}.jpegs"
-        path.write_bytes(body)
+        with atomic_write(path) as half:
+            half.write_bytes(body)
         yield {
             "file": path.name,
             "sha256": hashlib.sha256(body).hexdigest(),

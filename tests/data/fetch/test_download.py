@@ -163,7 +163,7 @@ def test_a_file_that_changed_afterwards_is_noticed(server: Server, tmp_path: Pat
 def test_without_a_published_checksum_the_first_download_is_the_measure(server: Server, tmp_path: Path) -> None:
     unknown = remote(server, checksum=None, size=None)
     get(unknown, tmp_path)
-    assert json.loads((tmp_path / "a.bin.checksum.json").read_text())["checksum"] == SHA
+    assert json.loads((tmp_path / "a.bin.checksum.json").read_text(encoding="utf-8"))["checksum"] == SHA
     (tmp_path / "a.bin").unlink()
     server.files["/a.bin"] = CONTENT[::-1]
     with pytest.raises(UserError, match=rf"expected {SHA} \(that of the first download here\), found sha256"):
@@ -246,7 +246,7 @@ def test_a_full_disk_is_noticed_before_the_download(
 
 
 def test_a_folder_that_cannot_be_made_is_named(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match=r"file/data: cannot be written: Not a directory"):
         get(remote(server), tmp_path / "file" / "data")
 
@@ -262,7 +262,7 @@ def test_a_file_at_hand_is_verified_and_never_deleted(server: Server, tmp_path: 
 
 
 def test_a_damaged_record_is_named(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "a.bin.checksum.json").write_text("{}")
+    (tmp_path / "a.bin.checksum.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match=r"a.bin.checksum.json: damaged"):
         get(remote(server, checksum=None), tmp_path)
 

@@ -38,9 +38,9 @@ def _layout(root: Path) -> Path:
         captions = [{"image_id": id, "caption": f"Caption {n} of {id}."} for n in range(6) for id in ids]
         captions = [one for one in captions if one["image_id"] != NO_CAPTION]
         instances = {"images": images, "annotations": labels, "categories": CATEGORIES}
-        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(instances))
+        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(instances), encoding="utf-8")
         written = {"images": images, "annotations": captions}
-        (root / "annotations" / f"captions_{split}.json").write_text(json.dumps(written))
+        (root / "annotations" / f"captions_{split}.json").write_text(json.dumps(written), encoding="utf-8")
     return root
 
 
@@ -50,9 +50,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def _edit(path: Path, section: str, edit) -> None:
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     edit(content[section])
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_labels_are_names_in_ascending_id(root: Path) -> None:
@@ -134,7 +134,7 @@ def test_invalid_json_is_named(root: Path, name: str, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"images": 3, "annotations": [], "categories": []}'])
 def test_another_json_is_named(root: Path, content: str) -> None:
-    (root / "annotations" / "instances_val2017.json").write_text(content)
+    (root / "annotations" / "instances_val2017.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"instances_val2017.json: no list 'images', expected COCO's official layout"):
         CocoSource(root)
 
@@ -211,13 +211,13 @@ def _karpathy(root: Path) -> Path:
             sentences = [{"raw": f"Caption {n} of {id}.", "tokens": [], "imgid": 0, "sentid": n} for n in range(6)]
             records.append({"filepath": folder, "filename": name, "cocoid": id, "split": split})
             records[-1] |= {"imgid": len(records), "sentids": [], "sentences": sentences}
-    (root / "dataset_coco.json").write_text(json.dumps({"dataset": "coco", "images": records}))
+    (root / "dataset_coco.json").write_text(json.dumps({"dataset": "coco", "images": records}), encoding="utf-8")
     for folder in ("train2014", "val2014"):
         images = [{"id": r["cocoid"], "file_name": r["filename"]} for r in records if r["filepath"] == folder]
         labels = [{"image_id": one["id"], "category_id": 18, "segmentation": [[1, 2]]} for one in images]
         labels = [one for one in labels if one["image_id"] != 105]
         content = {"images": images, "annotations": labels, "categories": CATEGORIES}
-        (root / "annotations" / f"instances_{folder}.json").write_text(json.dumps(content))
+        (root / "annotations" / f"instances_{folder}.json").write_text(json.dumps(content), encoding="utf-8")
     return root
 
 
@@ -311,10 +311,10 @@ def test_cocos_entries_share_one_prepared_folder(own_home: Path, name: str) -> N
     prepared = _karpathy(own_home / "data" / "coco")
     if name == "coco":
         for split in ("train2014", "val2014"):
-            content = json.loads((prepared / "annotations" / f"instances_{split}.json").read_text())
+            content = json.loads((prepared / "annotations" / f"instances_{split}.json").read_text(encoding="utf-8"))
             captions = [{"image_id": one["id"], "caption": "One."} for one in content["images"]]
             written = {"images": content["images"], "annotations": captions}
-            (prepared / "annotations" / f"captions_{split}.json").write_text(json.dumps(written))
+            (prepared / "annotations" / f"captions_{split}.json").write_text(json.dumps(written), encoding="utf-8")
     assert open_it("smoke", None, 0).name == ("coco" if name == "coco" else "coco5k")
 
 

@@ -41,7 +41,9 @@ def _rows() -> list[dict[str, Any]]:
 
 def _jsonl(folder: Path, rows: list[Any]) -> Path:
     path = folder / "items.jsonl"
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8"
+    )
     return path
 
 
@@ -192,7 +194,7 @@ def test_a_picture_is_read_whole_once(folder: Path, own_home: Path, monkeypatch:
     CustomSource(path)
     assert read[COUNT:] == ["3.png"]
     for damage in ("", "[1]", "{"):
-        next((own_home / "whole").iterdir()).write_text(damage)
+        next((own_home / "whole").iterdir()).write_text(damage, encoding="utf-8")
         CustomSource(path)
     assert len(read) == 4 * COUNT + 1
 

@@ -29,23 +29,23 @@ def _layout(root: Path, annotations: str = "annotations") -> Path:
         folder.mkdir(parents=True)
     for n, tags in TAGGED.items():
         Image.new("RGB", (8, 6), (n, 0, 0)).save(base / f"im{n}.jpg", quality=100)
-        (base / "meta" / "tags" / f"tags{n}.txt").write_text("".join(f"{tag}\r\n" for tag in tags))
+        (base / "meta" / "tags" / f"tags{n}.txt").write_text("".join(f"{tag}\r\n" for tag in tags), encoding="utf-8")
     (base / "doc" / "common_tags.txt").write_text("sky 845\nnaïve 20\ndog 201\n", encoding="utf-8")
     for label in LABELS:
         ids = {"sky": SKY, "dog": DOG}.get(label, [])
-        (root / annotations / f"{label}.txt").write_text("".join(f"{n}\n" for n in ids))
-    (root / annotations / "sky_r1.txt").write_text("1\n13\n")
-    (root / annotations / "README.txt").write_text("About these files.\n")
+        (root / annotations / f"{label}.txt").write_text("".join(f"{n}\n" for n in ids), encoding="utf-8")
+    (root / annotations / "sky_r1.txt").write_text("1\n13\n", encoding="utf-8")
+    (root / annotations / "README.txt").write_text("About these files.\n", encoding="utf-8")
     return root
 
 
 def _texts_layout(root: Path, rows: int = 12) -> Path:
     root.mkdir()
-    (root / "all_imgs.txt").write_text("".join(f"mirflickr/im{n}.jpg\n" for n in range(1, rows + 1)))
-    (root / "all_tags.txt").write_text("sky,dog\n" + "dog\n" * (rows - 1))
-    (root / "all_labels.txt").write_text(("0 " * 18 + "1" + " 0" * 5 + "\n") * rows)
-    (root / "label_names.txt").write_text("\n".join(LABELS) + "\n")
-    (root / "TagList_1386.txt").write_text("sky\r\ndog\r\n")
+    (root / "all_imgs.txt").write_text("".join(f"mirflickr/im{n}.jpg\n" for n in range(1, rows + 1)), encoding="utf-8")
+    (root / "all_tags.txt").write_text("sky,dog\n" + "dog\n" * (rows - 1), encoding="utf-8")
+    (root / "all_labels.txt").write_text(("0 " * 18 + "1" + " 0" * 5 + "\n") * rows, encoding="utf-8")
+    (root / "label_names.txt").write_text("\n".join(LABELS) + "\n", encoding="utf-8")
+    (root / "TagList_1386.txt").write_text("sky\r\ndog\r\n", encoding="utf-8")
     return root
 
 
@@ -178,8 +178,8 @@ def test_a_picture_that_is_replaced_leaves_the_pool_and_changes_its_stamp(root: 
 def test_the_simulated_pool_follows_the_labels(texts: Path) -> None:
     before = FlickrTextSource(texts).pool
     assert FlickrTextSource(texts, 5).pool == before
-    content = (texts / "all_labels.txt").read_text()
-    (texts / "all_labels.txt").write_text("1" + content[1:])
+    content = (texts / "all_labels.txt").read_text(encoding="utf-8")
+    (texts / "all_labels.txt").write_text("1" + content[1:], encoding="utf-8")
     assert FlickrTextSource(texts).pool != before
 
 
@@ -202,16 +202,16 @@ def test_the_simulated_pool_follows_the_labels(texts: Path) -> None:
     ],
 )
 def test_a_bad_row_of_the_texts_is_named(texts: Path, file: str, line: int, content: str, expected: str) -> None:
-    lines = (texts / file).read_text().splitlines()
+    lines = (texts / file).read_text(encoding="utf-8").splitlines()
     lines[line - 1] = content
-    (texts / file).write_text("\n".join(lines) + "\n")
+    (texts / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
         FlickrTextSource(texts)
     assert expected in str(caught.value)
 
 
 def test_rows_that_do_not_go_together_are_named(texts: Path) -> None:
-    with open(texts / "all_tags.txt", "a") as file:
+    with open(texts / "all_tags.txt", "a", encoding="utf-8") as file:
         file.write("dog\n")
     with pytest.raises(UserError, match=r"all_tags.txt: 13 lines, expected 12 as in all_imgs.txt"):
         FlickrTextSource(texts)
@@ -219,7 +219,7 @@ def test_rows_that_do_not_go_together_are_named(texts: Path) -> None:
 
 def test_only_the_first_faults_are_written_out(tmp_path: Path) -> None:
     texts = _texts_layout(tmp_path / "many", rows=40)
-    (texts / "TagList_1386.txt").write_text("sky\n")
+    (texts / "TagList_1386.txt").write_text("sky\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
         FlickrTextSource(texts)
     lines = str(caught.value).split("\n")
@@ -266,7 +266,7 @@ def test_the_official_layout_of_the_real_data_is_the_clean_set(realdata: Path, t
         for label in item.labels:
             ids[label].append(item.id)
     for label, numbers in ids.items():
-        (annotations / f"{label}.txt").write_text("\n".join(numbers))
+        (annotations / f"{label}.txt").write_text("\n".join(numbers), encoding="utf-8")
     source = MirflickrSource(tmp_path)
     assert source.items() == texts.items() and source.status == "real"
     assert [note.split(": ")[1] for note in source.notes] == [

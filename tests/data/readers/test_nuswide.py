@@ -37,7 +37,7 @@ def _layout(root: Path, concepts: str = "abcdefghijkl", end: str = "\r\n") -> Pa
         path.write_bytes("".join(value + end for value in _labels(concept)).encode())
     tags = [["1" if row != EMPTY and column in (0, row % 5) else "0" for column in range(5)] for row in range(ROWS)]
     (root / "NUS_WID_Tags" / "AllTags1k.txt").write_bytes("".join("\t".join(row) + end for row in tags).encode())
-    (root / "NUS_WID_Tags" / "TagList1k.txt").write_text("\n".join(TAGS) + "\n")
+    (root / "NUS_WID_Tags" / "TagList1k.txt").write_text("\n".join(TAGS) + "\n", encoding="utf-8")
     return root
 
 
@@ -48,9 +48,9 @@ def root(tmp_path: Path) -> Path:
 
 def _edit(path: Path, line: int, content: str | None) -> None:
     """Replace a line, or take it out."""
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     lines[line - 1 : line] = [] if content is None else [content]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\t\r\n"])
@@ -166,7 +166,7 @@ def test_a_corrupt_row_of_tags_is_left_out_with_its_line(root: Path, line: int, 
 
 def test_a_file_of_something_else_is_refused(root: Path) -> None:
     path = root / "NUS_WID_Tags" / "AllTags1k.txt"
-    path.write_text("cat dog\n" * ROWS)
+    path.write_text("cat dog\n" * ROWS, encoding="utf-8")
     with pytest.raises(
         UserError, match=r"AllTags1k.txt: 11 rows hold something else than 0 and 1, expected 10 at most"
     ):
@@ -177,8 +177,8 @@ def test_a_file_of_something_else_is_refused(root: Path) -> None:
 @pytest.mark.parametrize("file", ["NUS_WID_Tags/AllTags1k.txt", "Groundtruth/AllLabels/Labels_f.txt"])
 def test_files_of_unequal_length_are_refused(root: Path, file: str, more: int) -> None:
     path = root / file
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join(lines[:-1] if more < 0 else [*lines, lines[0]]) + "\n")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(lines[:-1] if more < 0 else [*lines, lines[0]]) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match=rf"{path.name}: {ROWS + more} lines, expected 30 as in Imagelist.txt"):
         NusWideSource(root)
 

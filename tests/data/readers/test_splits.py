@@ -49,7 +49,7 @@ def test_too_few_ids_and_ids_given_twice_are_refused() -> None:
 def test_a_manifest_says_sizes_checksums_and_what_was_held_out(tmp_path: Path) -> None:
     found = splits.split_ids(["10", "9", "8", "7"], 0, 1, 1)
     splits.write_manifest(tmp_path / "new" / "m.json", "toy", 0, found)
-    content = json.loads((tmp_path / "new" / "m.json").read_text())
+    content = json.loads((tmp_path / "new" / "m.json").read_text(encoding="utf-8"))
     assert content["sizes"] == {"train": 2, "dev": 1, "test": 1}
     held = {part: [int(id) for id in found if found[id] == part] for part in ("dev", "test")}
     assert {part: content[part] for part in held} == held
@@ -79,7 +79,7 @@ def test_differences_from_a_shipped_manifest(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("content", ["{", "[]", '{"sha256": 3}'])
 def test_a_damaged_manifest_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     monkeypatch.setattr(splits, "SHIPPED", tmp_path)
-    (tmp_path / "toy-seed0.json").write_text(content)
+    (tmp_path / "toy-seed0.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"toy-seed0.json: damaged manifest"):
         splits.differences("toy", 0, {"a": "train"})
 
@@ -89,7 +89,7 @@ def test_shipped_manifests_are_small_and_hold_together() -> None:
     assert "flickr25k-seed0.json" in [path.name for path in found]
     for path in found:
         assert path.stat().st_size < 60_000
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         assert path.name == f"{content['dataset']}-seed{content['seed']}.json" and content["rule"] == splits.RULE
         assert not set(content["dev"]) & set(content["test"])
         for part in ("dev", "test"):
@@ -99,6 +99,6 @@ def test_shipped_manifests_are_small_and_hold_together() -> None:
 
 
 def test_the_shipped_manifest_follows_from_the_real_list_of_pictures(realdata: Path) -> None:
-    names = (realdata / "flickr25k" / "all_imgs.txt").read_text().split()
+    names = (realdata / "flickr25k" / "all_imgs.txt").read_text(encoding="utf-8").split()
     ids = [name.removeprefix("mirflickr/im").removesuffix(".jpg") for name in names]
     assert splits.shipped("flickr25k", 0) == splits.manifest("flickr25k", 0, splits.split_ids(ids, 0, 2000, 2000))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from damage import every_damage, spoil
 from PIL import Image
 
 from semshare.data.regions.base import RegionExtractor, Regions
@@ -73,12 +74,22 @@ def test_what_does_not_fit_is_extracted_anew(tmp_path: Path, spoiled: str) -> No
         path = tmp_path / "shard-00000.f16"
         path.write_bytes(b"x" + path.read_bytes()[1:])
     elif spoiled == "partial":
-        (tmp_path / "partial.json").write_text("{")
+        (tmp_path / "partial.json").write_text("{", encoding="utf-8")
     ids = IDS[::-1] if spoiled == "items" else IDS
     again = Grey()
     store, _ = _extract(again, tmp_path, ids=ids)
     assert again.seen == 20
     np.testing.assert_array_equal(store.read(IDS)[:, 0, 0], np.arange(20))
+
+
+@every_damage
+def test_a_damaged_list_of_whole_shards_is_no_list(damage: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _extract(Grey(10), tmp_path)
+    spoil(tmp_path / "partial.json", damage)
+    again = Grey()
+    _extract(again, tmp_path)
+    assert again.seen == 20
 
 
 def test_unreadable_pictures_are_listed_skipped_and_counted(tmp_path: Path) -> None:

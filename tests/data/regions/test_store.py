@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import every_damage, spoil
 
 from semshare.data.regions.store import FeatureStore, write_store
 from semshare.errors import UserError
@@ -156,12 +157,20 @@ def test_an_empty_folder_is_no_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", '{"shape": [3, 4]', "{}", "[]"])
 def test_a_damaged_index_is_a_user_error(tmp_path: Path, content: str) -> None:
     _store(tmp_path)
-    (tmp_path / "index.json").write_text(content)
+    (tmp_path / "index.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match="index.json|" + str(tmp_path)):
+        FeatureStore(tmp_path)
+
+
+@every_damage
+def test_what_a_power_cut_leaves_of_an_index_is_a_user_error(damage: str, tmp_path: Path) -> None:
+    _store(tmp_path)
+    spoil(tmp_path / "index.json", damage)
+    with pytest.raises(UserError, match=r"index\.json: damaged"):
         FeatureStore(tmp_path)
 
 
 def test_the_index_lists_every_id_with_its_shard(tmp_path: Path) -> None:
     _, ids, _ = _store(tmp_path)
-    index = json.loads((tmp_path / "index.json").read_text())
+    index = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))
     assert [id for shard in index["shards"] for id in shard["ids"]] == ids

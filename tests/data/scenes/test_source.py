@@ -29,7 +29,9 @@ def _smoke(view: View) -> ScenesSource:
 
 
 def test_supercategories_are_cocos(realdata: Path) -> None:
-    real = json.loads((realdata / "coco" / "annotations" / "instances_val2017.json").read_text())["categories"]
+    real = json.loads((realdata / "coco" / "annotations" / "instances_val2017.json").read_text(encoding="utf-8"))[
+        "categories"
+    ]
     expected = {one["name"]: one["supercategory"] for one in real}
     ours = ScenesSource("coco", SMALL, Path("unused")).supercategories
     assert set(ours) == set(LABELS["coco"])
