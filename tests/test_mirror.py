@@ -33,16 +33,20 @@ ALLOWED = {
     "runs/caches": "what `semshare cache` lists: cli/test_housekeeping.py",
     "runs/inventory": "what `semshare runs` lists: cli/test_housekeeping.py",
     "runs/parallel": "many runs at once: runs/test_outside.py and paper/test_verdicts.py start its processes",
+    "runs/record": "reads and writes run.json: runs/test_store.py, runs/test_finding.py and runs/test_damage.py",
     "runs/trainer": "trains one run for the store: runs/test_store.py",
     "search/walk": "the files of a gallery: search/test_retriever.py",
     "utils/source": "compares code; runs/test_keys.py and book/test_execute.py edit a copied tree",
 }
 # Test files that no module answers to: they look across modules, or at what is not in the package.
 ACROSS = {
+    "runs/test_damage": "files of runs and caches that a power cut left damaged",
     "runs/test_interval_coverage": "how often intervals of the whole chain cover the truth",
     "runs/test_outside": "methods and datasets from other packages",
+    "runs/test_shared": "one cache that several users share",
     "test_browser": "the built book in a browser",
     "test_doctests": "examples in docstrings",
+    "test_encoding": "text files and pipes whatever the locale",
     "test_environment": "pyproject.toml, environment.yml and requirements.lock",
     "test_hostile": "strangers' text on every page",
     "test_imports": "the order of imports",
