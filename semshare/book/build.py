@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -104,11 +104,11 @@ def build(
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
     """No other build of the checkout ``root`` inside; raises :class:`UserError` where one is under way."""
-    try:
-        held = lock(root / "_build").acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"book: another build of {root} is under way; wait for it to end") from None
-    with held:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(root / "_build", timeout=0))
+        except Timeout:
+            raise UserError(f"book: another build of {root} is under way; wait for it to end") from None
         yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from semshare.errors import UserError
 from semshare.utils.files import file_lock, not_written
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
 
 def home() -> Path:
@@ -48,11 +49,14 @@ def cache_folder(name: str) -> Path:
     return folder
 
 
-def lock(path: Path) -> AbstractContextManager[None]:
-    """A lock on ``path`` among this home's processes; its file lies in the cache, none beside the data.
+@contextmanager
+def lock(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold a lock on ``path`` among this home's processes; its file lies in the cache, none beside the data.
 
     Raises:
         ReadOnlyError: the user may not write there.
+        filelock.Timeout: another process holds it for longer than ``timeout`` seconds; by default it is waited for.
     """
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    return file_lock(cache_folder("locks") / f"{digest}.lock")
+    with file_lock(cache_folder("locks") / f"{digest}.lock", timeout):
+        yield

@@ -72,14 +72,14 @@ def test_the_message_lists_a_few_of_many() -> None:
     ids=["no experiment", "no dataset", "unknown field", "other data"],
 )
 def test_a_run_that_cannot_be_read_says_why(damage: Callable, expected: str, run: Run, tmp_path: Path) -> None:
-    record = json.loads((run.folder / "run.json").read_text())
+    record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     damage(record)
-    (tmp_path / "run.json").write_text(json.dumps(record))
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(UserError, match=expected):
         runs.find(str(tmp_path))
 
 
 def test_a_record_that_is_no_json_says_so(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("{")
+    (tmp_path / "run.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"run\.json: damaged, expected JSON: .* train it again"):
         runs.find(str(tmp_path))

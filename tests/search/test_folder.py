@@ -44,13 +44,13 @@ def copied(saved: Path, tmp_path: Path) -> Path:
 
 def test_the_folder_holds_its_files_and_no_more(run: Run, saved: Path) -> None:
     assert sorted(path.name for path in saved.iterdir()) == sorted(FILES)
-    config = json.loads((saved / CONFIG).read_text())
+    config = json.loads((saved / CONFIG).read_text(encoding="utf-8"))
     assert config["experiment"]["root"] is None and config["experiment"]["bert"] is None and config["run"] == run.key
-    assert (saved / WORDS).read_text().split("\n")[:-1] == list(run.dataset.vocabulary.words)
-    card = (saved / CARD).read_text()
-    assert card.startswith(run.card.read_text()) and "Retriever" in card
+    assert (saved / WORDS).read_text(encoding="utf-8").split("\n")[:-1] == list(run.dataset.vocabulary.words)
+    card = (saved / CARD).read_text(encoding="utf-8")
+    assert card.startswith(run.card.read_text(encoding="utf-8")) and "Retriever" in card
     assert ModelCard.load(saved / CARD).data.library_name == "semshare"
-    data_card = (saved / "DATA_CARD.md").read_text()
+    data_card = (saved / "DATA_CARD.md").read_text(encoding="utf-8")
     assert f"({CARD})" in data_card and "MODEL_CARD" not in data_card
     again = saved.with_name("again")
     PretrainedModel.from_pretrained(saved).save_pretrained(again)
@@ -61,19 +61,19 @@ def test_the_folder_holds_its_files_and_no_more(run: Run, saved: Path) -> None:
 
 def _changed(field: str, value: Any) -> Any:
     def change(folder: Path) -> None:
-        config = json.loads((folder / CONFIG).read_text())
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         place = config
         *outer, last = field.split(".")
         for name in outer:
             place = place[name]
         place[last] = value
-        (folder / CONFIG).write_text(json.dumps(config))
+        (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
 
     return change
 
 
 def _foreign(folder: Path) -> None:
-    (folder / CONFIG).write_text(json.dumps({"model_type": "bert", "hidden_size": 768}))
+    (folder / CONFIG).write_text(json.dumps({"model_type": "bert", "hidden_size": 768}), encoding="utf-8")
 
 
 def _cut(name: str) -> Any:
@@ -87,17 +87,17 @@ def _nudged(folder: Path) -> None:
 
 
 def _swapped(folder: Path) -> None:
-    lines = (folder / WORDS).read_text().split("\n")
+    lines = (folder / WORDS).read_text(encoding="utf-8").split("\n")
     lines[5], lines[6] = lines[6], lines[5]
-    (folder / WORDS).write_text("\n".join(lines))
+    (folder / WORDS).write_text("\n".join(lines), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
         (_foreign, [CONFIG, "library", "nothing"]),
-        (lambda folder: (folder / CONFIG).write_text("{"), [CONFIG, "JSON"]),
-        (lambda folder: (folder / CONFIG).write_text("[]"), [CONFIG, "[]"]),
+        (lambda folder: (folder / CONFIG).write_text("{", encoding="utf-8"), [CONFIG, "JSON"]),
+        (lambda folder: (folder / CONFIG).write_text("[]", encoding="utf-8"), [CONFIG, "[]"]),
         (_changed("format", 7), [CONFIG, "format", "7", "1"]),
         (_changed("experiment.width", -3), [CONFIG, "experiment.width", "-3", "greater than 0"]),
         (_changed("experiment.width", 64), [WEIGHTS, "32", "64"]),

@@ -42,7 +42,7 @@ except ImportError as error:
 
 
 def _without(packages: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", COMMAND, packages, *arguments], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-c", COMMAND, packages, *arguments], capture_output=True, encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -89,7 +89,7 @@ def test_training_needs_no_extra() -> None:
 )
 def test_an_import_names_the_extra_that_it_lacks(packages: str, module: str, extra: str) -> None:
     command = [sys.executable, "-c", IMPORT, packages, module]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.startswith(f"MissingExtraError {packages} is not installed")
     assert done.stdout.endswith(f"pip install 'semshare[{extra}]'\n")
 

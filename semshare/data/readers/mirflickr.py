@@ -17,6 +17,8 @@ from semshare.data.source import FileSource, Item
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from PIL import Image
 
 LABELS = (
@@ -111,6 +113,11 @@ class FlickrTextSource(_Flickr):
         super().__init__(root, rows, notes, split_seed)
         labels = "\n".join(f"{number} {' '.join(labels)}" for number, (_, labels) in rows.items())
         self.pool = f"flickr25k-labels-{digest(labels)}"
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """None: there are no pictures."""
+        return {}
 
     def picture(self, id: str) -> Image.Image:
         """There is none: raises :class:`UserError`."""

@@ -31,7 +31,7 @@ def test_label_lists() -> None:
 
 
 def test_flickr_labels_are_the_real_ones_in_their_order(realdata: Path) -> None:
-    real = (realdata / "flickr25k" / "label_names.txt").read_text().split()
+    real = (realdata / "flickr25k" / "label_names.txt").read_text(encoding="utf-8").split()
     assert list(LABELS["flickr25k"]) == real
 
 
