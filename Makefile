@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .PHONY: help venv book test test-fast lint lab bench clean lock
 
 # The interpreter .venv is made with, the arguments of `semshare book` and those of pytest:
-#   make venv PYTHON=python3.12      make book BOOK="--scale smoke"      make test TEST="-n 2 tests/test_losses.py"
+#   make venv PYTHON=python3.12      make book BOOK="--scale smoke"      make test TEST="-n 0 tests/test_losses.py"
 PYTHON ?= $(shell python3.11 -c pass 2>/dev/null && echo python3.11 || echo python3)
 BOOK ?=
 TEST ?=
@@ -23,10 +23,10 @@ venv: .venv/.stamp ## make .venv as requirements.lock says
 book: .venv/.stamp ## run the notebooks and build the book; BOOK="--scale smoke" for a quick one
 	@.venv/bin/semshare book $(BOOK)
 
-test: .venv/.stamp ## check style and run the tests; TEST="-n 2 tests/test_losses.py" for some
+test: .venv/.stamp ## check style and run the tests; TEST=tests/test_losses.py for some
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
-	@.venv/bin/python -m pytest -q $(TEST)
+	@.venv/bin/python -m pytest -q -n auto --maxprocesses 4 $(TEST)
 
 test-fast: .venv/.stamp ## run the tests that neither train nor build: under a minute
 	@.venv/bin/python -m pytest -q -m "not slow" $(TEST)

@@ -51,20 +51,24 @@ SLOW = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out."""
+    """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out.
+
+    Several workers (xdist's ``loadgroup``) each take whole modules, and one of them all that look at the built book.
+    """
     tests = Path(__file__).parent
     for item in items:
         module = item.path.relative_to(tests).with_suffix("").as_posix()
-        if module in SLOW or {"built", "html", "browser"} & set(item.fixturenames):
+        of_book = bool({"built", "html", "browser"} & set(item.fixturenames))
+        if module in SLOW or of_book:
             item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group("book" if of_book else module))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def semshare_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """``SEMSHARE_HOME`` in the session's temporary folder; xdist's workers share one, so a pool is drawn once."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "semshare-home"
-    folder.mkdir(exist_ok=True)
+    """``SEMSHARE_HOME`` in the temporary folder of the session, or of its worker: none sees another's runs."""
+    folder = tmp_path_factory.getbasetemp() / "semshare-home"
+    folder.mkdir()
     torch.set_num_threads(1)  # the networks here are tiny: threads would spend their time waiting for each other
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMSHARE_HOME", str(folder))
