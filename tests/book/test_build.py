@@ -399,7 +399,7 @@ def test_other_parameters_make_another_page() -> None:
 
 
 def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(build.queue, "execute_all", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"unknown 'flickr', expected one of .*scenes-flickr25k"):
         build.build("smoke", root=checkout, datasets=["scenes-coco5k", "flickr"])
 
@@ -407,7 +407,7 @@ def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkey
 def test_data_that_is_not_there_is_named_before_anything_runs(
     checkout: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(build.queue, "execute_all", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"dataset 'custom' needs .*: run semshare data prepare custom, with --root"):
         build.build("smoke", root=checkout, datasets=["custom"])
 
