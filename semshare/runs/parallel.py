@@ -85,10 +85,11 @@ def train_each(
             raise
 
 
-def places(waiting: Sequence[Experiment], device: str) -> list[str]:
+def places(waiting: Sequence[Experiment], device: str, most: int | None = None) -> list[str]:
     """Where this machine trains a run at the same time: each GPU by its number, or a core, which has none.
 
-    A GPU that was named, and runs that take all cores, have one place.
+    A GPU that was named, and runs that take all cores, have one place; else there are ``most`` where that is given, on
+    GPUs at most one each.
     """
     place = find_device(device)
     if processes.count() > 1:
@@ -99,8 +100,8 @@ def places(waiting: Sequence[Experiment], device: str) -> list[str]:
     elif place.type == "cuda" or not all(thread_count(experiment) for experiment in waiting):
         free = [""]
     else:
-        free = [""] * cores()
-    return free[: len(waiting)]
+        free = [""] * (most or cores())
+    return free[: min(len(waiting), most or len(waiting))]
 
 
 def _work(experiment: Experiment) -> float:

@@ -269,6 +269,13 @@ def test_a_book_with_a_name_is_a_book_of_its_own(checkout: Path, built: Path, tm
     assert (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8") == before
 
 
+@pytest.mark.usefixtures("built")
+def test_no_page_trains_a_run_that_the_queue_has_not(checkout: Path) -> None:
+    queued = json.loads((checkout / "queued.json").read_text(encoding="utf-8"))
+    assert queued["before"] == queued["after"], "a page trained what its metadata (trains) does not name"
+    assert len(queued["asked"]) > 20 and set(queued["asked"]) <= set(queued["before"])
+
+
 def test_a_second_build_executes_nothing(
     checkout: Path, built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
