@@ -269,6 +269,16 @@ def check_items(name: str, items: Sequence[Item], label_names: Sequence[str]) ->
             raise UserError(f"{name}: no item in split {split!r}")
 
 
+def check_words(name: str, items: Sequence[Item]) -> None:
+    """Raise :class:`UserError` where the training texts hold no word: there would be nothing to learn of a text."""
+    texts = [text for item in items if item.split == "train" for text in item.texts]
+    if not any(tokenise(text) for text in texts):
+        shown = next((text for text in texts if text.strip()), "")
+        raise UserError(
+            f"{name}: no word in the {len(texts):,} texts to train on, found {shown[:60]!r}, expected letters or digits"
+        )
+
+
 def build_parts(items: Sequence[Item], label_names: Sequence[str], vocabulary: Vocabulary) -> dict[Split, Part]:
     """Turn items into one :class:`Part` a split; rows keep the order of ``items``."""
     column = {label: index for index, label in enumerate(label_names)}
