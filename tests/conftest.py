@@ -54,6 +54,7 @@ SLOW = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out.
 

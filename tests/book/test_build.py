@@ -300,16 +300,16 @@ def test_a_book_with_a_folder_holds_no_page_of_another(checkout: Path, built: Pa
 def test_a_killed_build_leaves_the_book_and_the_next_one_is_whole(checkout: Path, built: Path) -> None:
     """SIGKILL while jupyter-book writes pages, one of them cut short as a kill in mid-write leaves it."""
     before = {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")}
-    (checkout / "_build" / "jupyter-build.log").unlink()
+    (checkout / "_build" / "jupyter-book.log").unlink()
     shutil.rmtree(checkout / "_build" / "work")
-    command = [sys.executable, "-c", "from semshare import book; build.build('smoke')"]
+    command = [sys.executable, "-c", "from semshare.book import build; build.build('smoke')"]
     written = checkout / "_build" / "work" / "_build" / "html" / "book" / "glossary.html"
     with subprocess.Popen(command, cwd=checkout, start_new_session=True, stdout=subprocess.DEVNULL) as building:
         while not written.exists():
             assert building.poll() is None, "the build ended before it was killed"
             time.sleep(0.05)
         os.killpg(building.pid, signal.SIGKILL)
-    assert not (checkout / "_build" / "jupyter-build.log").exists(), "killed too late"
+    assert not (checkout / "_build" / "jupyter-book.log").exists(), "killed too late"
     written.write_text("<!DOCTYPE html><html><head><title>Glo", encoding="utf-8")
     assert {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")} == before
     left = built.parent / f".{built.name}.semshare-left"
