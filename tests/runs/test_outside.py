@@ -65,18 +65,6 @@ def test_worker_processes_know_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("outside")
-def test_a_run_that_fails_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "cores", lambda: 2)
-    good = [runs.plan("mine", "doubled", "smoke", "cpu", seed=seed, epochs=1) for seed in (36, 37)]
-    bad = runs.plan("mine", "doubled", "smoke", "cpu", seed=38, epochs=1, learning_rate=1e30)
-    told = dict(parallel.train_each([bad, *good], "cpu", quiet=True))
-    assert isinstance(told.pop(bad), Exception) and told == dict.fromkeys(good)
-    assert [runs.get(one, "cpu", quiet=True).key for one in good] and len(parallel.missing([bad, *good])) == 1
-    with pytest.raises(type(told.get(bad) or Exception)):
-        list(parallel.train_missing([bad], "cpu", quiet=True))
-
-
-@pytest.mark.usefixtures("outside")
 def test_a_fit_of_its_own_has_an_empty_history_and_is_read_like_any_other() -> None:
     run = runs.get(runs.plan("scenes-flickr25k", "fitted", "smoke", "cpu", seed=33), quiet=True)
     assert run.history == [] and 0 <= run.test.numbers()["i2t"] <= 1
