@@ -97,7 +97,7 @@ def remembered_names() -> list[str]:
 def remembering(manifest: Manifest) -> Iterator[None]:
     """Keep ``manifest`` in this home under its name; where the block fails, what was kept before stands again."""
     path = cache_folder("data") / f"{manifest.name}{_SUFFIX}"
-    before = path.read_text(encoding="utf-8") if path.is_file() else None
+    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
     parts = {split: sorted(id for id, one in manifest.splits.items() if one == split) for split in SPLITS}
     content = {"dataset": manifest.name, "rule": manifest.rule, **parts}
     write_text(path, json.dumps(content, separators=(",", ":")) + "\n")
