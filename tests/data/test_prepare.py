@@ -521,7 +521,8 @@ def test_a_part_of_coco_is_fetched_from_the_official_archives(
     ids = [id for split in ("train", "dev", "test") for id in listed[split][:4]]
     made = test_manifest._official(tmp_path / "made", ids)
     given = tmp_path / "mine.json"
-    given.write_text(json.dumps({"dataset": "mine"} | {split: listed[split][:4] for split in ("train", "dev", "test")}))
+    few = {split: listed[split][:4] for split in ("train", "dev", "test")}
+    given.write_text(json.dumps({"dataset": "mine"} | few), encoding="utf-8")
     folders = {"annotations_trainval2014.zip": "annotations", "train2014.zip": "train2014", "val2014.zip": "val2014"}
     with serve() as server:
         for archive, folder in folders.items():

@@ -303,7 +303,9 @@ def test_the_name_is_the_manifests_and_a_new_one(
 def test_coco16k_is_found_where_coco_was_prepared(own_home: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"root: missing; dataset 'coco16k' needs .*data prepare coco16k"):
         prepare.describe("coco16k")
-    ids = [ids for split in ("train", "dev", "test") for ids in json.loads(COCO16K.read_text())[split][:4]]
+    ids = [
+        ids for split in ("train", "dev", "test") for ids in json.loads(COCO16K.read_text(encoding="utf-8"))[split][:4]
+    ]
     _official(own_home / "data" / "coco", ids)
     assert prepare.describe("coco16k")["splits"]["dev"] == {"images": 4, "texts": 20}
 
