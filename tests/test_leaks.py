@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from data.readers import test_coco, test_mirflickr, test_nuswide  # their makers of small folders
+from data.readers import test_coco, test_manifest, test_mirflickr, test_nuswide  # their makers of small folders
 from PIL import Image
 
 from semshare import evaluation, methods, runs, training
@@ -179,6 +179,12 @@ def _drawn(root: Path) -> None:
     """Nothing to make: the scenes are generated."""
 
 
+def _coco16k(root: Path) -> None:
+    """Small copies of the first few of each split."""
+    listed = json.loads(test_manifest.COCO16K.read_text(encoding="utf-8"))
+    test_manifest._copies(root, [id for split in SPLITS for id in listed[split][:9]])
+
+
 MAKERS: dict[str, Callable[[Path], object]] = {
     "scenes-flickr25k": _drawn,
     "scenes-nuswide": _drawn,
@@ -189,6 +195,7 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     "nuswide-tc21": lambda root: test_nuswide._layout(root, "abcdefghijklmnopqrstuvwx"),
     "coco5k": test_coco._karpathy,
     "coco": test_coco._layout,
+    "coco16k": _coco16k,
     "custom": _write,
 }
 
