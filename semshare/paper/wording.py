@@ -41,7 +41,7 @@ def sentences(experiment: Experiment) -> dict[str, str]:
 def best_in(runs: Iterable[Run]) -> str:
     """How it is told that ``runs`` were best somewhere: on dev, or by their training loss."""
     told = {"dev": "were best on dev", "lowest-loss": "had their lowest training loss"}
-    selected = {run.experiment.checkpoint for run in runs}
+    selected = {run.experiment.checkpoint for run in runs if run.history}
     return told[selected.pop()] if len(selected) == 1 else "were best on dev or had their lowest training loss"
 
 

@@ -56,9 +56,11 @@ def test_another_value_of_a_field_is_told_otherwise(field: str, preset: str) -> 
 
 def test_best_runs_are_told_by_what_selects() -> None:
     paper, released = (
-        SimpleNamespace(experiment=runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset=preset))
+        SimpleNamespace(experiment=runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset=preset), history=[{}])
         for preset in ("paper", "released")
     )
     assert wording.best_in([paper, paper]) == "were best on dev"
+    without_epochs = SimpleNamespace(experiment=paper.experiment, history=[])
+    assert wording.best_in([released, without_epochs]) == "had their lowest training loss"
     assert wording.best_in([released]) == "had their lowest training loss"
     assert wording.best_in([paper, released]) == "were best on dev or had their lowest training loss"
