@@ -154,9 +154,9 @@ def rule() -> str:
         f"λ = {reference.LAMBDAS[-1]:g}, which is meant to collapse, left out. With one seed everywhere there is "
         "nothing to pool, and the verdict is inconclusive. “A is at least B” is reproduced when the interval of "
         f"A − B lies wholly above −{MARGIN:g}, not reproduced when it lies wholly below, and inconclusive otherwise; "
-        "“does not raise” forgives as much. “Lowers”, “beats”, “rises”, “falls” and “more frequent” are held to 0 in the "
-        f"same way, and “collapses” to a fall of more than {COLLAPSE:g}. “Stays flat” asks every pair of settings for an "
-        f"interval of its difference within ±{FLAT:g}; it is not reproduced when a pair's lies wholly beyond. "
+        "“does not raise” forgives as much. “Lowers”, “beats”, “rises”, “falls” and “more frequent” are held to 0 in "
+        f"the same way, and “collapses” to a fall of more than {COLLAPSE:g}. “Stays flat” asks every pair of settings "
+        f"for an interval of its difference within ±{FLAT:g}; it is not reproduced when a pair's lies wholly beyond. "
         f"“{FINDS.capitalize()}” is the true value from which on these runs would say “reproduced” in "
         f"{100 * POWER:.0f} of 100 repetitions."
     )
