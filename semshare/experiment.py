@@ -30,7 +30,9 @@ SCALES: dict[str, dict[str, Any]] = {
         "feed_forward": 256,
         "epochs": 10,
         "least_steps": 240,
-        "learning_rate": 5e-4,
+        "most_steps": 1200,
+        "schedule": "cosine",
+        "learning_rate": 2e-3,
     },
     "full": {"width": 768, "layers": 6, "heads": 8, "feed_forward": 3072, "epochs": 45, "learning_rate": 1e-4},
 }
@@ -166,8 +168,10 @@ class Experiment(BaseModel):
     lambda and eta). What the fields of ``DIFFERENCES`` mean is said there. ``pairing`` trains on an image's own
     text, or on a random text of the same label vector. ``missing_regions`` and ``missing_words`` are the shares of
     segments withheld from every split, ``train_items`` keeps the first training pairs only: for studies of how
-    much a modality knows. A dataset so small that ``epochs`` take fewer than ``least_steps`` steps is read more often,
-    until they are reached. ``keep`` says which checkpoints stay: the one that ``checkpoint`` selects, or every epoch's
+    much a modality knows. An epoch is a pass over the training pairs, after which dev is read; where all ``epochs``
+    together would take fewer than ``least_steps`` steps, or more than ``most_steps``, it is their equal part of that
+    budget. ``schedule`` holds the learning rate, or raises it over the first tenth of the steps and lowers it along a
+    cosine to 0 at the last. ``keep`` says which checkpoints stay: the one that ``checkpoint`` selects, or every epoch's
     too (Fig. 1).
     """
 
@@ -216,9 +220,11 @@ class Experiment(BaseModel):
 
     epochs: Annotated[int, Field(gt=0)]
     least_steps: Annotated[int, Field(ge=0)] = 0
+    most_steps: Annotated[int, Field(gt=0)] | None = None
     epoch_pairs: Literal["images", "captions"] = "images"
     batch: Annotated[int, Field(gt=0)] = 64
     learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "cosine"] = "constant"
     text_clip: Annotated[float, Field(gt=0)] | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     checkpoint: Literal["dev", "lowest-loss"] = "dev"
@@ -234,6 +240,9 @@ class Experiment(BaseModel):
     def _fits(self) -> Experiment:
         if self.width % self.heads:
             raise ValueError(f"width: {self.width} is not a multiple of heads ({self.heads})")
+        if self.most_steps is not None and self.most_steps < max(self.least_steps, self.epochs):
+            least = max(self.least_steps, self.epochs)
+            raise ValueError(f"most_steps: {self.most_steps} is below {least}, the larger of least_steps and epochs")
         if self.bert is not None and self.block != "post-ln":
             raise ValueError(f"bert: a BERT checkpoint has post-ln blocks, found block {self.block!r}")
         return self
@@ -274,6 +283,13 @@ class Experiment(BaseModel):
         Retrieval ranks by cosine, and the gallery of a tag set tells texts with other labels apart.
         """
         return self.change(**{name: type(self).model_fields[name].default for name in READING})
+
+    def steps_in_epoch(self, pairs: int) -> int:
+        """How many steps an epoch takes where ``pairs`` are read in a pass: a pass, or a part of the budget."""
+        steps = max(self.epochs * -(-pairs // self.batch), self.least_steps)
+        if self.most_steps is not None:
+            steps = min(steps, self.most_steps)
+        return -(-steps // self.epochs)
 
     def change(self, **fields: Any) -> Experiment:
         """A copy with ``fields`` replaced, validated again."""

@@ -7,6 +7,7 @@ import pickle
 import time
 from collections import defaultdict
 from contextlib import contextmanager
+from itertools import count, islice
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 BEST = "best.safetensors"
 _STATE = "training.pt"
 _APART = 2**40  # between the seeds of two processes that train together: more than any (seed, epoch) makes
+_ORDER = 2**39  # from the seed of an epoch to that of the order in a pass
+WARM_UP = 0.1  # the share of a run's steps in which the schedule "cosine" raises the learning rate
 
 
 def epoch_checkpoint(folder: Path, epoch: int) -> Path:
@@ -56,9 +59,9 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train ``experiment`` in ``folder``, going on after the last whole epoch where one was interrupted.
 
-    Each epoch draws its random numbers from (seed, epoch), so an interrupted run ends where an
-    uninterrupted one does. Leaves ``best.safetensors`` (the best epoch by dev), the history, and with
-    ``keep = "every-epoch"`` every epoch's weights.
+    Each epoch draws its random numbers from (seed, epoch), and each pass over the pairs its order from (seed, pass), so
+    an interrupted run ends where an uninterrupted one does. Leaves ``best.safetensors`` (the best
+    epoch by dev), the history, and with ``keep = "every-epoch"`` every epoch's weights.
 
     Returns:
         The history: per epoch the mean of each loss term, the dev measures and thresholds, and seconds. It is empty for
@@ -80,10 +83,8 @@ def fit(
     )
     history = _resume(folder, network, optimiser, device, experiment.keep)
     dataset, plain = prefetch.hold(dataset, device), experiment.plainly_read()
-    steps = math.ceil(dataset.pairs_in_epoch("train", experiment.epoch_pairs) / experiment.batch)
-    epochs = max(experiment.epochs, math.ceil(experiment.least_steps / steps))
-    with progress.epochs(epochs, done=len(history)) as advance:
-        for epoch in range(len(history) + 1, epochs + 1):
+    with progress.epochs(experiment.epochs, done=len(history)) as advance:
+        for epoch in range(len(history) + 1, experiment.epochs + 1):
             start = time.perf_counter()
             lowest = LowestLosses(method.selection) if experiment.checkpoint == "lowest-loss" else None
             losses = _train_epoch(experiment, method, dataset, network, optimiser, device, epoch, lowest)
@@ -122,19 +123,21 @@ def _train_epoch(
     epoch: int,
     lowest: LowestLosses | None = None,
 ) -> dict[str, float]:
-    """One pass over the training pairs, which ``lowest`` watches; the mean of every loss term and of their sum."""
+    """The steps of one epoch, which ``lowest`` watches; the mean of every loss term and of their sum."""
     network.train()
     generator = torch.Generator().manual_seed(_epoch_seed(experiment.seed, epoch))
     sums: dict[str, Tensor | float] = defaultdict(float)
-    steps = 0
+    steps = experiment.steps_in_epoch(dataset.pairs_in_epoch("train", experiment.epoch_pairs))
+    begun = (epoch - 1) * steps
     # Each process drops out other elements: they read other rows.
     with _random_state(_epoch_seed(experiment.seed, epoch) + processes.rank() * _APART):
-        batches = dataset.batches("train", experiment.batch, generator, experiment.pairing, experiment.epoch_pairs)
-        for batch in prefetch.ahead(batches, device):
+        batches = islice(_stream(experiment, dataset, begun), steps)
+        for number, batch in enumerate(prefetch.ahead(batches, device)):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(experiment, begun + number, experiment.epochs * steps)
             terms = step(experiment, method, network, optimiser, batch, generator)
-            if lowest is not None and steps % 10 == 0:
+            if lowest is not None and number % 10 == 0:
                 lowest.watch(terms, network)
-            steps += 1
             for name, term in terms.items():
                 sums[name] += term
     means = {name: float(total) / steps for name, total in sums.items()}
@@ -142,6 +145,31 @@ def _train_epoch(
         found = ", ".join(f"{name} {value:g}" for name, value in means.items())
         raise UserError(f"epoch {epoch}: a loss is not finite ({found}); try a smaller learning rate")
     return means
+
+
+def _stream(experiment: Experiment, dataset: PairedDataset, begun: int) -> Iterator[Batch]:
+    """The batches after the first ``begun`` steps of a run: pass after pass, each in an order of its own."""
+    in_pass = math.ceil(dataset.pairs_in_epoch("train", experiment.epoch_pairs) / experiment.batch)
+    first = begun % in_pass
+    for number in count(begun // in_pass + 1):
+        generator = torch.Generator().manual_seed(_epoch_seed(experiment.seed, number) + _ORDER)
+        pairs = experiment.pairing, experiment.epoch_pairs
+        yield from dataset.batches("train", experiment.batch, generator, *pairs, first=first)
+        first = 0
+
+
+def learning_rate(experiment: Experiment, step: int, steps: int) -> float:
+    """The learning rate of ``step`` (from 0) of a run of ``steps``, as the experiment's ``schedule`` has it.
+
+    ``cosine`` rises in equal parts over the first tenth, whose last step has the experiment's own rate, and then falls
+    along half a cosine; the step after the last would have 0 (Loshchilov and Hutter, SGDR, 2017, eq. 5, one period).
+    """
+    if experiment.schedule == "constant":
+        return experiment.learning_rate
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return experiment.learning_rate * (step + 1) / warm
+    return experiment.learning_rate * (1 + math.cos(math.pi * (step - warm + 1) / (steps - warm + 1))) / 2
 
 
 def step(
@@ -178,6 +206,16 @@ def dev_score(row: dict[str, float], modality: str | None = None) -> float:
     if modality is not None:
         return row[f"{modality}_f1"]
     return (row["image_f1"] + row["text_f1"]) / 2
+
+
+CONVERGED = 0.005  # a run whose last fifth brings less on dev has converged
+
+
+def late_gain(history: Sequence[dict[str, float]]) -> float:
+    """How far the best dev score of the last fifth of the epochs lies above the best before it; inf after one epoch."""
+    scores = [dev_score(row) for row in history]
+    late = max(1, round(len(scores) / 5))
+    return max(scores[-late:]) - max(scores[:-late], default=-math.inf)
 
 
 def best_epoch(history: list[dict[str, float]], modality: str | None = None) -> dict[str, float]:

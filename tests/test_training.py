@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,6 +34,7 @@ def dataset(semshare_home: Path) -> PairedDataset:
 
 def _plan(method: str, **fields: object) -> Experiment:
     fixed = {"epochs": EPOCHS, "precision": "float32", "keep": "every-epoch"}
+    fixed |= {"least_steps": 10, "schedule": "cosine"}  # five steps an epoch, where a pass has two or three
     return runs.plan("scenes-flickr25k", method, "smoke", "cpu", **{**fixed, **fields})
 
 
@@ -175,12 +177,14 @@ def test_training_pairs_as_the_experiment_says(
     asked: list[tuple] = []
     batches = PairedDataset.batches
 
-    def watched(self: PairedDataset, split: str, size: int, generator: torch.Generator, *how: str) -> Iterator:
+    def watched(
+        self: PairedDataset, split: str, size: int, generator: torch.Generator, *how: str, first: int
+    ) -> Iterator:
         asked.append((split, *how))
-        return batches(self, split, size, generator, *how)
+        return batches(self, split, size, generator, *how, first=first)
 
     monkeypatch.setattr(PairedDataset, "batches", watched)
-    _fit(_plan("dscmr", pairing=pairing), dataset, tmp_path)
+    _fit(_plan("dscmr", pairing=pairing, least_steps=0), dataset, tmp_path)
     assert asked == [("train", pairing, "images")] * EPOCHS
 
 
@@ -198,7 +202,7 @@ def test_the_optimiser_has_the_methods_settings(
             made.append(self)
 
     monkeypatch.setattr(torch.optim, "Adam", Seen)
-    _fit(_plan(method, epochs=1), dataset, tmp_path)
+    _fit(_plan(method, epochs=1, schedule="constant"), dataset, tmp_path)
     (optimiser,) = made
     (group,) = optimiser.param_groups
     assert (group["lr"], group["betas"], group["weight_decay"], group["amsgrad"]) == (rate, betas, 0, False)
@@ -215,12 +219,87 @@ def test_dscmr_reads_shuffled_batches_of_100_and_selects_on_dev(
         return images(self, split, rows)
 
     monkeypatch.setattr(PairedDataset, "images", watched)
-    _fit(_plan("dscmr", epochs=3), dataset, tmp_path)
+    _fit(_plan("dscmr", epochs=3, least_steps=0), dataset, tmp_path)
     assert [(split, len(rows)) for split, rows in read] == [("train", 100), ("train", 60), ("dev", 48)] * 3
     epochs = [read[at][1] + read[at + 1][1] for at in (0, 3, 6)]
     in_order = list(range(160))
     assert all(sorted(rows) == in_order != rows for rows in epochs), "each pair once, in another order"
     assert len({tuple(rows) for rows in epochs}) == 3, "in each epoch another"
+
+
+def test_an_epoch_that_is_part_of_a_budget_goes_on_in_the_pass(
+    dataset: PairedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[list[int]] = []
+    images = PairedDataset.images
+
+    def watched(self: PairedDataset, split: str, rows: list[int]) -> object:
+        if split == "train":
+            read.append(list(rows))
+        return images(self, split, rows)
+
+    monkeypatch.setattr(PairedDataset, "images", watched)
+    _fit(_plan("dscmr", epochs=2, least_steps=6), dataset, tmp_path)
+    assert [len(rows) for rows in read] == [100, 60] * 3, "two epochs of three steps, three passes of two"
+    passes = [read[at] + read[at + 1] for at in (0, 2, 4)]
+    assert all(sorted(rows) == list(range(160)) for rows in passes), "each pair once a pass"
+    assert len({tuple(rows) for rows in passes}) == 3
+
+
+@pytest.mark.parametrize(
+    ("pairs", "fields", "steps"),
+    [
+        (1500, {}, 24),  # ten passes of 24 are as many as the floor asks
+        (100, {}, 24),  # 20 steps in ten passes are too few
+        (12_000, {}, 120),  # 1,880 are too many
+        (12_000, {"most_steps": None}, 188),
+        (1500, {"epochs": 7}, 35),  # 240 in seven parts, rounded up
+        (3, {"least_steps": 0}, 1),
+    ],
+)
+def test_a_budget_has_a_floor_and_a_ceiling(pairs: int, fields: dict, steps: int) -> None:
+    budget = {"epochs": 10, "least_steps": 240, "most_steps": 1200, "batch": 64}
+    assert _plan("ours", **(budget | fields)).steps_in_epoch(pairs) == steps
+
+
+def test_a_ceiling_below_the_floor_is_refused() -> None:
+    with pytest.raises(UserError, match="most_steps: 100 is below 240"):
+        _plan("ours", least_steps=240, most_steps=100)
+
+
+def test_the_cosine_rises_for_a_tenth_and_falls_to_nothing() -> None:
+    experiment = _plan("ours", learning_rate=0.5)
+    rates = [training.learning_rate(experiment, step, 40) for step in range(40)]
+    assert rates[:4] == pytest.approx([0.125, 0.25, 0.375, 0.5])
+    assert rates[4:] == pytest.approx([0.25 * (1 + math.cos(math.pi * step / 37)) for step in range(1, 37)])
+    assert 0 < rates[-1] < 0.002 and rates[3:] == sorted(rates[3:], reverse=True)
+    assert training.learning_rate(experiment, 0, 1) == 0.5
+    constant = experiment.change(schedule="constant")
+    assert {training.learning_rate(constant, step, 40) for step in range(40)} == {0.5}
+
+
+def test_each_step_is_taken_at_the_schedules_rate(
+    dataset: PairedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[float] = []
+    step = training.step
+
+    def watched(experiment: Experiment, method: object, network: object, optimiser: object, *rest: object) -> object:
+        used.append(optimiser.param_groups[0]["lr"])
+        return step(experiment, method, network, optimiser, *rest)
+
+    monkeypatch.setattr(training, "step", watched)
+    experiment = _plan("dscmr")
+    _fit(experiment, dataset, tmp_path)
+    assert used == [training.learning_rate(experiment, number, 10) for number in range(10)]
+
+
+def test_the_late_gain_is_of_the_last_fifth() -> None:
+    scores = [0.1, 0.5, 0.4, 0.52, 0.51, 0.3, 0.2, 0.1, 0.525, 0.2]
+    history = [{"image_f1": score, "text_f1": score} for score in scores]
+    assert training.late_gain(history) == pytest.approx(0.005)
+    assert training.late_gain(history[:8]) == pytest.approx(-0.32)
+    assert training.late_gain(history[:1]) == math.inf
 
 
 def test_other_dev_labels_select_another_epoch_of_the_same_weights(dataset: PairedDataset, trained, tmp_path) -> None:

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
-from semshare.data.dataset import PairedDataset, build_parts, check_items, items_checksum
+from semshare.data.dataset import PairedDataset, build_parts, check_items, check_words, items_checksum
 from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import CustomSource
 from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
@@ -285,12 +285,14 @@ def _load(
     source = chosen.open(scale, root, split_seed)
     items = source.items()
     check_items(name, items, source.label_names)
+    check_words(name, items)
     store = region_store(source, items, regions, place.device, place.verify)
     if skipped := {item.id: store.skipped[item.id] for item in items if item.id in store.skipped}:
         source.notes = (*source.notes, *left_out_notes(skipped))
         say(f"{name}: {source.notes[-1]}")
         items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
+        check_words(name, items)
     texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
     vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)
     words = items_checksum(items, source.label_names)

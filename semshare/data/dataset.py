@@ -204,7 +204,7 @@ class PairedDataset:
         return segments
 
     def pairs_in_epoch(self, split: Split, epoch_pairs: EpochPairs = "images") -> int:
-        """How many pairs one epoch of :meth:`batches` has."""
+        """How many pairs one pass of :meth:`batches` has."""
         part = self.parts[split]
         return len(part.image_ids if epoch_pairs == "images" else part.words)
 
@@ -215,17 +215,20 @@ class PairedDataset:
         generator: torch.Generator,
         pairing: Pairing = "aligned",
         epoch_pairs: EpochPairs = "images",
+        first: int = 0,
     ) -> Iterator[Batch]:
-        """One epoch of shuffled pairs: each image once, with a text drawn at random, or as often as it has captions.
+        """One pass over shuffled pairs: each image once, with a text drawn at random, or as often as it has captions.
+
+        It begins with the batch numbered ``first``, from 0: what comes before is drawn and not read.
 
         ``aligned`` draws among the image's own texts, ``same-labels`` among those of all images with its label vector.
-        An epoch of ``captions`` draws nothing where they are aligned: each caption is read once, with its image.
+        A pass over ``captions`` draws nothing where they are aligned: each caption is read once, with its image.
         """
         part = self.parts[split]
         texts_of = part.texts_by_image(pairing)
         order = torch.randperm(self.pairs_in_epoch(split, epoch_pairs), generator=generator)
         pick = torch.rand(len(order), generator=generator)
-        for rows in order.split(size):
+        for rows in order.split(size)[first:]:
             images = rows if epoch_pairs == "images" else part.owner[rows]
             image_rows, text_rows = images.tolist(), rows.tolist()
             if epoch_pairs == "images" or pairing == "same-labels":
@@ -264,6 +267,16 @@ def check_items(name: str, items: Sequence[Item], label_names: Sequence[str]) ->
     for split in SPLITS:
         if not any(item.split == split for item in items):
             raise UserError(f"{name}: no item in split {split!r}")
+
+
+def check_words(name: str, items: Sequence[Item]) -> None:
+    """Raise :class:`UserError` where the training texts hold no word: there would be nothing to learn of a text."""
+    texts = [text for item in items if item.split == "train" for text in item.texts]
+    if not any(tokenise(text) for text in texts):
+        shown = next((text for text in texts if text.strip()), "")
+        raise UserError(
+            f"{name}: no word in the {len(texts):,} texts to train on, found {shown[:60]!r}, expected letters or digits"
+        )
 
 
 def build_parts(items: Sequence[Item], label_names: Sequence[str], vocabulary: Vocabulary) -> dict[Split, Part]:

@@ -8,14 +8,18 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from html import unescape
+from html.entities import html5
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
+import regex
 
 from semshare.utils.files import ReadOnlyError, atomic_write, file_lock
 from semshare.utils.home import cache_folder, home
 from semshare.utils.source import code_digest
+from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,12 +29,34 @@ PAD, START, END, UNK, MASK = "<pad>", "<start>", "<end>", "<unk>", "<mask>"
 SPECIAL = (PAD, START, END, UNK, MASK)
 MAX_LENGTH = 150  # the supplementary's maximum sequence length, <start> and <end> included
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# Letters and digits with the marks and joiners that belong to them. Inside a word stand an apostrophe, the quotation
+# mark of Hebrew abbreviations and the middle dot of Catalan's l·l.
+_LETTER = r"[\p{L}\p{N}][\p{L}\p{N}\p{Mn}\p{Mc}\u200c\u200d]*"
+_WORD = regex.compile(rf"""{_LETTER}(?:(?:'|(?<=\p{{Hebrew}})"(?=\p{{Hebrew}})|(?<=l)·(?=l)){_LETTER})*""")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ALIKE = {mark: "'" for mark in "\u2018\u2019\u201b\u02bb\u02bc\uff07\u05f3"} | {"\u05f4": '"'}
+_UNSEEN = "\u00ad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff"
+_IGNORED = regex.compile(f"[{_UNSEEN}\U000e0100-\U000e01ef]")  # soft hyphens, marks of direction, variants of a glyph
 
 
 def tokenise(text: str) -> list[str]:
-    """The lower-cased words of ``text``; an apostrophe inside a word stays, other punctuation separates."""
-    return _WORD.findall(text.lower())
+    """The lower-cased words of ``text``; an apostrophe inside a word stays, other punctuation separates.
+
+    Equal words are equal strings however they were typed: letters are composed (NFC), HTML entities decoded once, curly
+    apostrophes made straight, and what cannot be seen (soft hyphens, marks of direction) left out. Combining marks stay
+    with their letter. Where a script has no spaces, a word is what stands between two spaces.
+    """
+    text = _ENTITY.sub(lambda match: _decoded(match[0]), text).lower()
+    if not text.isascii():
+        # Python writes a Turkish capital's dot as a mark of its own; what is meant is an i.
+        text = composed(_IGNORED.sub("", text)).replace("i\u0307", "i").translate(str.maketrans(_ALIKE))
+    return _WORD.findall(text)
+
+
+def _decoded(entity: str) -> str:
+    """What an HTML entity stands for; ``&D;`` of ``R&D;`` is none and stays."""
+    known = entity[1] == "#" or entity[1:] in html5
+    return unescape(entity) if known else entity
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ with extra("book"):
     import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pandas.io.formats.style import Styler
 
@@ -126,13 +126,6 @@ def parameter_table(network: nn.Module) -> pd.DataFrame:
             part = ".".join(name.split(".")[:2])
             counts[part] = counts.get(part, 0) + parameter.numel()
     return pd.DataFrame({"parameters": counts | {"sum": sum(counts.values())}})
-
-
-def still_improving(runs: Iterable[Run]) -> str:
-    """How many of the distinct ``runs`` were best on dev in their last epoch, in words."""
-    distinct = list({run.key: run for run in runs if run.history}.values())
-    late = sum(training.best_epoch(run.history)["epoch"] == len(run.history) for run in distinct)
-    return f"{late} of {len(distinct)}"
 
 
 def last_epoch_table(without: Sequence[Run], with_: Sequence[Run]) -> pd.DataFrame:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from semshare import training
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,11 +40,17 @@ def sentences(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def best_in(runs: Iterable[Run]) -> str:
-    """How it is told that ``runs`` were best somewhere: on dev, or by their training loss."""
-    told = {"dev": "were best on dev", "lowest-loss": "had their lowest training loss"}
-    selected = {run.experiment.checkpoint for run in runs if run.history}
-    return told[selected.pop()] if len(selected) == 1 else "were best on dev or had their lowest training loss"
+def converged(runs: Iterable[Run]) -> str:
+    """How many of the distinct ``runs`` have converged by dev, and what follows for what is compared."""
+    distinct = list({run.key: run for run in runs if run.history}.values())
+    done = sum(training.late_gain(run.history) < training.CONVERGED for run in distinct)
+    rule = f"the last fifth of their steps brought less than {training.CONVERGED:g} on dev, by the mean of both F1"
+    if 10 * done >= 9 * len(distinct):
+        return f"{done} of {len(distinct)} runs behind this page have converged: {rule}."
+    return (
+        f"Only {done} of {len(distinct)} runs behind this page have converged ({rule}). What is compared here is "
+        "therefore what the methods reach at this scale, not where they would end."
+    )
 
 
 def _segments(experiment: Experiment) -> str:

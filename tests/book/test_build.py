@@ -269,6 +269,13 @@ def test_a_book_with_a_name_is_a_book_of_its_own(checkout: Path, built: Path, tm
     assert (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8") == before
 
 
+@pytest.mark.usefixtures("built")
+def test_no_page_trains_a_run_that_the_queue_has_not(checkout: Path) -> None:
+    queued = json.loads((checkout / "queued.json").read_text(encoding="utf-8"))
+    assert queued["before"] == queued["after"], "a page trained what its metadata (trains) does not name"
+    assert len(queued["asked"]) > 20 and set(queued["asked"]) <= set(queued["before"])
+
+
 def test_a_second_build_executes_nothing(
     checkout: Path, built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -293,16 +300,16 @@ def test_a_book_with_a_folder_holds_no_page_of_another(checkout: Path, built: Pa
 def test_a_killed_build_leaves_the_book_and_the_next_one_is_whole(checkout: Path, built: Path) -> None:
     """SIGKILL while jupyter-book writes pages, one of them cut short as a kill in mid-write leaves it."""
     before = {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")}
-    (checkout / "_build" / "jupyter-build.log").unlink()
+    (checkout / "_build" / "jupyter-book.log").unlink()
     shutil.rmtree(checkout / "_build" / "work")
-    command = [sys.executable, "-c", "from semshare import book; build.build('smoke')"]
+    command = [sys.executable, "-c", "from semshare.book import build; build.build('smoke')"]
     written = checkout / "_build" / "work" / "_build" / "html" / "book" / "glossary.html"
     with subprocess.Popen(command, cwd=checkout, start_new_session=True, stdout=subprocess.DEVNULL) as building:
         while not written.exists():
             assert building.poll() is None, "the build ended before it was killed"
             time.sleep(0.05)
         os.killpg(building.pid, signal.SIGKILL)
-    assert not (checkout / "_build" / "jupyter-build.log").exists(), "killed too late"
+    assert not (checkout / "_build" / "jupyter-book.log").exists(), "killed too late"
     written.write_text("<!DOCTYPE html><html><head><title>Glo", encoding="utf-8")
     assert {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")} == before
     left = built.parent / f".{built.name}.semshare-left"
@@ -399,7 +406,7 @@ def test_other_parameters_make_another_page() -> None:
 
 
 def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(build.queue, "execute_all", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"unknown 'flickr', expected one of .*scenes-flickr25k"):
         build.build("smoke", root=checkout, datasets=["scenes-coco5k", "flickr"])
 
@@ -407,7 +414,7 @@ def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkey
 def test_data_that_is_not_there_is_named_before_anything_runs(
     checkout: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(build.queue, "execute_all", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"dataset 'custom' needs .*: run semshare data prepare custom, with --root"):
         build.build("smoke", root=checkout, datasets=["custom"])
 

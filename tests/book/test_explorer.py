@@ -419,7 +419,13 @@ def test_typed_words_are_approximate_and_unknown_ones_are_named(page: Page, site
 
 
 def test_words_are_told_apart_as_the_library_does(page: Page) -> None:
-    for text in (*EVIL, "Don't_stop 3.5 naïve İstanbul ’tis rock'n'roll 日本語 ½ x²", "ΑΒΣ straße १२"):
+    for text in (
+        *EVIL,
+        "Don't_stop 3.5 naïve İstanbul ’tis rock'n'roll 日本語 ½ x²",
+        "ΑΒΣ straße १२",
+        "हिन्दी cre\u0300me צה״ל שָׁלוֹם",
+        "man’s Hawaiʻi Wör\u00adter می\u200cخواهم",
+    ):
         assert page.evaluate("text => ExplorerSearch.tokenise(text)", text) == tokenise(text), text
 
 

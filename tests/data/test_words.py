@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import semshare
+from semshare.data.scenes.source import ScenesSource
+from semshare.data.source import Item
 from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise, train_word2vec
+from semshare.utils.home import cache_folder
 
 
 @pytest.mark.parametrize(
@@ -29,6 +34,47 @@ from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise, train
 )
 def test_tokenise(text: str, words: list[str]) -> None:
     assert tokenise(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी की किताब", ["हिन्दी", "की", "किताब"]),
+        (unicodedata.normalize("NFD", "Crème brûlée à côté"), ["crème", "brûlée", "à", "côté"]),
+        ("İSTANBUL İzmir", ["istanbul", "izmir"]),
+        (unicodedata.normalize("NFD", "İzmir"), ["izmir"]),
+        ("the man’s dog, the man's dog", ["the", "man's", "dog"] * 2),
+        ("Hawaiʻi Hawai‘i Hawai'i ‘quoted’", ["hawai'i"] * 3 + ["quoted"]),
+        ("Tom &amp; the dog&#39;s caf&eacute; &lt;3", ["tom", "the", "dog's", "café", "3"]),
+        ("&amp;eacute; R&D; AT&T", ["eacute", "r", "d", "at", "t"]),  # decoded once; what is no entity stays
+        ("שָׁלוֹם עולם צה״ל", ["שָׁלוֹם", "עולם", 'צה"ל']),
+        ("كَلْبٌ صغير", ["كَلْبٌ", "صغير"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("भारतीय क्\u200dष", ["भारतीय", "क्\u200dष"]),
+        ("สวัสดี ชาวโลก", ["สวัสดี", "ชาวโลก"]),
+        ("Wör\u00adter \u200fabc\u200e", ["wörter", "abc"]),
+        ("col·lecció a·b", ["col·lecció", "a", "b"]),
+        ("1\ufe0f\u20e3 ❤️ dog", ["1", "dog"]),
+    ],
+    ids=ascii,
+)
+def test_words_are_as_unicode_has_them(text: str, words: list[str]) -> None:
+    assert tokenise(text) == [unicodedata.normalize("NFC", word) for word in words]
+
+
+def test_ascii_texts_have_the_words_they_had() -> None:
+    before = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+    drawn = [text for view in ("flickr25k", "nuswide", "coco") for item in _drawn(view) for text in item.texts]
+    tags = Path(os.environ.get("SEMSHARE_DATA", "")) / "flickr25k" / "all_tags.txt"
+    real = tags.read_text(encoding="utf-8").splitlines() if tags.exists() else []
+    assert len(drawn) > 300
+    for text in [*drawn, *real, "rock'n'roll f/1.8 snake_case 'a' it''s A-b &c &;"]:
+        if text.isascii():
+            assert tokenise(text) == before.findall(text.lower())
+
+
+def _drawn(view: str) -> list[Item]:
+    return ScenesSource.at(view, "smoke", cache_folder("scenes")).items()
 
 
 def test_vocabulary_is_specials_then_frequent_first_then_alphabetical() -> None:

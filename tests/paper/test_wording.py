@@ -54,13 +54,16 @@ def test_another_value_of_a_field_is_told_otherwise(field: str, preset: str) -> 
     assert len({tuple(one.values()) for one in told}) == len(values) == 2
 
 
-def test_best_runs_are_told_by_what_selects() -> None:
-    paper, released = (
-        SimpleNamespace(experiment=runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", preset=preset), history=[{}])
-        for preset in ("paper", "released")
-    )
-    assert wording.best_in([paper, paper]) == "were best on dev"
-    without_epochs = SimpleNamespace(experiment=paper.experiment, history=[])
-    assert wording.best_in([released, without_epochs]) == "had their lowest training loss"
-    assert wording.best_in([released]) == "had their lowest training loss"
-    assert wording.best_in([paper, released]) == "were best on dev or had their lowest training loss"
+def _run(key: str, gain: float) -> SimpleNamespace:
+    scores = [0.5] * 9 + [0.5 + gain]
+    return SimpleNamespace(key=key, history=[{"image_f1": score, "text_f1": score} for score in scores])
+
+
+def test_runs_have_converged_where_the_end_brings_nothing() -> None:
+    flat = [_run(str(number), 0.004) for number in range(9)]
+    rising = [_run("a", 0.006), _run("b", 0.006)]
+    fitted = SimpleNamespace(key="fitted", history=[])
+    said = wording.converged([*flat, flat[0], rising[0], fitted])
+    assert said.startswith("9 of 10 runs behind this page have converged: ") and "0.005" in said
+    said = wording.converged([*flat, *rising])
+    assert said.startswith("Only 9 of 11 runs") and "not where they would end" in said

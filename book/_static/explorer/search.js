@@ -2,9 +2,16 @@
 
 /* Ranking and judging, as semshare.ranking and semshare.paper.failures do it. Pure functions. */
 const ExplorerSearch = (() => {
-  /** The lower-cased words of a text, as semshare.data.words.tokenise finds them. */
+  const letter = "[\\p{L}\\p{N}][\\p{L}\\p{N}\\p{Mn}\\p{Mc}\\u200c\\u200d]*";
+  const inside = "(?:'|(?<=\\p{Script=Hebrew})\"(?=\\p{Script=Hebrew})|(?<=l)·(?=l))";
+  const word = new RegExp(`${letter}(?:${inside}${letter})*`, "gu");
+  const ignored = /[\u00ad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff\u{e0100}-\u{e01ef}]/gu;
+
+  /** The lower-cased words of a text, as semshare.data.words.tokenise finds them; what is typed here is no HTML. */
   function tokenise(text) {
-    return text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*/gu) ?? [];
+    const clean = text.toLowerCase().replace(ignored, "").normalize("NFC").replaceAll("i\u0307", "i");
+    const plain = clean.replace(/[\u2018\u2019\u201b\u02bb\u02bc\uff07\u05f3]/g, "'").replaceAll("\u05f4", '"');
+    return plain.match(word) ?? [];
   }
 
   function dot(one, other) {

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Literal
 
-from semshare.data.files import count_notes, is_inside, pool_digest
+from semshare.data.files import count_notes, is_inside, pool_digest, read_text
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
 
@@ -188,12 +188,10 @@ def _slim(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: Path, sections: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
+    if not path.exists():
+        raise UserError(f"{path}: missing, expected COCO's official layout")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_hook=_slim)
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing, expected COCO's official layout") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        content = json.loads(read_text(path), object_hook=_slim)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     for section in sections:

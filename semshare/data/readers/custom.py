@@ -220,7 +220,8 @@ def _jsonl(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _csv(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows under the header; the line of a row is where it begins."""
-    rows = csv.reader((f"{line}\n" for line in read_lines(check.path)), strict=True)
+    lines = read_lines(check.path)
+    rows = csv.reader((f"{line}\n" for line in lines), strict=True, delimiter=_delimiter(lines[0] if lines else ""))
     line = 1
     try:
         header = [name.strip() for name in next(rows, [])]
@@ -242,6 +243,15 @@ def _csv(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
             line = rows.line_num + 1
     except csv.Error as error:
         check.fault(line, f"not valid CSV: {error}")
+
+
+def _delimiter(header: str) -> str:
+    """What separates the columns, by the header: a comma, or a semicolon or tab where that finds the columns."""
+
+    def columns(delimiter: str) -> set[str]:
+        return {name.strip().strip('"') for name in header.split(delimiter)}
+
+    return next((mark for mark in ",;\t" if columns(mark).issuperset(_NEEDED)), ",")
 
 
 def _found(value: Any) -> str:

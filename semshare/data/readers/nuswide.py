@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from semshare.data.files import count_notes, is_inside, pool_digest, read_bytes, read_lines, shorten
+from semshare.data.files import count_notes, is_inside, pool_digest, read_lines, shorten, stream_lines
 from semshare.data.readers import splits
 from semshare.data.source import FileSource, Item
 from semshare.errors import UserError
@@ -162,7 +162,7 @@ def _concepts(root: Path, rows: int, count: int) -> tuple[tuple[str, ...], np.nd
 
 def _column(path: Path, rows: int) -> tuple[np.ndarray, dict[int, str]]:
     """One concept's values, False where bad, and the bad ones by row."""
-    content = read_bytes(path).replace(b"\r", b"").rstrip(b"\n")
+    content = b"\n".join(line.rstrip(b"\r\n") for line in stream_lines(path)).rstrip(b"\n")
     if len(content) == 2 * rows - 1 and not content[1::2].strip(b"\n") and not content[::2].translate(None, b"01"):
         return np.frombuffer(content[::2], np.uint8) == ord("1"), {}
     lines = content.split(b"\n")
@@ -185,22 +185,21 @@ def _tag_rows(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Row and tag columns of every wanted row whose values are all 0 or 1; the other wanted rows go to ``notes``."""
     seen = 0
-    with open(path, "rb") as file:
-        for row, line in enumerate(file):
-            if row >= rows and not line.strip():
-                continue
-            seen = row + 1
-            if row >= rows or not wanted[row]:
-                continue
-            flags = _flags(line, width)
-            if flags is not None:
-                yield row, np.flatnonzero(flags)
-                continue
-            tokens = line.split()
-            wrong = next((token for token in tokens if token not in (b"0", b"1")), None)
-            found = f"{len(tokens)} columns" if wrong is None else repr(wrong[:40].decode("utf-8", "replace"))
-            notes.append(f"{path}, line {row + 1}: found {found}, expected {width} of 0 or 1; row left out")
-            _check_share(path, len(notes), rows)
+    for row, line in enumerate(stream_lines(path)):
+        if row >= rows and not line.strip():
+            continue
+        seen = row + 1
+        if row >= rows or not wanted[row]:
+            continue
+        flags = _flags(line, width)
+        if flags is not None:
+            yield row, np.flatnonzero(flags)
+            continue
+        tokens = line.split()
+        wrong = next((token for token in tokens if token not in (b"0", b"1")), None)
+        found = f"{len(tokens)} columns" if wrong is None else repr(wrong[:40].decode("utf-8", "replace"))
+        notes.append(f"{path}, line {row + 1}: found {found}, expected {width} of 0 or 1; row left out")
+        _check_share(path, len(notes), rows)
     if seen != rows:
         raise UserError(f"{path}: {seen:,} lines, expected {rows:,} as in Imagelist.txt")
 

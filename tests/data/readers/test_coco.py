@@ -128,7 +128,9 @@ def test_a_missing_file_is_named(root: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b'{"images": [', b"\xff\xfe\x00"])
 def test_invalid_json_is_named(root: Path, name: str, content: bytes) -> None:
     (root / "annotations" / name).write_bytes(content)
-    with pytest.raises(UserError, match=f"{name}: not valid JSON"):
+    with pytest.raises(
+        UserError, match=f"{name}(: not valid JSON|, line 1: byte 0x00 at offset 2 is no UTF-16-LE text)"
+    ):
         CocoSource(root)
 
 
@@ -336,3 +338,11 @@ def test_the_real_photographs(realdata: Path) -> None:
     for item in items[::60]:
         picture = source.picture(item.id)
         assert picture.mode == "RGB" and min(picture.size) > 50
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_json_is_read_in_every_encoding(root: Path, encoding: str) -> None:
+    expected = CocoSource(root).items()
+    for path in (root / "annotations").glob("*.json"):
+        path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    assert CocoSource(root).items() == expected

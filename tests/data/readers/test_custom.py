@@ -160,7 +160,10 @@ def test_a_line_that_is_no_object_is_named(folder: Path, line: str, expected: st
 def test_a_file_that_is_not_utf_8_is_named_with_the_line(folder: Path) -> None:
     path = _jsonl(folder, _rows())
     path.write_bytes(path.read_bytes() + b'{"image": "\xff"}\n')
-    assert _mistakes(path) == [f"{path}, line 11: not UTF-8 text"]
+    (mistake,) = _mistakes(path)
+    assert mistake.startswith(
+        f"{path}, line 11: byte 0xff at offset {path.stat().st_size - 4} is no UTF-8 text; convert"
+    )
 
 
 def test_a_damaged_picture_is_named(folder: Path) -> None:
@@ -287,3 +290,24 @@ def test_nothing_is_written_when_a_row_is_bad(folder: Path, own_home: Path) -> N
 def test_without_a_root_the_message_says_what_to_give(own_home: Path) -> None:
     with pytest.raises(UserError, match=r"'custom' needs the JSONL .* of your collection: run semshare data prepare"):
         catalogue.load("custom", "smoke")
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_csv_as_spreadsheets_write_it(encoding: str, end: str, mark: str, folder: Path) -> None:
+    rows = [["image", "texts", "labels"], *([f"pictures/{n}.png", f"Été {n}", '"dog;sea"'] for n in range(COUNT))]
+    path = folder / "items.csv"
+    path.write_bytes((end.join(mark.join(row) for row in rows) + end).encode(encoding))
+    items = CustomSource(path).items()
+    assert [item.texts for item in items] == [(f"Été {n}",) for n in range(COUNT)]
+    assert {item.labels for item in items} == {("dog", "sea")}
+
+
+def test_a_collection_without_a_word_is_told_before_regions_are_extracted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "region_store", lambda *given: pytest.fail("regions were extracted"))
+    path = _jsonl(folder, [row | {"texts": ["!?", "❤"]} for row in _rows()])
+    with pytest.raises(UserError, match=r"^custom: no word in the 12 texts to train on, found '!\?', expected letters"):
+        catalogue.load("custom", "smoke", root=path)

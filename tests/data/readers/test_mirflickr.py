@@ -124,7 +124,11 @@ def test_pictures_are_opened(root: Path) -> None:
         ("mirflickr/doc/common_tags.txt", b"sky 845\ndog\n", r"common_tags.txt, line 2: found 'dog', expected a tag"),
         ("mirflickr/doc/common_tags.txt", b"sky many\n", r"common_tags.txt, line 1: found 'sky many'"),
         ("mirflickr/doc/common_tags.txt", None, r"common_tags.txt: missing"),
-        ("mirflickr/meta/tags/tags2.txt", b"sky\n\xff\xfe\n", r"tags2.txt, line 2: not UTF-8 text"),
+        (
+            "mirflickr/meta/tags/tags2.txt",
+            b"sky\n\xff\xfe\n",
+            r"tags2.txt, line 2: byte 0xff at offset 4 is no UTF-8 text",
+        ),
         ("mirflickr/doc/common_tags.txt", b"unheard 20\n", r"flickr: 0 pairs with a common tag and a label, expected"),
     ],
 )

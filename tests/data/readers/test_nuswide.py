@@ -217,3 +217,13 @@ def test_the_catalogue_knows_both_and_where_they_lie(own_home: Path, name: str) 
     else:
         with pytest.raises(UserError, match=r"12 files Labels_<concept>\.txt, expected at least 21"):
             catalogue.entry(name).open("smoke", None, 0)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_every_list_is_read_in_every_encoding_and_with_every_line_end(encoding: str, end: str, tmp_path: Path) -> None:
+    root = _layout(tmp_path / "nuswide")
+    expected = NusWideSource(root).items()
+    for path in root.rglob("*.txt"):
+        path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").decode().replace("\n", end).encode(encoding))
+    assert NusWideSource(root).items() == expected
