@@ -72,6 +72,8 @@ def test_a_loss_edited_changes_every_key_that_uses_it_and_no_other(
 
 def test_how_linear_is_fitted_changes_its_own_keys_alone(tree: Path) -> None:
     _edit(tree / "linear.py", "GRID = (", "GRID = (0.00001, ")
+    assert _changed(tree) == {"linear"} and _changed(tree, keys.encoding_code) == set()
+    _edit(tree / "linear.py", ".amax(1)", ".amin(1)")
     assert _changed(tree) == _changed(tree, keys.encoding_code) == {"linear"}
 
 
