@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data.dataset import PairedDataset, build_parts, check_items, check_words, items_checksum
-from semshare.data.labels import unlearnt_notes
+from semshare.data.labels import check_labels, unlearnt_notes
 from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import CustomSource
 from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
@@ -285,6 +285,7 @@ def _load(
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
     items = source.items()
+    check_labels(name, source.label_names)
     check_items(name, items, source.label_names)
     check_words(name, items)
     store = region_store(source, items, regions, place.device, place.verify)

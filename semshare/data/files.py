@@ -11,7 +11,7 @@ import unicodedata
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from semshare.errors import UserError
@@ -136,7 +136,7 @@ def find_pictures(folder: Path, names: Sequence[str]) -> list[Path | None]:
     Raises:
         UserError: a folder that cannot be listed.
     """
-    listed: dict[Path, dict[str, Path]] = {}
+    listed: dict[str, dict[str, Path]] = {}
     paths = [_as_written(folder, name, listed) for name in names]
     lost = {name for name, path in zip(names, paths, strict=True) if path is None}
     if not lost:
@@ -153,36 +153,31 @@ def find_pictures(folder: Path, names: Sequence[str]) -> list[Path | None]:
     return [path or meant.get(name) for name, path in zip(names, paths, strict=True)]
 
 
-def _as_written(folder: Path, name: str, listed: dict[Path, dict[str, Path]]) -> Path | None:
+def _as_written(folder: Path, name: str, listed: dict[str, dict[str, Path]]) -> Path | None:
     """The file of ``name`` in ``folder``; ``listed`` keeps the folders that were listed for it."""
-    for written in dict.fromkeys((name, name.replace("\\", "/"))):
-        if not is_inside(written):
+    for written in (name, name.replace("\\", "/")) if "\\" in name else (name,):
+        parent, slash, last = written.rpartition("/")
+        if slash and not is_inside(parent):
             continue
-        relative = PurePosixPath(written)
-        for parent in dict.fromkeys((relative.parent, *(_normal(relative.parent, form) for form in ("NFC", "NFD")))):
-            where = folder / parent
-            if where not in listed:
-                listed[where] = _files_of(where)
-            files = listed[where]
-            if path := files.get(relative.name) or files.get(composed(relative.name)):
-                return path
+        if parent not in listed:
+            forms = (unicodedata.normalize("NFC", parent), unicodedata.normalize("NFD", parent), parent)
+            listed[parent] = {last: path for form in dict.fromkeys(forms) for last, path in _files_of(folder / form)}
+        if path := listed[parent].get(last) or listed[parent].get(composed(last)):
+            return path
     return None
 
 
-def _normal(path: PurePosixPath, form: Literal["NFC", "NFD"]) -> PurePosixPath:
-    return path if str(path).isascii() else PurePosixPath(unicodedata.normalize(form, str(path)))
-
-
-def _files_of(folder: Path) -> dict[str, Path]:
-    """The files of a folder by their names, and by these composed; none where there is no such folder."""
+def _files_of(folder: Path) -> list[tuple[str, Path]]:
+    """The files of a folder by their names composed, then by these as they are; none where there is no such folder."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_file()]
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-            return {}
+            return []
         raise UserError(f"{folder}: cannot be listed: {error.strerror}") from None
-    return {composed(name): folder / name for name in names} | {name: folder / name for name in names}
+    decomposed = [(composed(name), folder / name) for name in names if not name.isascii()]
+    return [*decomposed, *((name, folder / name) for name in names)]
 
 
 def _below(folder: Path) -> Iterator[Path]:

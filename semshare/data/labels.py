@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from semshare.data.files import name_few
+from semshare.errors import UserError
+from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from semshare.data.source import Item
+
+
+def check_labels(name: str, label_names: Sequence[str]) -> None:
+    """Raise :class:`UserError` where one label has two columns, be its letters spelt in two ways (NFC and NFD)."""
+    columns = Counter(map(composed, label_names))
+    if twice := [label for label, count in columns.items() if count > 1]:
+        raise UserError(f"{name}: label {twice[0]!r} has {columns[twice[0]]} columns, expected one")
 
 
 def unlearnt_notes(items: Sequence[Item], label_names: Sequence[str]) -> list[str]:
