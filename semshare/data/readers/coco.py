@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data.files import count_notes, find_pictures, last_part, missing_notes, name_few, pool_digest
-from semshare.data.readers.instances import LAYOUT, Instances
+from semshare.data.readers.instances import LAYOUT, Instances, slim
 from semshare.data.readers.records import Records, read_sections
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
@@ -124,9 +125,8 @@ class KarpathySource(FileSource):
         self.root = Path(root)
         path = self.root / "dataset_coco.json"
         (records,) = read_sections(path, ("images",), LAYOUT)
-        instances = Instances(self.root, "instances_*2014.json")
+        instances = _Instances(self.root, "instances_*2014.json")
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
-        keys = instances.by_id()
         items = _karpathy_items(records)
         paths = find_pictures(self.root, [name for name, _ in items.values()])
         self._files: dict[str, Path] = {}
@@ -134,7 +134,7 @@ class KarpathySource(FileSource):
         unknown, absent = [], []
         owner: dict[Path, str] = {}
         for (id, (name, item)), file in zip(items.items(), paths, strict=True):
-            if id not in keys:
+            if id not in instances.files:
                 unknown.append(name)
             elif file is None:
                 absent.append(name)
@@ -142,7 +142,7 @@ class KarpathySource(FileSource):
                 raise UserError(f"{path}: images {first} and {id} are both {name!r}, expected one id for each picture")
             else:
                 self._files[item.id] = file
-                self._items.append(replace(item, labels=instances.names_of(keys[id])))
+                self._items.append(replace(item, labels=instances.names_of(id)))
         if not self._items:
             raise UserError(f"{self.root}: no picture of dataset_coco.json here, expected train2014/ and val2014/")
         found = Counter(item.split for item in self._items)
@@ -151,6 +151,43 @@ class KarpathySource(FileSource):
         self.notes = (*differing, *instances.notes, *(lost if unknown else ()), *missing_notes(self.root, absent))
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
         self.pool = f"coco-karpathy-{pool_digest(self._files)}"
+
+
+class _Instances:
+    """:class:`Instances` of files that give no id twice, by the id alone; ``files`` has also what is not here."""
+
+    def __init__(self, root: Path, pattern: str) -> None:
+        self._all = Instances(root, pattern)
+        self._keys = self._all.by_id()
+        self.label_names, self.supercategories = self._all.label_names, self._all.supercategories
+        self.pictures, self.notes = self._all.pictures, self._all.notes
+        self.files = {
+            id: self._all.paths.get(key, root / key[1] / last_part(self._all.names[key]))
+            for id, key in self._keys.items()
+        }
+
+    def names_of(self, id: int) -> tuple[str, ...]:
+        """The labels of a picture, in ascending category id."""
+        return self._all.names_of(self._keys[id]) if id in self._keys else ()
+
+
+def _listed(folder: Path) -> set[str]:
+    """The names of a folder's files; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as files:
+            return {file.name for file in files}
+    except OSError:
+        return set()
+
+
+def _read(path: Path, sections: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
+    """The lists called ``sections`` of a JSON file."""
+    return {records.section: records.content for records in read_sections(path, sections, LAYOUT, slim)}
+
+
+def _field(path: Path, record: Any, name: str, kind: type) -> Any:
+    """A field of one record, of the type ``kind``."""
+    return Records(path, "a record", [record]).column(name, kind)[0]
 
 
 def _split(keys: list[Key], seed: int) -> dict[Key, Split]:

@@ -18,12 +18,12 @@ _KINDS = {int: "a whole number", str: "a text", list: "a list"}
 class Records:
     """A list of objects in a JSON file."""
 
-    def __init__(self, path: Path, section: str, content: Sequence[Any]) -> None:
+    def __init__(self, path: Path, section: str, content: list[Any]) -> None:
         """Name the list ``content`` of the file ``path`` by the ``section`` it stands in, e.g. ``images``."""
-        self.path, self.section, self._content = path, section, content
+        self.path, self.section, self.content = path, section, content
 
     def __len__(self) -> int:
-        return len(self._content)
+        return len(self.content)
 
     def column(self, name: str, kind: type) -> list[Any]:
         """The field ``name`` of every record.
@@ -32,7 +32,7 @@ class Records:
             UserError: a record without it, or with something else than a ``kind``.
         """
         values = []
-        for place, record in enumerate(self._content):
+        for place, record in enumerate(self.content):
             try:
                 value = record[name]
             except (KeyError, TypeError):
