@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data.dataset import PairedDataset, build_parts, check_items, check_words, items_checksum
+from semshare.data.labels import check_labels, unlearnt_notes
 from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import CustomSource
 from semshare.data.readers.manifest import COCO16K, ManifestSource, remembered, remembered_names
@@ -310,6 +311,7 @@ def _load(
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
     items = source.items()
+    check_labels(name, source.label_names)
     check_items(name, items, source.label_names)
     check_words(name, items)
     store = region_store(source, items, regions, place.device, place.verify)
@@ -319,6 +321,7 @@ def _load(
         items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
         check_words(name, items)
+    source.notes = (*source.notes, *unlearnt_notes(items, source.label_names))
     texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
     vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)
     words = items_checksum(items, source.label_names)

@@ -16,6 +16,7 @@ from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.fetch.download import Remote, check_space, fetch, recorded, verify
 from semshare.data.fetch.official import COCO_2014, PLANS, Piece, Plan
 from semshare.data.fetch.unpack import unpack
+from semshare.data.labels import unlearnt_notes
 from semshare.data.readers.manifest import read_manifest, remembered, remembering
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
@@ -132,7 +133,8 @@ def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict
     regions = catalogue.regions_of(name)
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
     skipped = left_out(source, source.items(), regions)
-    source.notes = (*source.notes, *left_out_notes(skipped))
+    items = [item for item in source.items() if item.id not in skipped]
+    source.notes = (*source.notes, *left_out_notes(skipped), *unlearnt_notes(items, source.label_names))
     return summary(name, source, root or source.root, skipped) | {"regions": {"extractor": regions}}
 
 

@@ -27,6 +27,7 @@ _LIBRARIES = ("torch", "transformers", "gensim")
 # Where following the imports of what trains ends, and why. All else that is imported counts, a whole module at a time.
 STOP = (
     # The data's checksum covers what these make: items, pictures and regions.
+    "semshare.data.labels",
     "semshare.data.pictures",
     "semshare.data.readers",
     "semshare.data.scenes",

@@ -209,12 +209,15 @@ def test_a_folder_filled_by_hand_is_used_as_it_is(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     before, said = files(tmp_path), []
-    # A picture that is missing is left out and counted; once it is there, it is taken.
-    prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)
-    assert "1 pictures cannot be used and are left out: 10: " in capsys.readouterr().err
+    # A picture that is missing is left out and counted; once it is there, it alone is extracted.
+    made = prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)
+    assert f"{tmp_path}: 1 pictures are not here (or several of their name), left out: '10.jpg'" in made["notes"]
+    assert sum(part["images"] for part in made["splits"].values()) == sum(made["labels"].values()) == COUNT - 1
+    capsys.readouterr()
+    catalogue.forget_loaded()
     (tmp_path / "tiny" / "10.jpg").write_bytes(pictures["tiny/10.jpg"])
     assert prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)["status"] == "subset"
-    assert "cannot be read" not in capsys.readouterr().err
+    assert "1 pictures have changed or are tried again" in capsys.readouterr().err
     assert server.asked == [] and files(tmp_path) == before | {"tiny/10.jpg"}
     assert "used as it is" in said[0]
 

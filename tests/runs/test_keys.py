@@ -90,8 +90,8 @@ def test_a_new_loss_and_a_new_dataset_change_no_key(tree: Path) -> None:
     [
         "data/readers/coco.py", "data/readers/mirflickr.py", "data/readers/splits.py", "data/scenes/paint.py",
         "data/fetch/download.py", "data/regions/detector.py", "data/regions/grid.py", "data/regions/extract.py",
-        "data/prepare.py", "runs/cards.py", "runs/grid.py", "runs/store.py", "runs/keys.py", "ranking.py",
-        "paper/figures.py", "cli/app.py", "utils/progress.py", "errors.py", "__init__.py",
+        "data/prepare.py", "data/labels.py", "runs/cards.py", "runs/grid.py", "runs/store.py", "runs/keys.py",
+        "ranking.py", "paper/figures.py", "cli/app.py", "utils/progress.py", "errors.py", "__init__.py",
     ],
 )  # fmt: skip
 def test_what_the_data_covers_and_what_trains_nothing_changes_no_key(file: str, tree: Path) -> None:
