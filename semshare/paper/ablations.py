@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from semshare import bert, runs
 from semshare.errors import UserError
 from semshare.paper import plans, preset_costs
-from semshare.paper.comparisons import Comparison, study
+from semshare.paper.comparisons import SCHEDULE, Comparison, study
 from semshare.paper.recordings import Study
 from semshare.paper.verdicts import classification_claims, consistency_claims, sensitivity_claims
 
@@ -48,12 +48,19 @@ def _flickr25k(root: Path | None, device: str) -> list[Experiment]:
 
 
 def flickr25k_sections(done: Sequence[Run | RecordedRun]) -> dict[str, Any]:
-    """The finished runs in their places in the plans of sections 1, 3 and 5, by the name of the section."""
-    finished = {run.experiment.change(root=None, precision="float32").to_json(): run for run in done}
+    """The finished runs in their places in the plans of sections 1, 3 and 5, by the name of the section.
+
+    A recording is of one schedule and one precision, which today's plans need not have: its runs keep their places.
+    """
+    alike = {"root", "precision", *SCHEDULE}
+
+    def cell(experiment: Experiment) -> str:
+        return experiment.model_dump_json(exclude=alike)
+
+    finished = {cell(run.experiment): run for run in done}
 
     def of_plan(experiments: Sequence[Experiment]) -> list[Run | RecordedRun]:
-        planned = [experiment.change(precision="float32").to_json() for experiment in experiments]
-        return [finished[experiment] for experiment in planned if experiment in finished]
+        return [finished[cell(experiment)] for experiment in experiments if cell(experiment) in finished]
 
     return plans.with_each(_flickr25k_plans(None, "cpu"), of_plan)
 

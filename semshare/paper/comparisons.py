@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from semshare.experiment import Experiment
     from semshare.runs.store import Run
 
+SCHEDULE = ("epochs", "least_steps", "most_steps", "learning_rate", "schedule")
 # What has to be alike for seeds to matter alike.
-_DATA_AND_SCHEDULE = (
-    "dataset", "missing_regions", "missing_words", "train_items", "scale", "epochs", "least_steps", "batch",
-    "learning_rate",
-)  # fmt: skip
+_DATA_AND_SCHEDULE = ("dataset", "missing_regions", "missing_words", "train_items", "scale", "batch", *SCHEDULE)
 
 
 @dataclass(frozen=True)

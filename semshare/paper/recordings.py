@@ -139,6 +139,7 @@ class Recording:
             "Preset": distinct(one.preset for one in experiments),
             "Scale": distinct(one.scale for one in experiments),
             "Seeds": distinct(one.seed for one in experiments),
+            "Learning rate": distinct(f"{one.learning_rate:g} {one.schedule}" for one in experiments),
             "Device": distinct(run.record["device"] for run in self.runs),
             "Trained at commit": distinct(run.record["commit"] for run in self.runs),
             "torch": distinct(run.record["versions"]["torch"] for run in self.runs),

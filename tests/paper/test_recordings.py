@@ -106,6 +106,7 @@ def test_a_recording_says_where_it_came_from(folder: Path) -> None:
     recording = recordings.load("two", folder)
     facts = recording.facts()
     assert facts["Recorded runs"] == "2 of 2" and facts["Seeds"] == "0, 1" and facts["Scale"] == "smoke"
+    assert facts["Learning rate"].endswith(" constant")
     assert facts["Device"].startswith("cpu") and facts["Trained at commit"]
     for run in recording.runs:
         assert {"commit", "device", "threads", "versions", "seconds", "made", "data", "status"} <= run.record.keys()
