@@ -17,7 +17,6 @@ ALLOWED = {
     "data/about": "words; book/test_data_page.py checks that each status has one",
     "data/catalogue": "a table and what opens it: data/test_prepare.py, runs/test_outside.py and test_leaks.py",
     "data/fetch/official": "a table: data/test_prepare.py checks it against archives of that layout",
-    "data/files": "what readers share, tried through each: data/readers/test_custom.py, data/readers/test_coco.py",
     "data/readers/whole": "asked by the reader of rows alone: data/readers/test_custom.py",
     "data/regions/base": "a shape; data/regions/test_grid.py checks the rows that it stores",
     "data/regions/kept": "what is extracted and what is kept: data/test_prepare.py",

@@ -35,9 +35,17 @@ def data_prepare(
 
 
 @data.command("show")
-def data_show(name: Name, root: Root = None, scale: Scale = ScaleName.laptop, as_json: AsJson = False) -> None:
-    """Print a dataset's counts, labels, splits, checksums and licence."""
+def data_show(
+    name: Name,
+    root: Root = None,
+    scale: Scale = ScaleName.laptop,
+    texts: Annotated[
+        int, typer.Option(min=0, help="Show the texts of this many items, as they stand and as words.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Print a dataset's counts, labels, splits, checksums and licence, and what texts became."""
     from semshare.data import prepare
 
-    found = prepare.describe(name, root, scale.value)
+    found = prepare.describe(name, root, scale.value, texts)
     print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))

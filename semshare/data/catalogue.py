@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from semshare.data.scenes.layout import View
-    from semshare.data.source import Source
+    from semshare.data.source import Item, Source
 
 REGION_NAMES = (*EXTRACTORS, "simulated")
 
@@ -293,8 +293,7 @@ def _load(
         items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
         check_words(name, items)
-    texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
-    vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)
+    texts, vocabulary = vocabulary_of(items, source.text_kind)
     words = items_checksum(items, source.label_names)
     return PairedDataset(
         name=name,
@@ -310,6 +309,12 @@ def _load(
         source=source,
         checksum=hashlib.sha256(f"{words} {store.checksum}".encode()).hexdigest(),
     )
+
+
+def vocabulary_of(items: Sequence[Item], text_kind: str) -> tuple[list[list[str]], Vocabulary]:
+    """The words of each training text among ``items``, and the vocabulary: of many captions without rare words."""
+    texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
+    return texts, Vocabulary.build(texts, min_count=4 if text_kind == "captions" and len(texts) > 10_000 else 1)
 
 
 def forget_loaded() -> None:

@@ -18,11 +18,13 @@ from semshare.data.fetch.official import PLANS, Piece, Plan
 from semshare.data.fetch.unpack import unpack
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
-from semshare.data.source import SPLITS, Source
+from semshare.data.shown import as_lines, words_of_texts
+from semshare.data.source import SPLITS, Item, Source
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
 from semshare.utils.files import write_text
 from semshare.utils.home import cache_folder, lock
+from semshare.utils.progress import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -95,8 +97,10 @@ def prepare(
     return summary(opened, dataset.source, root, dataset.store.skipped) | made
 
 
-def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict[str, Any]:
+def describe(name: str, root: Path | None = None, scale: str = "laptop", texts: int = 0) -> dict[str, Any]:
     """What is known of a dataset without its pictures: see :func:`summary`, and which regions it takes.
+
+    With ``texts``, what the texts of so many items became (:func:`semshare.data.shown.words_of_texts`).
 
     Raises:
         UserError: an unknown name, or data that is not there or cannot be read.
@@ -107,7 +111,8 @@ def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
     skipped = left_out(source, source.items(), regions)
     source.notes = (*source.notes, *left_out_notes(skipped))
-    return summary(name, source, root or source.root, skipped) | {"regions": {"extractor": regions}}
+    found = summary(name, source, root or source.root, skipped) | {"regions": {"extractor": regions}}
+    return found | ({"texts": words_of_texts(source, _items(name, source, skipped), texts)} if texts else {})
 
 
 def summary(name: str, source: Source, root: Path | None, left_out: Collection[str] = ()) -> dict[str, Any]:
@@ -115,10 +120,7 @@ def summary(name: str, source: Source, root: Path | None, left_out: Collection[s
 
     The items ``left_out``, whose pictures cannot be used, do not count.
     """
-    items, test_size = [item for item in source.items() if item.id not in left_out], catalogue.entry(name).test_size
-    if test_size is not None:
-        test = [item for item in items if item.split == "test"][:test_size]
-        items = [item for item in items if item.split != "test"] + test
+    items = _items(name, source, left_out)
     counts = Counter(label for item in items for label in item.labels)
     splits = {split: [item for item in items if item.split == split] for split in SPLITS}
     return {
@@ -137,8 +139,17 @@ def summary(name: str, source: Source, root: Path | None, left_out: Collection[s
     }
 
 
+def _items(name: str, source: Source, left_out: Collection[str]) -> list[Item]:
+    """The items of dataset ``name`` but for those ``left_out``."""
+    items, test_size = [item for item in source.items() if item.id not in left_out], catalogue.entry(name).test_size
+    if test_size is None:
+        return items
+    test = [item for item in items if item.split == "test"][:test_size]
+    return [item for item in items if item.split != "test"] + test
+
+
 def as_text(found: Mapping[str, Any]) -> str:
-    """A summary as lines for a terminal."""
+    """A summary as lines for a terminal, which no character in it can upset."""
     where = f" in {found['root']}" if found["root"] else ""
     labels = sorted(found["labels"].items(), key=lambda one: -one[1])
     lines = [f"{found['dataset']}: {found['status']}{where}"]
@@ -155,7 +166,8 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
     lines.append(f"  licence: {found['licence']}")
     lines += [f"  note: {note}" for note in found["notes"]]
-    return "\n".join(lines)
+    lines += as_lines(found["texts"]) if "texts" in found else []
+    return "\n".join(map(printable, lines))  # names, labels and texts are strangers' words
 
 
 def _collect(
