@@ -180,6 +180,7 @@ class Experiment(BaseModel):
     dataset: str
     root: Path | None = None
     regions: str = "grid"
+    tokens: str = "words"
     split_seed: Annotated[int, Field(ge=0)] = 0
     missing_regions: Annotated[float, Field(ge=0, lt=1)] = 0.0
     missing_words: Annotated[float, Field(ge=0, lt=1)] = 0.0

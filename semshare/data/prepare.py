@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset, items_checksum
@@ -18,8 +18,9 @@ from semshare.data.fetch.official import PLANS, Piece, Plan
 from semshare.data.fetch.unpack import unpack
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
-from semshare.data.shown import as_lines, words_of_texts
+from semshare.data.shown import as_lines, unspaced_notes, words_of_texts
 from semshare.data.source import SPLITS, Item, Source
+from semshare.data.tokens import WORDS, find
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
 from semshare.utils.files import write_text
@@ -41,12 +42,13 @@ def prepare(
     device: str = "auto",
     say: Callable[[str], None] = print,
     verify: bool = False,
+    tokens: str | None = None,
     **fetching: Any,
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
 
-    What was named is found afterwards without being named: the data cache gets a link to ``root``, and a note of the
-    regions.
+    What was named is found afterwards without being named: the data cache gets a link to ``root``, and notes of the
+    regions and the tokens.
 
     Args:
         name: ``flickr25k``, ``nuswide``, ``coco`` (which opens ``coco5k``), or any other name of the catalogue,
@@ -59,6 +61,8 @@ def prepare(
         device: where regions are extracted.
         say: receives a line for every step.
         verify: read every picture again and extract those whose content changed, whatever their files' times say.
+        tokens: how texts are cut into words (:func:`semshare.data.tokens.find`); by default as an earlier call was
+            told, or by this library's rule.
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
 
     Returns:
@@ -71,6 +75,7 @@ def prepare(
     entry = catalogue.entry(name)
     before = catalogue.regions_of(name)
     regions = catalogue.known_regions(regions) if regions else before
+    tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
     found = find_device(device)
@@ -85,22 +90,27 @@ def prepare(
         _collect(plan, root, from_dir, regions != "simulated", say, fetching)
     opened = "coco5k" if name == "coco" and root is not None and (root / "dataset_coco.json").is_file() else name
     say(f"{opened}: reading; regions {regions!r} are extracted the first time")
-    dataset = _load(opened, root, regions, str(found), verify)
+    dataset = _load(opened, root, regions, str(found), verify, tokenizer.name)
     if link is not None and root is not None:
         _link(link, root.resolve(), say)
-    if regions != before and (file := catalogue.regions_file(name)) is not None:
-        cache_folder("data")
-        write_text(file, f"{regions}\n")
-        say(f"{opened}: regions {regions!r} are taken from now on where none are named")
+    if regions != before:
+        _remember(name, "regions", regions, say)
+    if tokens:
+        _remember(name, "tokens", tokenizer.name, say)
     meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
-    made = {"status": dataset.status, "regions": meta, "words": len(dataset.vocabulary)}
-    return summary(opened, dataset.source, root, dataset.store.skipped) | made
+    made = {"status": dataset.status, "regions": meta, "tokens": tokenizer.name, "words": len(dataset.vocabulary)}
+    summed = summary(opened, dataset.source, root, dataset.store.skipped) | made
+    summed["notes"] += unspaced_notes(_items(opened, dataset.source, dataset.store.skipped), tokenizer)
+    return summed
 
 
-def describe(name: str, root: Path | None = None, scale: str = "laptop", texts: int = 0) -> dict[str, Any]:
-    """What is known of a dataset without its pictures: see :func:`summary`, and which regions it takes.
+def describe(
+    name: str, root: Path | None = None, scale: str = "laptop", tokens: str | None = None, texts: int = 0
+) -> dict[str, Any]:
+    """What is known of a dataset without its pictures: see :func:`summary`, and which regions and tokens it takes.
 
-    With ``texts``, what the texts of so many items became (:func:`semshare.data.shown.words_of_texts`).
+    With ``texts``, what the texts of so many items became (:func:`semshare.data.shown.words_of_texts`), cut by
+    ``tokens`` where they are given.
 
     Raises:
         UserError: an unknown name, or data that is not there or cannot be read.
@@ -108,11 +118,15 @@ def describe(name: str, root: Path | None = None, scale: str = "laptop", texts: 
     if root is not None:
         _check_reads_root(name)
     regions = catalogue.regions_of(name)
+    tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
     skipped = left_out(source, source.items(), regions)
     source.notes = (*source.notes, *left_out_notes(skipped))
-    found = summary(name, source, root or source.root, skipped) | {"regions": {"extractor": regions}}
-    return found | ({"texts": words_of_texts(source, _items(name, source, skipped), texts)} if texts else {})
+    found = summary(name, source, root or source.root, skipped)
+    found |= {"regions": {"extractor": regions}, "tokens": tokenizer.name}
+    items = _items(name, source, skipped)
+    found["notes"] += unspaced_notes(items, tokenizer)
+    return found | ({"texts": words_of_texts(source, items, tokenizer, texts)} if texts else {})
 
 
 def summary(name: str, source: Source, root: Path | None, left_out: Collection[str] = ()) -> dict[str, Any]:
@@ -160,6 +174,8 @@ def as_text(found: Mapping[str, Any]) -> str:
     size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
     no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
     lines.append(f"  regions {regions['extractor']}{size}{no_result}")
+    if found["tokens"] != WORDS:
+        lines.append(f"  tokens {found['tokens']}")
     if "words" in found:
         lines.append(f"  words {found['words']:,}")
     lines.append(f"  checksum {found['checksum']}")
@@ -243,6 +259,16 @@ def _check_reads_root(name: str) -> None:
         raise UserError(f"root: dataset {name!r} is generated and reads none")
 
 
+def _remember(name: str, kind: Literal["regions", "tokens"], value: str, say: Callable[[str], None]) -> None:
+    """Let ``value`` be what dataset ``name`` takes from now on; a generated one remembers nothing."""
+    file = catalogue.note_file(name, kind)
+    if file is None or (file.is_file() and file.read_text(encoding="utf-8", errors="replace").strip() == value):
+        return
+    cache_folder("data")
+    write_text(file, f"{value}\n")
+    say(f"{name}: {kind} {value!r} are taken from now on where none are named")
+
+
 def _place_of_link(name: str, root: Path) -> Path | None:
     """Where the data cache links to ``root``; None where the dataset's place in the cache is ``root`` itself.
 
@@ -282,6 +308,6 @@ def _is_own(root: Path) -> bool:
     return root.is_dir() and not (root / ARCHIVES).exists() and any(root.iterdir())
 
 
-def _load(name: str, root: Path | None, regions: str, device: str, verify: bool) -> PairedDataset:
+def _load(name: str, root: Path | None, regions: str, device: str, verify: bool, tokens: str) -> PairedDataset:
     """The catalogue's dataset, its regions extracted on ``device``."""
-    return catalogue.load(name, "full", root=root, regions=regions, device=device, verify=verify)
+    return catalogue.load(name, "full", root=root, regions=regions, device=device, verify=verify, tokens=tokens)

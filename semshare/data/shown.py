@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import regex
+
 from semshare.data.catalogue import vocabulary_of
 from semshare.data.source import SPLITS
-from semshare.data.words import MAX_LENGTH, tokenise
+from semshare.data.tokens import WORDS
+from semshare.data.words import MAX_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from semshare.data.source import Item, Source
+    from semshare.data.tokens import Tokenizer
+
+# Scripts whose texts put no spaces between words; a single letter of theirs is a word at most.
+_UNSPACED = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
+_RUN = regex.compile("[" + "".join(rf"\p{{Script={script}}}" for script in _UNSPACED) + "]{2}")
 
 LEGEND = "a word in [brackets] is not in the vocabulary of the training texts and is read as <unk>"
 
 
-def words_of_texts(source: Source, items: Sequence[Item], count: int) -> list[dict[str, Any]]:
+def words_of_texts(source: Source, items: Sequence[Item], tokenizer: Tokenizer, count: int) -> list[dict[str, Any]]:
     """``count`` of the ``items``, spread evenly over the splits and within each, and what their texts became.
 
     Returns:
@@ -24,10 +32,10 @@ def words_of_texts(source: Source, items: Sequence[Item], count: int) -> list[di
         ``words`` that are read of it, those of them that are ``unknown`` to the vocabulary, and how many words beyond
         the longest text are ``not_read``.
     """
-    vocabulary = frozenset(vocabulary_of(items, source.text_kind)[1].words)
+    vocabulary = frozenset(vocabulary_of(items, source.text_kind, tokenizer)[1].words)
 
     def became(text: str) -> dict[str, Any]:
-        words = tokenise(text)
+        words = tokenizer.cut(text)
         read = words[: MAX_LENGTH - 2]
         unknown = [word for word in dict.fromkeys(read) if word not in vocabulary]
         return {"text": text, "words": read, "unknown": unknown, "not_read": len(words) - len(read)}
@@ -35,6 +43,22 @@ def words_of_texts(source: Source, items: Sequence[Item], count: int) -> list[di
     return [
         {"item": item.id, "split": item.split, "labels": list(item.labels), "texts": [*map(became, item.texts)]}
         for item in spread(items, count)
+    ]
+
+
+def unspaced_notes(items: Sequence[Item], tokenizer: Tokenizer) -> list[str]:
+    """A line where texts hold scripts without spaces and are cut by this library's rule, which looks for spaces."""
+    texts = [text for item in items for text in item.texts]
+    unspaced = [text for text in texts if _RUN.search(text)] if tokenizer.name == WORDS else []
+    if not unspaced:
+        return []
+    scripts = [
+        script for script in _UNSPACED if any(regex.search(rf"\p{{Script={script}}}", text) for text in unspaced)
+    ]
+    return [
+        f"{len(unspaced):,} of {len(texts):,} texts hold scripts that put no spaces between words "
+        f"({', '.join(scripts)}): what stands between two spaces is read as one word; cut the words apart by spaces "
+        "and prepare with --tokens space, or name a tokenizer with --tokens FOLDER_OR_NAME"
     ]
 
 

@@ -13,6 +13,7 @@ from semshare.data import prepare
 from semshare.data.catalogue import vocabulary_of
 from semshare.data.shown import as_lines, spread, words_of_texts
 from semshare.data.source import Item
+from semshare.data.tokens import OWN
 from semshare.data.words import SPECIAL
 
 
@@ -106,11 +107,11 @@ def test_what_is_no_number_of_items_is_refused(
 
 def test_the_vocabulary_is_of_the_training_texts_and_of_many_captions_without_rare_words() -> None:
     few = [*items(train=3, dev=1), Item("x", ("rare often often",), (), "train")]
-    assert vocabulary_of(few, "captions")[1].words[len(SPECIAL) :] == ("train", "often", "0", "1", "2", "rare")
+    assert vocabulary_of(few, "captions", OWN)[1].words[len(SPECIAL) :] == ("train", "often", "0", "1", "2", "rare")
     many = [Item(str(row), ("often",), (), "train") for row in range(10_001)]
     many += [Item(f"three {row}", ("rare",), (), "train") for row in range(3)]
-    assert vocabulary_of(many, "captions")[1].words[len(SPECIAL) :] == ("often",)
-    assert vocabulary_of(many, "tags")[1].words[len(SPECIAL) :] == ("often", "rare")
+    assert vocabulary_of(many, "captions", OWN)[1].words[len(SPECIAL) :] == ("often",)
+    assert vocabulary_of(many, "tags", OWN)[1].words[len(SPECIAL) :] == ("often", "rare")
 
 
 def test_a_dataset_with_a_test_split_of_its_own_shows_no_other_items() -> None:
@@ -123,4 +124,4 @@ def test_nothing_to_show_is_no_error() -> None:
     class Nothing:
         text_kind = "tags"
 
-    assert words_of_texts(Nothing(), [], 5) == []
+    assert words_of_texts(Nothing(), [], OWN, 5) == []
