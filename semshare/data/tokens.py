@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -44,10 +45,15 @@ class Tokenizer:
         return hashlib.sha256((self.content or self.name).encode()).hexdigest()
 
     @property
+    def short_name(self) -> str:
+        """The name where the place does not matter: the last two parts of a folder or hub's name."""
+        return "/".join(Path(self.name).parts[-2:])
+
+    @property
     def about(self) -> str:
-        """How texts are cut, for readers; the folder of a tokenizer by its last two parts."""
+        """How texts are cut, for readers."""
         if self.content:
-            return f"cut by the tokenizer {'/'.join(Path(self.name).parts[-2:])}"
+            return f"cut by the tokenizer {self.short_name}"
         return "cut at white space alone" if self.name == SPACE else "cut by semshare's own rule"
 
     def cut(self, text: str) -> list[str]:
@@ -59,28 +65,30 @@ class Tokenizer:
             return tokenise(text)
         # Half a surrogate pair is no character, and a file of lines can hold no zero byte.
         text = text.encode("utf-8", "replace").decode().replace("\0", " ")
-        if not self.content:
+        if self.name == SPACE:
             return [word for word in composed(text).split() if word not in SPECIAL]
         tokenizer, unknown = self._loaded
-        pieces = tokenizer.encode(" ".join(text.split()), add_special_tokens=False).tokens
-        words = (" ".join(piece.split()) for piece in pieces if piece != unknown)
+        pieces = tokenizer.encode(" ".join(text.split()), add_special_tokens=False)
+        known = (piece for piece, id in zip(pieces.tokens, pieces.ids, strict=True) if id != unknown)
+        words = (" ".join(piece.split()) for piece in known)
         return [word for word in words if word and word not in SPECIAL]
 
     @cached_property
-    def _loaded(self) -> tuple[tokenizers.Tokenizer, str | None]:
-        """The tokenizer, and what it writes for a piece that it does not know."""
+    def _loaded(self) -> tuple[tokenizers.Tokenizer, int | None]:
+        """The tokenizer, and its id for what it does not know."""
         from tokenizers import Tokenizer as Fast
 
         tokenizer = Fast.from_str(self.content)
         tokenizer.no_truncation()
         tokenizer.no_padding()
         model = json.loads(tokenizer.to_str())["model"]
-        number = model.get("unk_id")  # of a Unigram model; others name theirs
-        return tokenizer, model.get("unk_token") if number is None else tokenizer.id_to_token(number)
+        name = model.get("unk_token")
+        # A Unigram model has a number and writes what it does not know as it stands, the others have a name.
+        return tokenizer, model.get("unk_id") if name is None else tokenizer.token_to_id(name)
 
     def check(self, where: object) -> None:
-        """Raise :class:`UserError`, which begins with ``where``, for a content that is no tokenizer's."""
-        if self.content:
+        """Raise :class:`UserError`, which begins with ``where``, for a content that no tokenizer has."""
+        if self.name not in (WORDS, SPACE):
             try:
                 self._loaded  # noqa: B018 - loading is the check
             except Exception as error:  # the library raises plain exceptions
@@ -98,7 +106,7 @@ def find(tokens: str, where: str = "tokens") -> Tokenizer:
     """
     if tokens in (WORDS, SPACE):
         return Tokenizer(tokens)
-    name = str(Path(tokens).resolve()) if Path(tokens).is_dir() else tokens
+    name = str(Path(tokens).resolve()) if tokens and Path(tokens).is_dir() else tokens
     path = _file(name, where)
     state = path.stat()
     return _read(name, path, state.st_size, state.st_mtime_ns)
@@ -107,7 +115,7 @@ def find(tokens: str, where: str = "tokens") -> Tokenizer:
 def _file(name: str, where: str) -> Path:
     """The ``tokenizer.json`` of a folder or of a hub's tokenizer, fetched where it is not at hand."""
     expected = f"expected {WORDS}, {SPACE}, a folder that holds {FILE}, or a hub's name"
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         path = Path(name) / FILE
         if path.is_file():
             return path
@@ -119,6 +127,8 @@ def _file(name: str, where: str) -> Path:
         raise UserError(f"{where}: {name!r}: no such folder, {expected}")
     from huggingface_hub import hf_hub_download
 
+    with suppress(Exception):  # what was fetched before is not asked for again
+        return Path(hf_hub_download(name, FILE, local_files_only=True))
     try:
         return Path(hf_hub_download(name, FILE))
     except Exception as error:  # no network, no such name, no access, no such file

@@ -23,6 +23,7 @@ from torch.nn.functional import normalize
 
 from semshare.book import explorer
 from semshare.data.dataset import Part
+from semshare.data.tokens import OWN
 from semshare.data.words import Vocabulary, tokenise
 from semshare.evaluation import Reading, Thresholds
 from semshare.metrics import best_threshold
@@ -81,7 +82,7 @@ def fake_run(method: str, text_kind: str = "captions", seed: int = 0) -> Any:
     dataset = SimpleNamespace(
         name=f"toy-{text_kind}", status="real", text_kind=text_kind, attribution="By <script>nobody</script>",
         label_names=LABELS, supercategories=SUPER if text_kind == "captions" else {}, parts={"test": part},
-        vocabulary=vocabulary, source=source,
+        vocabulary=vocabulary, source=source, tokenizer=OWN,
     )  # fmt: skip
     experiment = SimpleNamespace(
         method=method, ranking="cosine" if method == "ours" else "dot", gallery="texts-and-labels"
