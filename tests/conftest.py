@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 # Before anything imports transformers: no test may reach for a model on the network.
@@ -14,8 +15,11 @@ import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from semshare.book import build
+from semshare.book import build, queue
+from semshare.book.execute import Page
 from semshare.data import catalogue
+from semshare.runs import store
+from semshare.utils.home import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -108,8 +112,28 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, semshare_home: Path) -> P
 
 @pytest.fixture(scope="session")
 def built(checkout: Path) -> Path:
-    """The HTML folder of the whole book at scale smoke: built once, for all tests that look at it."""
-    return build.build("smoke", root=checkout).parent
+    """The HTML folder of the whole book at scale smoke: built once, for all tests that look at it.
+
+    ``queued.json`` in the checkout names the runs that the pages ask for, those that were there before the first page
+    was executed, and those that were there after the last.
+    """
+    execute_all = queue.execute_all
+
+    def noted(pages: Sequence[Page]) -> None:
+        asked = [store.folder_of(run).name for page in pages for run in queue.asked(page.notebook, page.handed)]
+        before = _runs()
+        execute_all(pages)
+        found = {"asked": sorted(set(asked)), "before": before, "after": _runs()}
+        (checkout / "queued.json").write_text(json.dumps(found), encoding="utf-8")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue, "execute_all", noted)
+        return build.build("smoke", root=checkout).parent
+
+
+def _runs() -> list[str]:
+    """The runs that the home has."""
+    return sorted(path.parent.name for path in cache_folder("runs").glob("*/run.json"))
 
 
 @pytest.fixture(scope="session")

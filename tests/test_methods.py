@@ -95,7 +95,8 @@ def test_dscmr_keeps_its_own_optimiser_settings() -> None:
     settings = method.settings("tags", "full")
     assert method.betas == (0.5, 0.999)
     for scale in ("smoke", "laptop", "full"):
-        assert method.settings("captions", scale).items() >= {"batch": 100, "learning_rate": 1e-4}.items()
+        rate = 8e-4 if scale == "laptop" else 1e-4  # where every method's peak was sought on dev
+        assert method.settings("captions", scale).items() >= {"batch": 100, "learning_rate": rate}.items()
     assert settings == {"batch": 100, "learning_rate": 1e-4, "width": 1024, "feed_forward": 2048}
 
 

@@ -31,7 +31,6 @@ ALLOWED = {
     "paper/reference": "the paper's numbers; paper/test_verdicts.py and paper/test_plans.py read them",
     "runs/caches": "what `semshare cache` lists: cli/test_housekeeping.py",
     "runs/inventory": "what `semshare runs` lists: cli/test_housekeeping.py",
-    "runs/parallel": "many runs at once: runs/test_outside.py and paper/test_verdicts.py start its processes",
     "runs/record": "reads and writes run.json: runs/test_store.py, runs/test_finding.py and runs/test_damage.py",
     "runs/trainer": "trains one run for the store: runs/test_store.py",
     "search/walk": "the files of a gallery: search/test_retriever.py",

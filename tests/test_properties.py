@@ -21,7 +21,10 @@ from semshare.data.words import MAX_LENGTH, Vocabulary, tokenise
 from semshare.errors import UserError
 from semshare.metrics import ACG, NDCG, AveragePrecision, Recall, best_threshold, micro_f1, retrieve
 
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# The same examples every time: where two gallery items tie up to rounding, a suite must not fail by chance.
+QUICK = settings(
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 SIZES = st.integers(1, 9)
 FINITE = st.floats(-4, 4, width=32)
 

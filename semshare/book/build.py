@@ -20,8 +20,8 @@ import papermill
 from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from semshare.book import front, postprocess, status, tools
-from semshare.book.execute import execute
+from semshare.book import front, postprocess, queue, status, tools
+from semshare.book.execute import Page, digest_of
 from semshare.book.explorer import DATA_FOLDER
 from semshare.book.parameters import Given
 from semshare.data import catalogue
@@ -98,7 +98,9 @@ def build(
             found = parameters(notebook, scale, device, () if "datasets" in own else datasets, preset)
             handed[notebook] = None if found is None else found | usual | own
         data = _contents([*datasets, *(name for own in given.own.values() for name in own.get("datasets", ()))])
-        return _build(root, notebooks, handed, data, datasets, fresh, (out or root / "_build" / "html").resolve())
+        return _build(
+            root, notebooks, handed, data, datasets, fresh, (out or root / "_build" / "html").resolve(), device
+        )
 
 
 @contextmanager
@@ -120,11 +122,12 @@ def _build(
     datasets: Sequence[str],
     fresh: bool,
     out: Path,
+    device: str,
 ) -> Path:
     """Execute those of ``notebooks`` that are ``handed`` parameters, then build the HTML; gives its first page."""
     sections = root / "book" / "sections"
     (sections / postprocess.FILES).mkdir(parents=True, exist_ok=True)
-    chosen, left_out = list(handed), {}
+    chosen, left_out, pages = list(handed), {}, []
     for place, notebook in enumerate(chosen, start=1):
         title = f"[{place}/{len(chosen)}] {notebook.stem}"
         if handed[notebook] is None:
@@ -132,7 +135,14 @@ def _build(
             (sections / notebook.name).unlink(missing_ok=True)
             print(f"{title}: skipped, {left_out[notebook]}", flush=True)
         else:
-            execute(notebook, sections, _declared(notebook, handed[notebook]), data, fresh, title, root)
+            given = _declared(notebook, handed[notebook])
+            page = Page(notebook, sections, given, digest_of(notebook, given, data), title, root)
+            if not fresh and page.is_current():
+                print(f"{title}: up to date", flush=True)
+            else:
+                pages.append(page)
+    queue.train_for(pages, device)
+    queue.execute_all(pages)
     for notebook in notebooks:
         placeholder = sections / f"{notebook.stem}.md"
         if (sections / notebook.name).exists():

@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -44,38 +45,40 @@ class OwnKernel(AsyncKernelManager):
         return KernelSpec(argv=[*OWN_KERNEL, "-f", "{connection_file}"], display_name="Python 3", language="python")
 
 
-def execute(
-    notebook: Path,
-    sections: Path,
-    handed: dict[str, Any],
-    data: dict[str, list[str]],
-    fresh: bool,
-    title: str,
-    root: Path,
-) -> None:
-    """Execute ``notebook`` into the folder ``sections`` where it is missing there or out of date, or where asked to.
+@dataclass(frozen=True)
+class Page:
+    """A notebook that is to be executed.
 
-    Args:
+    Attributes:
         notebook: the file.
         sections: where the executed notebook goes, once it ran without an error.
         handed: its parameters.
-        data: what decides a page about data that is not generated, by dataset.
-        fresh: execute it also where it is up to date.
+        digest: what it depends on (:func:`digest_of`).
         title: what the terminal calls it.
         root: the checkout.
+    """
+
+    notebook: Path
+    sections: Path
+    handed: dict[str, Any]
+    digest: str
+    title: str
+    root: Path
+
+    def is_current(self) -> bool:
+        """Whether it was executed before and nothing that it depends on has changed."""
+        target = self.sections / self.notebook.name
+        same = target.exists() and postprocess.record(target).get("digest") == self.digest
+        return same and _has_files(self.root, target)
+
+
+def execute(page: Page) -> None:
+    """Execute ``page`` into its folder.
 
     Raises:
         UserError: a cell failed, or the kernel died.
     """
-    target, digest = sections / notebook.name, digest_of(notebook, handed, data)
-    if (
-        not fresh
-        and target.exists()
-        and postprocess.record(target).get("digest") == digest
-        and _has_files(root, target)
-    ):
-        print(f"{title}: up to date", flush=True)
-        return
+    notebook, sections, handed, title, root = page.notebook, page.sections, page.handed, page.title, page.root
     on = f" on {', '.join(handed['datasets'])}" if "datasets" in handed else ""
     at = f"at scale {handed['scale']}, preset {handed['preset']}" if "scale" in handed else "on recorded results"
     print(f"{title}: running {at}{on}", flush=True)
@@ -83,7 +86,7 @@ def execute(
     working = root / "_build" / "executed" / notebook.name
     working.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _progress_on_terminal():
+        with _progress_on_terminal(notebook.stem):
             executed = papermill.execute_notebook(
                 str(notebook), str(working), handed, kernel_name="python3", cwd=str(notebook.parent),
                 progress_bar=False, log_output=True, request_save_on_cell_execute=False,
@@ -106,7 +109,7 @@ def execute(
     postprocess.scrub(executed, seconds)
     postprocess.fill_drawers(executed, notebook.stem, sections / postprocess.FILES)
     made_from = {
-        "digest": digest,
+        "digest": page.digest,
         "scale": handed.get("scale", "recorded"),
         "preset": handed.get("preset", ""),
         "seconds": round(seconds, 1),
@@ -119,7 +122,7 @@ def execute(
         "files": postprocess.told(executed, FILES),
     }
     postprocess.set_record(executed, made_from)
-    write_text(target, nbformat.writes(executed))
+    write_text(sections / notebook.name, nbformat.writes(executed))
     working.unlink(missing_ok=True)
     print(f"{title}: done in {minutes(seconds)}", flush=True)
 
@@ -147,14 +150,14 @@ def code_parts(notebook: Path, code: Code | None = None) -> dict[str, str]:
 
 
 @contextmanager
-def _progress_on_terminal() -> Iterator[None]:
-    """Show the library's progress lines, which papermill logs as they come, on the terminal."""
+def _progress_on_terminal(page: str) -> Iterator[None]:
+    """Show the library's progress lines, which papermill logs as they come, on the terminal, after the page's name."""
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             for line in record.getMessage().splitlines():
                 if line.startswith(MARK):
-                    print(f"    {line.removeprefix(MARK)}", flush=True)
+                    print(f"    {page}: {line.removeprefix(MARK)}", flush=True)
 
     logger, handler = logging.getLogger("papermill"), Lines()
     level, propagate = logger.level, logger.propagate

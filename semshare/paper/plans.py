@@ -89,6 +89,20 @@ def sensitivity(
     }
 
 
+def implementation(
+    dataset: str, scale: str = "laptop", preset: str = "paper", seed: int = 0, device: str = "auto"
+) -> list[Experiment]:
+    """Section 2: the one run of *Ours* whose settings and speed are shown, a run of section 3 too."""
+    return [runs.plan(dataset, "ours", scale, device, preset=preset, seed=seed)]
+
+
+def diagnosis(
+    dataset: str, scale: str = "laptop", preset: str = "paper", device: str = "auto"
+) -> dict[float, list[Experiment]]:
+    """The diagnosis: section 1's first run without the consistency loss, whose gradients are looked at."""
+    return {0.0: consistency(dataset, scale, preset, 1, device)[0.0]}
+
+
 def everything(
     datasets: Sequence[str],
     scale: str = "laptop",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from concurrent.futures import CancelledError
@@ -10,9 +9,9 @@ from contextlib import contextmanager
 from logging import CRITICAL
 from typing import TYPE_CHECKING
 
-import torch
-
 from semshare.errors import UserError
+from semshare.runs.parallel import places
+from semshare.runs.trainer import thread_count
 from semshare.utils.devices import cores, find_device
 from semshare.utils.extras import extra
 
@@ -99,15 +98,12 @@ def local(missing: Sequence[Experiment], device: str, workers: int | None) -> It
 
 def environments(missing: Sequence[Experiment], device: str, workers: int | None) -> list[dict[str, str]]:
     """What each worker of this machine has in its environment: its GPU, or how many threads it computes with."""
-    place = find_device(device)
-    if place.type == "cuda" and ":" not in device:
-        cards = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
-        environments = [{"CUDA_VISIBLE_DEVICES": card} for card in cards.split(",")]
-    elif place.type == "cuda" or any(experiment.scale == "full" for experiment in missing):
-        environments = [{"OMP_NUM_THREADS": str(cores())}]
-    else:
-        environments = [{"OMP_NUM_THREADS": "1"}] * (workers or cores())
-    return environments[: min(len(missing), workers or len(environments))]
+    whole = find_device(device).type == "cuda" or not all(thread_count(experiment) for experiment in missing)
+    threads = str(cores()) if whole else "1"
+    return [
+        {"CUDA_VISIBLE_DEVICES": card} if card else {"OMP_NUM_THREADS": threads}
+        for card in places(missing, device, workers)
+    ]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Several runs at once on this machine: those that are missing train side by side."""
+"""Several runs at once on this machine: those that are missing train side by side, the longest first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from multiprocessing import get_context
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import torch
+
 from semshare import methods
 from semshare.data import catalogue
 from semshare.runs.store import Run, get, missing
@@ -20,6 +22,7 @@ from semshare.utils.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from multiprocessing.queues import SimpleQueue
 
     from semshare.experiment import Experiment
 
@@ -34,29 +37,79 @@ def get_all(experiments: Sequence[Experiment], device: str = "auto", quiet: bool
 def train_missing(experiments: Sequence[Experiment], device: str = "auto", quiet: bool = False) -> Iterator[Experiment]:
     """Train those of ``experiments`` that are missing and yield each when its run is there.
 
-    On a CPU as many are trained at once as it has cores. A run of scale ``smoke`` or ``laptop`` computes in one thread
-    wherever it is trained, so its result is the same bit for bit, alone or among others.
+    At once train as many as :func:`places` says. A run of scale ``smoke`` or ``laptop`` computes in one thread
+    wherever it is trained, so its result is the same bit for bit, alone or among others. The first run that fails ends
+    it: the others are not waited for.
     """
-    waiting = missing(experiments)
-    workers = 1 if processes.count() > 1 else min(len(waiting), cores())
-    alone = find_device(device).type != "cpu" or workers < 2 or not all(thread_count(one) for one in waiting)
-    if alone or any(is_of_main(one) for one in waiting):
-        for one in waiting:
-            get(one, device, quiet)
-            yield one
+    for experiment, error in train_each(experiments, device, quiet):
+        if error is not None:
+            raise error
+        yield experiment
+
+
+def train_each(
+    experiments: Sequence[Experiment], device: str = "auto", quiet: bool = False
+) -> Iterator[tuple[Experiment, Exception | None]]:
+    """Train those of ``experiments`` that are missing; yield each with why it failed, None where its run is there.
+
+    A run that fails does not hold up the others.
+    """
+    waiting = sorted(missing(experiments), key=_work, reverse=True)
+    cards = places(waiting, device)
+    if len(cards) < 2 or any(is_of_main(experiment) for experiment in waiting):
+        for experiment in waiting:
+            error = None
+            try:
+                get(experiment, device, quiet)
+            except Exception as failed:  # whatever a run can raise is a finding here
+                error = failed
+            yield experiment, error
         return
-    progress = Progress(f"{len(waiting)} runs, {workers} at once", quiet)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(outside_modules(),))
+    context = get_context("spawn")
+    free = context.SimpleQueue()
+    for card in cards:
+        free.put(card)
+    progress = Progress(f"{len(waiting)} runs, {len(cards)} at once", quiet)
+    pool = ProcessPoolExecutor(len(cards), context, initializer=_begin, initargs=(outside_modules(), free))
     with progress.units(len(waiting), "run") as advance, pool:
-        submitted = {pool.submit(train_and_read, one, device): one for one in waiting}
+        submitted = {pool.submit(train_and_read, experiment, device): experiment for experiment in waiting}
         try:
             for done in as_completed(submitted):
-                done.result()
-                advance(title(submitted[done]))
-                yield submitted[done]
+                experiment, error = submitted[done], done.exception()
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                advance(title(experiment) + (f" failed: {error}" if error else ""))
+                yield experiment, error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def places(waiting: Sequence[Experiment], device: str, most: int | None = None) -> list[str]:
+    """Where this machine trains a run at the same time: each GPU by its number, or a core, which has none.
+
+    A GPU that was named, and runs that take all cores, have one place; else there are ``most`` where that is given, on
+    GPUs at most one each.
+    """
+    place = find_device(device)
+    if processes.count() > 1:
+        free = [""]
+    elif place.type == "cuda" and ":" not in device:
+        free = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        free = free if free != [""] else [str(number) for number in range(torch.cuda.device_count())]
+    elif place.type == "cuda" or not all(thread_count(experiment) for experiment in waiting):
+        free = [""]
+    else:
+        free = [""] * (most or cores())
+    return free[: min(len(waiting), most or len(waiting))]
+
+
+def _work(experiment: Experiment) -> float:
+    """How long a run takes beside others, roughly: its passes, and its encoder's size; longer texts take longer."""
+    if "layers" in methods.get(experiment.method).unread:
+        return 0.0
+    long = 2 if catalogue.entry(experiment.dataset).text_kind == "captions" else 1
+    return float(experiment.epochs * experiment.layers * experiment.width**2 * long)
 
 
 def outside_modules() -> list[str]:
@@ -69,9 +122,11 @@ def is_of_main(experiment: Experiment) -> bool:
     return methods.is_of_main(experiment.method) or catalogue.is_of_main(experiment.dataset)
 
 
-def _begin(modules: Sequence[str]) -> None:
-    """Set up a worker process."""
-    _end_with_parent()
+def _begin(modules: Sequence[str], free: SimpleQueue[str]) -> None:
+    """Set up a worker process, which takes one of the ``free`` places."""
+    end_with_parent()
+    if card := free.get():
+        os.environ["CUDA_VISIBLE_DEVICES"] = card
     for module in modules:
         import_module(module)
 
@@ -82,7 +137,7 @@ def train_and_read(experiment: Experiment, device: str) -> None:
     _ = run.test if experiment.keep == "best" else run.epochs
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let this worker process end when its parent is killed: what it had trained is resumed by whoever asks next."""
     parent = os.getppid()
 

@@ -25,6 +25,7 @@ from semshare.search.pretrained import Encoded, PretrainedModel
 from semshare.search.walk import NO_PICTURE, check_is_picture, count_no_pictures, walk
 from semshare.utils.files import ReadOnlyError
 from semshare.utils.home import home, lock
+from semshare.utils.memory import memory_kept
 from semshare.utils.progress import Progress, printable
 
 if TYPE_CHECKING:
@@ -244,16 +245,17 @@ class Retriever:
         def read(id: str) -> Image.Image:
             check_is_picture(root / id)  # so that no film is read whole
             digests[id] = content_digest(root / id)  # before the picture is read: what comes between is seen next time
-            return open_picture(root / id)
+            return self.model.extractor.shrink(open_picture(root / id))
 
-        for pictures, unreadable in progress.track(decoded(batches, read), len(batches)) if batches else ():
-            skipped = {id: reason.removeprefix(f"{root / id}: ") for id, reason in unreadable.items()}
-            parts, failed = computed(self.model.encode_pictures, pictures)
-            count += len(pictures) - len(failed)
-            for good, encoded in parts:
-                yield self._piece(good, {}, encoded, {id: digests.pop(id) for id in good})
-            if skipped or failed:
-                yield self._piece([], skipped | failed, None)
+        with memory_kept():
+            for pictures, unreadable in progress.track(decoded(batches, read), len(batches)) if batches else ():
+                skipped = {id: reason.removeprefix(f"{root / id}: ") for id, reason in unreadable.items()}
+                parts, failed = computed(self.model.encode_pictures, pictures)
+                count += len(pictures) - len(failed)
+                for good, encoded in parts:
+                    yield self._piece(good, {}, encoded, {id: digests.pop(id) for id in good})
+                if skipped or failed:
+                    yield self._piece([], skipped | failed, None)
         self._rate(progress, count, "pictures", start)
 
     def _encode_texts(self, texts: list[str], progress: Progress) -> Iterator[Piece]:

@@ -269,6 +269,13 @@ def test_a_book_with_a_name_is_a_book_of_its_own(checkout: Path, built: Path, tm
     assert (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8") == before
 
 
+@pytest.mark.usefixtures("built")
+def test_no_page_trains_a_run_that_the_queue_has_not(checkout: Path) -> None:
+    queued = json.loads((checkout / "queued.json").read_text(encoding="utf-8"))
+    assert queued["before"] == queued["after"], "a page trained what its metadata (trains) does not name"
+    assert len(queued["asked"]) > 20 and set(queued["asked"]) <= set(queued["before"])
+
+
 def test_a_second_build_executes_nothing(
     checkout: Path, built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -399,7 +406,7 @@ def test_other_parameters_make_another_page() -> None:
 
 
 def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(build.queue, "execute_all", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"unknown 'flickr', expected one of .*scenes-flickr25k"):
         build.build("smoke", root=checkout, datasets=["scenes-coco5k", "flickr"])
 
@@ -407,7 +414,7 @@ def test_an_unknown_dataset_is_named_before_anything_runs(checkout: Path, monkey
 def test_data_that_is_not_there_is_named_before_anything_runs(
     checkout: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(build.queue, "execute_all", lambda *_: pytest.fail("executed"))
     with pytest.raises(UserError, match=r"dataset 'custom' needs .*: run semshare data prepare custom, with --root"):
         build.build("smoke", root=checkout, datasets=["custom"])
 

@@ -72,7 +72,7 @@ def test_jupyter_book_2_or_none_is_refused_before_a_notebook_runs(
     if said is None:
         tools.check()
         return
-    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("a notebook ran"))
+    monkeypatch.setattr(build.queue, "execute_all", lambda *_: pytest.fail("a notebook ran"))
     with pytest.raises(UserError, match=said) as caught:
         build.build("smoke")
     assert sys.executable in str(caught.value) and "semshare[book]" in str(caught.value)

@@ -25,7 +25,7 @@ from semshare import runs, training
 from semshare.cli import app
 from semshare.errors import UserError
 from semshare.experiment import Experiment
-from semshare.runs import cluster, grid, store
+from semshare.runs import cluster, grid, parallel, store
 
 # Short, and the same wherever the tests run: a CPU may compute in bfloat16 by default.
 SMALL = {"dataset": "scenes-flickr25k", "method": "dscmr", "scale": "smoke", "precision": "float32", "epochs": 2}
@@ -155,18 +155,21 @@ def _planned(**fields: object) -> list[Experiment]:
 
 
 def test_a_core_has_one_run_and_a_gpu_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "cores", lambda: 2)
+    for module in (cluster, parallel):
+        monkeypatch.setattr(module, "cores", lambda: 2)
     assert cluster.environments(_planned(), "cpu", None) == [{"OMP_NUM_THREADS": "1"}] * 2
     for workers in (1, 3):
         assert cluster.environments(_planned(), "cpu", workers) == [{"OMP_NUM_THREADS": "1"}] * workers
     assert cluster.environments(_planned(scale="full"), "cpu", None) == [{"OMP_NUM_THREADS": "2"}]
-    monkeypatch.setattr(cluster, "find_device", lambda name: torch.device("cuda" if name == "auto" else name))
+    for module in (cluster, parallel):
+        monkeypatch.setattr(module, "find_device", lambda name: torch.device("cuda" if name == "auto" else name))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert cluster.environments(_planned(), "auto", None) == [{"CUDA_VISIBLE_DEVICES": card} for card in "01"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,6,7")
     assert cluster.environments(_planned(), "cuda", None) == [{"CUDA_VISIBLE_DEVICES": card} for card in "356"]
     assert len(cluster.environments(_planned(), "cuda:1", None)) == 1
+    assert parallel.places(_planned(), "cuda") == ["3", "5", "6"]
 
 
 def test_workers_have_their_environment_listen_on_this_machine_alone_and_say_nothing(

@@ -68,6 +68,10 @@ class RegionExtractor(ABC):
     class_count: int
     batch: int = 32
 
+    def shrink(self, picture: Image.Image) -> Image.Image:
+        """``picture`` in the size that :meth:`extract` looks at, where that is a fixed one; called from threads."""
+        return picture
+
     @abstractmethod
     def extract(self, pictures: Sequence[Image.Image]) -> Regions:
         """The regions of RGB ``pictures`` of any size."""

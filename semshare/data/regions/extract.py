@@ -13,6 +13,7 @@ from semshare.data.decode import computed, decoded
 from semshare.data.pictures import content_digest, stamp, unchanged
 from semshare.data.regions.store import FeatureStore, StoreWriter, note_pictures, rewrite
 from semshare.utils.files import ReadOnlyError
+from semshare.utils.memory import memory_kept
 from semshare.utils.progress import MARK
 
 if TYPE_CHECKING:
@@ -64,14 +65,14 @@ def extract_to_store(
     """
     meta = {"extractor": extractor.name, "features": extractor.feature_size, "classes": extractor.class_count}
     job = hashlib.sha256(json.dumps([list(ids), batch, shard_rows]).encode()).hexdigest()
-    with StoreWriter(folder, meta, shard_rows, job) as writer:
+    with StoreWriter(folder, meta, shard_rows, job) as writer, memory_kept():
         # Shards end where batches end, so that what is left is cut into the same batches as in one go.
         cuts = [ids[start : start + batch] for start in range(0, len(ids), batch)]
         left = [some for some in cuts if not all(id in writer.done or id in writer.skipped for id in some)]
         if writer.done:
             say(f"goes on after {len(writer.done)} items extracted before")
         start, count = time.perf_counter(), 0
-        read = noting(picture, files or {}, writer.pictures)
+        read = noting(_shrunk(picture, extractor), files or {}, writer.pictures)
         for pictures, unreadable in track(decoded(left, read, workers), len(left)):
             parts, failed = computed(extractor.extract, pictures)
             for id, reason in (unreadable | failed).items():
@@ -140,7 +141,7 @@ def refresh(
         batches = [ids[start : start + extractor.batch] for start in range(0, len(ids), extractor.batch)]
         rows: dict[str, np.ndarray] = {}
         skipped: dict[str, str] = {}
-        for pictures, unreadable in decoded(batches, noting(picture, files, noted)):
+        for pictures, unreadable in decoded(batches, noting(_shrunk(picture, extractor), files, noted)):
             parts, failed = computed(extractor.extract, pictures)
             skipped |= unreadable | failed
             for good, regions in parts:
@@ -151,6 +152,11 @@ def refresh(
             note_pictures(store, noted)
         )  # fmt: skip
     return store
+
+
+def _shrunk(picture: Callable[[str], Image.Image], extractor: RegionExtractor) -> Callable[[str], Image.Image]:
+    """``picture`` in the size that ``extractor`` looks at, so that the decoding threads do this work too."""
+    return lambda id: extractor.shrink(picture(id))
 
 
 def noting(

