@@ -13,6 +13,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from semshare import bert, methods
+from semshare.data.tokens import SPACE, WORDS
 from semshare.errors import UserError
 from semshare.experiment import READING
 from semshare.utils.source import Code, code_digest, installed, said
@@ -63,6 +64,8 @@ def parts(experiment: Experiment, data: str) -> dict[str, Any]:
         "code": code_parts(experiment.method),
         "versions": library_versions(),
     }
+    if experiment.tokens not in (WORDS, SPACE):
+        made["tokenizers"] = importlib.metadata.version("tokenizers")
     return made | ({} if experiment.bert is None else {"bert": bert.digest(experiment.bert)})
 
 

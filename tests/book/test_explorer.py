@@ -430,6 +430,15 @@ def test_words_are_told_apart_as_the_library_does(page: Page) -> None:
         assert page.evaluate("text => ExplorerSearch.tokenise(text)", text) == tokenise(text), text
 
 
+def test_where_texts_were_cut_otherwise_typed_words_are_parted_by_spaces(page: Page) -> None:
+    ask = """spaced => {
+        const method = { spaced, wordIds: new Map() };
+        return ExplorerSearch.average(method, " A-b\\tc, Cafe\\u0301 ").unknown;
+    }"""
+    assert page.evaluate(ask, True) == ["A-b", "c,", "Caf\u00e9"]
+    assert page.evaluate(ask, False) == ["a", "b", "c", "caf\u00e9"]
+
+
 def test_keyboard_alone(page: Page, site: Path) -> None:
     """Tab from the dataset to the list, arrows choose, Enter on a found item asks with it."""
     page.locator("#explorer-dataset").focus()

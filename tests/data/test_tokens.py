@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import run
+from huggingface_hub import constants
 from PIL import Image
 from tokenizers import Tokenizer as Fast
 from tokenizers import models, normalizers, pre_tokenizers
@@ -130,6 +131,24 @@ def test_a_folder_without_its_file_says_how_to_write_it(tmp_path: Path) -> None:
         find(str(tmp_path))
 
 
+def test_a_hubs_tokenizer_is_read_from_its_cache_and_what_that_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    cached = tmp_path / "models--someone--signs"
+    save(cached / "snapshots" / "abc")
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("abc", encoding="utf-8")
+    tokenizer = find("someone/signs")
+    assert tokenizer.cut("dogs") == ["dog", "##s"] and tokenizer.name == tokenizer.short_name == "someone/signs"
+    (cached / "snapshots" / "abc" / tokens.FILE).unlink()
+    with pytest.raises(
+        UserError, match=r"^tokens: 'someone/signs': .*tokenizer\.json is missing; .*hf download"
+    ) as caught:
+        find("someone/signs")
+    assert "\n" not in str(caught.value)
+
+
 # A collection prepared with them
 
 
@@ -235,6 +254,9 @@ def test_in_a_key_is_what_a_tokenizer_holds_and_not_where_it_lies(japanese: Path
     sums = {
         name: catalogue.load("custom", "smoke", japanese, tokens=one.tokens).checksum for name, one in planned.items()
     }
+    made = {name: keys.parts(one, sums[name]) for name, one in planned.items()}
+    assert made["one"] == made["two"] and "tokenizers" in made["one"], "the library that cuts counts"
+    assert not {"tokenizers"} & (made["words"].keys() | made["space"].keys())
     assert sums["one"] == sums["two"] and len(set(sums.values())) == 3
 
 
