@@ -60,6 +60,9 @@ class Tokenizer:
         """The words of ``text``, none of them empty, of two lines, or one of ``SPECIAL``.
 
         A tokenizer adds none of its own symbols and cuts nothing off; pieces that it does not know are left out.
+
+        Raises:
+            UserError: a tokenizer that cannot read ``text``.
         """
         if self.name == WORDS:
             return tokenise(text)
@@ -68,7 +71,10 @@ class Tokenizer:
         if self.name == SPACE:
             return [word for word in composed(text).split() if word not in SPECIAL]
         tokenizer, unknown = self._loaded
-        pieces = tokenizer.encode(" ".join(text.split()), add_special_tokens=False)
+        try:
+            pieces = tokenizer.encode(" ".join(text.split()), add_special_tokens=False)
+        except Exception as error:  # the library raises plain exceptions, e.g. where its unknown word is in no list
+            raise UserError(f"tokens: {self.short_name!r} cannot cut {text[:60]!r}: {_first_line(error)}") from None
         known = (piece for piece, id in zip(pieces.tokens, pieces.ids, strict=True) if id != unknown)
         words = (" ".join(piece.split()) for piece in known)
         return [word for word in words if word and word not in SPECIAL]

@@ -434,7 +434,7 @@ def test_a_users_mistake_in_a_notebook_is_one_line(checkout: Path, built: Path) 
 
 
 def test_what_decides_a_page_about_real_data(own_home: Path, tmp_path: Path) -> None:
-    """Other rows, other pictures, other regions and other words each make the pages anew; a link to the same does not."""
+    """Other rows, pictures, regions and words each make the pages anew; a link to the same does not."""
     folder = tmp_path / "mine"
     folder.mkdir()
     for number in range(5):

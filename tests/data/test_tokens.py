@@ -87,6 +87,13 @@ def test_a_piece_never_takes_two_lines(tmp_path: Path) -> None:
     assert find(str(tmp_path)).cut("ab") == ["a b"]
 
 
+def test_a_tokenizer_that_fails_on_a_text_is_told(tmp_path: Path) -> None:
+    Fast(models.WordLevel({"x": 0}, unk_token="[UNK]")).save(str(tmp_path / tokens.FILE))
+    assert find(str(tmp_path)).cut("x") == ["x"]
+    with pytest.raises(UserError, match=r"^tokens: '.*' cannot cut 'y': .*[Uu][Nn][Kk]"):
+        find(str(tmp_path)).cut("y")
+
+
 def test_the_digest_follows_the_content_wherever_it_lies(tmp_path: Path) -> None:
     one, two = (find(str(save(tmp_path / name))) for name in ("one", "two"))
     assert one.digest == two.digest and one.name != two.name
