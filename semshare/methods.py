@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from semshare import losses
+from semshare import linear, losses
 from semshare.data.segments import draw_hidden
 from semshare.errors import UserError
 from semshare.model import MODALITIES, DSCMRNetwork, Modality, Output, SemanticNetwork
@@ -31,6 +31,10 @@ _CONTEXT = frozenset(
 _ENCODER = frozenset({"layers", "heads", "dropout", "block", "padding", "box_weight", "place_weight", "bert"})
 _ENCODER |= {"segment_sum", "layer_norm", "word_places", "boxes", "initial_words", "initial_layers"}
 _ENCODER |= {"evaluation_batches", "caption_mean"}  # DSCMR's texts have no padding that could be read
+_TRAINING = frozenset(
+    {"epochs", "least_steps", "most_steps", "schedule", "epoch_pairs", "batch", "learning_rate"}
+    | {"text_clip", "checkpoint", "keep"}
+)
 
 
 def _no_settings(text_kind: str, scale: str) -> dict[str, Any]:
@@ -153,6 +157,11 @@ def dscmr_terms(outputs: Outputs, labels: Tensor, experiment: Experiment) -> dic
     return {name: weights[name] * term for name, term in terms.items()}
 
 
+def no_terms(outputs: Outputs, labels: Tensor, experiment: Experiment) -> dict[str, Tensor]:
+    """No loss term: the method has a ``fit`` of its own."""
+    return {}
+
+
 def hide_some(batch: Batch, experiment: Experiment, generator: torch.Generator) -> Hidden:
     """A share of each modality's segments, drawn anew for every batch."""
     segments = {"image": batch.image, "text": batch.text}
@@ -183,6 +192,25 @@ def _dscmr_settings(text_kind: str, scale: str) -> dict[str, Any]:
     return own | ({"learning_rate": 8e-4, "least_steps": 600} if scale == "laptop" else {})
 
 
+def _linear_settings(text_kind: str, scale: str) -> dict[str, Any]:
+    return {"label_loss": "bce", "precision": "float32"}
+
+
+_LINEAR = Method(
+    "linear",
+    "Linear",
+    "A logistic regression a label on the mean and maximum of an image's regions, and one on a text's bag of words; "
+    "retrieval by the cosine of the label probabilities. Regularisation chosen on dev.",
+    linear.network,
+    no_terms,
+    _linear_settings,
+    unread=_CONTEXT
+    | _ENCODER
+    | _TRAINING
+    | {"eta", "similarity", "label_loss", "width", "feed_forward", "precision", "seed", "pairing"},
+    fixed=frozenset({"ranking"}),
+    fit=linear.fit,
+)
 _INDEPENDENT = Method(
     "independent",
     "Independent",
@@ -236,7 +264,7 @@ _OURS = Method(
 )
 
 METHODS: dict[str, Method] = {
-    row.name: row for row in (_INDEPENDENT, _TRADITIONAL, _DSCMR, _OURS_WITH_CONSISTENCY, _OURS)
+    row.name: row for row in (_LINEAR, _INDEPENDENT, _TRADITIONAL, _DSCMR, _OURS_WITH_CONSISTENCY, _OURS)
 }
 ENTRY_POINTS = "semshare.methods"  # the group in which another package names its methods
 _registered: dict[str, str] = {}  # methods from outside, by name the module that registers them

@@ -19,7 +19,14 @@ _STRENGTH = ("08_diagnosis", "When consistency hurts, and when it helps")
 _PAIRS = ("08_diagnosis", "Fewer training pairs")
 _APART = ("08_diagnosis", "The shared network, taken apart")
 _FIELDS = ("07_presets", "What each difference costs")
-EVIDENCE = {1: (_MEET, _STRENGTH, _PAIRS), 2: (_STRENGTH, _MEET), 3: (_APART, _FIELDS), 4: (_APART, _FIELDS), 5: ()}
+EVIDENCE = {
+    1: (_MEET, _STRENGTH, _PAIRS),
+    2: (_STRENGTH, _MEET),
+    3: (_APART, _FIELDS),
+    4: (_APART, _FIELDS),
+    5: (),
+    6: (),
+}
 
 
 def asked_why(verdicts: Sequence[Verdict]) -> HTML:

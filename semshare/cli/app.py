@@ -101,7 +101,7 @@ def train(
     scale: Scale = ScaleName.laptop,
     preset: Preset = PresetName.paper,
     root: Root = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, shuffling, masking and Word2Vec.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, shuffling, masking and Word2Vec.")] = None,
     splits: Annotated[int, typer.Option(min=1, help="Train on this many random splits (datasets without one).")] = 1,
     split_seed: Annotated[int, typer.Option(help="The first split's seed.")] = 0,
     lam: Annotated[float | None, typer.Option("--lambda", help="Weight of context prediction.")] = None,

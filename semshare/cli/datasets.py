@@ -24,6 +24,10 @@ def data_prepare(
     tokens: Tokens = None,
     verify: Verify = False,
     device: Device = "auto",
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="A JSON file of COCO ids with their split: they become a dataset of the name it gives."),
+    ] = None,
 ) -> None:
     """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
 
@@ -32,7 +36,8 @@ def data_prepare(
     """
     from semshare.data import prepare
 
-    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device, verify=verify, tokens=tokens)))
+    made = prepare.prepare(name, root, from_dir, regions, device, verify=verify, tokens=tokens, manifest=manifest)
+    print(prepare.as_text(made))
 
 
 @data.command("show")
@@ -51,3 +56,18 @@ def data_show(
 
     found = prepare.describe(name, root, scale.value, tokens, texts)
     print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))
+
+
+@data.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """List the datasets: what their texts are and where each lies."""
+    from semshare.data import catalogue
+
+    rows = []
+    for name in catalogue.names():
+        entry = catalogue.entry(name)
+        root = catalogue.stored(entry.folders)
+        where = "not prepared" if "root" in entry.reads else "needs no files"
+        rows.append({"dataset": name, "texts": entry.text_kind, "root": str(root.resolve()) if root else where})
+    lines = (f"{row['dataset']:20} {row['texts']:9} {row['root']}" for row in rows)
+    print(json.dumps(rows, indent=2) if as_json else "\n".join(lines))

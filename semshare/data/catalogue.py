@@ -10,13 +10,16 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data.dataset import PairedDataset, build_parts, check_items, check_words, items_checksum
+from semshare.data.labels import check_labels, unlearnt_notes
 from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import CustomSource
+from semshare.data.readers.manifest import COCO16K, ManifestSource, remembered, remembered_names
 from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
 from semshare.data.readers.nuswide import Concepts, NusWideSource
 from semshare.data.regions.extract import say
 from semshare.data.regions.kept import left_out_notes, region_store
 from semshare.data.regions.registry import EXTRACTORS
+from semshare.data.remembered import noted_tokens, stored
 from semshare.data.scenes.source import ScenesSource
 from semshare.data.tokens import OWN, Tokenizer, find
 from semshare.data.words import Vocabulary, word_vectors
@@ -71,18 +74,35 @@ def _on_disk(
 ) -> Entry:
     """The entry of a dataset that lies in a folder which ``holds`` what the message says where there is none."""
 
-    def find(root: Path | None) -> Path:
-        if root is not None:
-            return root
-        if (place := stored(folders)) is not None:
-            return place.resolve()
-        raise UserError(
-            f"root: missing; dataset {name!r} needs {holds}: run semshare data prepare {name}, with --root where you "
-            f"have it at hand (nothing at {home() / 'data' / folders[0]})"
-        )
-
     reads = frozenset({"root"} if read is _karpathy else {"root", "split_seed"})
-    return Entry(lambda scale, root, seed: read(find(root), seed), text_kind, reads, folders=folders, **shared)
+    return Entry(
+        lambda scale, root, seed: read(root or _found(name, holds, folders), seed),
+        text_kind,
+        reads,
+        folders=folders,
+        **shared,
+    )
+
+
+def _found(name: str, holds: str, folders: tuple[str, ...]) -> Path:
+    """Where dataset ``name`` lies, which needs what ``holds`` says, when no root is given."""
+    if (place := stored(folders)) is not None:
+        return place.resolve()
+    raise UserError(
+        f"root: missing; dataset {name!r} needs {holds}: run semshare data prepare {name}, with --root where you "
+        f"have it at hand (nothing at {home() / 'data' / folders[0]})"
+    )
+
+
+def _listed(name: str, manifest: Path) -> Entry:
+    """The entry of the part of COCO that ``manifest`` lists; COCO as prepared for ``coco5k`` serves as well."""
+    folders = (name, "coco")
+    return Entry(
+        lambda scale, root, seed: ManifestSource(root or _found(name, _COCO_OR_PAIRS, folders), manifest, scale),
+        "captions",
+        frozenset({"root"}),
+        folders=folders,
+    )
 
 
 def _karpathy(root: Path, split_seed: int) -> Source:
@@ -94,6 +114,7 @@ _FOLDER = "the folder that holds"
 _NUS = f"{_FOLDER} ImageList/, Groundtruth/ and NUS_WID_Tags/"
 _TAGS_ONLY = f"{_FOLDER} all_tags.txt and the files beside it, or mirflickr/meta/tags"
 _COCO_2014 = f"{_FOLDER} COCO 2014's annotations/ and dataset_coco.json"
+_COCO_OR_PAIRS = f"{_FOLDER} COCO 2014's annotations/ and pictures, or pairs.jsonl and small copies"
 _ROWS = "the JSONL or CSV file of your collection"
 
 CATALOGUE: dict[str, Entry] = {
@@ -110,6 +131,7 @@ CATALOGUE: dict[str, Entry] = {
     "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
     "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
     "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
+    "coco16k": _listed("coco16k", COCO16K),
     "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
 }
 
@@ -156,10 +178,16 @@ def entry(name: str) -> Entry:
     """The entry of ``name``; raises :class:`UserError` listing the known datasets."""
     if name not in CATALOGUE:
         _load_entry_points()
-    try:
+    if name in CATALOGUE:
         return CATALOGUE[name]
-    except KeyError:
-        raise UserError(f"dataset: unknown {name!r}, expected one of {', '.join(CATALOGUE)}") from None
+    if (manifest := remembered(name)) is not None:
+        return _listed(name, manifest)
+    raise UserError(f"dataset: unknown {name!r}, expected one of {', '.join(names())}")
+
+
+def names() -> list[str]:
+    """Every dataset's name: the catalogue's, then those prepared with a manifest."""
+    return [*CATALOGUE, *(name for name in remembered_names() if name not in CATALOGUE)]
 
 
 @cache
@@ -169,23 +197,6 @@ def _load_entry_points() -> None:
             point.load()()
         except Exception as error:  # other people's code
             raise UserError(f"dataset: {point.value} of another package cannot be loaded: {error}") from None
-
-
-def stored(folders: Sequence[str]) -> Path | None:
-    """The first of the data cache's ``folders`` that holds something, or is a link to where data lies.
-
-    Raises:
-        UserError: a link whose target is gone.
-    """
-    for place in (home() / "data" / folder for folder in folders):
-        if place.is_symlink() and not place.exists():
-            raise UserError(
-                f"{place}: leads to {place.readlink()}, which is gone; say where the data lies now with semshare data "
-                "prepare and --root, or remove the link"
-            )
-        if place.is_file() or (place.is_dir() and any(place.iterdir())):
-            return place
-    return None
 
 
 def note_file(name: str, kind: Literal["regions", "tokens"]) -> Path | None:
@@ -215,10 +226,7 @@ def tokens_of(name: str) -> Tokenizer:
     Raises:
         UserError: an unknown dataset, or a file of :func:`note_file` that names no tokenizer that is there.
     """
-    path = note_file(name, "tokens")
-    if path is None or not path.is_file():
-        return OWN
-    return find(path.read_text(encoding="utf-8", errors="replace").strip(), f"{path}: tokens")
+    return noted_tokens(note_file(name, "tokens"))
 
 
 def known_regions(regions: str, where: str = "regions") -> str:
@@ -300,6 +308,7 @@ def _load(
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
     items = source.items()
+    check_labels(name, source.label_names)
     check_items(name, items, source.label_names)
     check_words(name, items, tokens)
     store = region_store(source, items, regions, place.device, place.verify)
@@ -309,6 +318,7 @@ def _load(
         items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
         check_words(name, items, tokens)
+    source.notes = (*source.notes, *unlearnt_notes(items, source.label_names))
     texts, vocabulary = vocabulary_of(items, source.text_kind, tokens)
     made_from = f"{items_checksum(items, source.label_names)} {store.checksum}"
     made_from += "" if tokens == OWN else f" {tokens.digest}"  # so that older checksums stay

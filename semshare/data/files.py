@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 import os
 import re
 import unicodedata
+from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from semshare.errors import UserError
+from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +30,7 @@ _MARKS = (
 )
 _LINE_END = re.compile(r"\r*\n|\r")
 
+FEW = 3  # things named in a sentence; the rest are counted
 SHOWN = 20  # mistakes listed one by one; the rest are counted
 
 
@@ -111,13 +117,99 @@ def is_inside(name: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
-def find_file(folder: Path, name: str) -> Path:
-    """The file ``name`` in ``folder``, also where the two spell its letters differently.
+def last_part(name: str) -> str:
+    """The file's own name in a path of any system, or in an address: what follows the last slash or backslash."""
+    if "://" in name:
+        with suppress(ValueError):  # an address that only looks like one
+            name = unquote(urlsplit(name).path)
+    return composed(PurePosixPath(name.replace("\\", "/")).name)
 
-    An accent may be a part of its letter (NFC) or follow it (NFD); macOS's files are often named in the second way.
+
+def find_pictures(folder: Path, names: Sequence[str]) -> list[Path | None]:
+    """Where in ``folder`` the picture of each name lies; None where it is not here, or where several could be meant.
+
+    A name is first taken as it is written, with slashes or backslashes. Where there is no such file, the name may be
+    an address or a path of another machine: the one file in or below ``folder`` with the same last part is meant, if
+    there is only one and no other of ``names`` can mean it. Hidden files do not count. Accents may be a part of their
+    letter (NFC) or follow it (NFD). No path outside ``folder`` is ever given.
+
+    Raises:
+        UserError: a folder that cannot be listed.
     """
-    paths = [folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD")] if not name.isascii() else []
-    return next((path for path in (folder / name, *paths) if path.exists()), folder / name)
+    listed: dict[str, dict[str, Path]] = {}
+    paths = [_as_written(folder, name, listed) for name in names]
+    lost = {name for name, path in zip(names, paths, strict=True) if path is None}
+    if not lost:
+        return paths
+    asked, files, taken = defaultdict(list), defaultdict(list), set(paths)
+    for name in lost:
+        asked[last_part(name)].append(name)
+    for path in _below(folder):
+        files[composed(path.name)].append(path)
+    meant: dict[str, Path] = {}
+    for last, same in asked.items():
+        if len(same) == 1 and len(files[last]) == 1 and files[last][0] not in taken:
+            meant[same[0]] = files[last][0]
+    return [path or meant.get(name) for name, path in zip(names, paths, strict=True)]
+
+
+def _as_written(folder: Path, name: str, listed: dict[str, dict[str, Path]]) -> Path | None:
+    """The file of ``name`` in ``folder``; ``listed`` keeps the folders that were listed for it."""
+    for written in (name, name.replace("\\", "/")) if "\\" in name else (name,):
+        parent, slash, last = written.rpartition("/")
+        if slash and not is_inside(parent):
+            continue
+        if parent not in listed:
+            forms = (unicodedata.normalize("NFC", parent), unicodedata.normalize("NFD", parent), parent)
+            listed[parent] = {last: path for form in dict.fromkeys(forms) for last, path in _files_of(folder / form)}
+        if path := listed[parent].get(last) or listed[parent].get(composed(last)):
+            return path
+    return None
+
+
+def _files_of(folder: Path) -> list[tuple[str, Path]]:
+    """The files of a folder by their names composed, then by these as they are; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_file()]
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            return []
+        raise UserError(f"{folder}: cannot be listed: {error.strerror}") from None
+    decomposed = [(composed(name), folder / name) for name in names if not name.isascii()]
+    return [*decomposed, *((name, folder / name) for name in names)]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The files in ``folder`` and below, each folder once though links lead to it again; hidden ones left out."""
+
+    def refuse(error: OSError) -> None:
+        if error.errno != errno.ENOENT:
+            raise UserError(f"{error.filename}: cannot be listed: {error.strerror}") from None
+
+    seen = set()
+    for where, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(where)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
+
+
+def name_few(names: Sequence[object]) -> str:
+    """The first three of ``names``, and how many more there are."""
+    more = f" ... and {len(names) - FEW:,} more" if len(names) > FEW else ""
+    return ", ".join(str(name)[:200] for name in names[:FEW]) + more
+
+
+def missing_notes(where: object, names: Sequence[str]) -> list[str]:
+    """One line on the pictures that are not here, by the names they were looked for; none where there are none."""
+    if not names:
+        return []
+    looked_for = name_few([repr(name) for name in names])
+    return [f"{where}: {len(names):,} pictures are not here (or several of their name), left out: {looked_for}"]
 
 
 def count_notes(where: object, counts: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.fetch.download import Remote, check_space, fetch, recorded, verify
-from semshare.data.fetch.official import PLANS, Piece, Plan
+from semshare.data.fetch.official import COCO_2014, PLANS, Piece, Plan
 from semshare.data.fetch.unpack import unpack
+from semshare.data.labels import unlearnt_notes
+from semshare.data.readers.manifest import read_manifest, remembered, remembering
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
 from semshare.data.shown import as_lines, unspaced_notes, words_of_texts
@@ -43,6 +45,7 @@ def prepare(
     say: Callable[[str], None] = print,
     verify: bool = False,
     tokens: str | None = None,
+    manifest: Path | None = None,
     **fetching: Any,
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
@@ -63,6 +66,8 @@ def prepare(
         verify: read every picture again and extract those whose content changed, whatever their files' times say.
         tokens: how texts are cut into words (:func:`semshare.data.tokens.find`); by default as an earlier call was
             told, or by this library's rule.
+        manifest: the COCO ids and splits of a new dataset called ``name``; kept in the home, and the dataset is found
+            by its name from then on (:mod:`semshare.data.readers.manifest`).
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
 
     Returns:
@@ -72,6 +77,28 @@ def prepare(
         UserError: an unknown name, a file that is missing, wrong or cannot be fetched, data that cannot be used, or
             a ``root`` that cannot be linked, because data stands where the link would.
     """
+    with nullcontext() if manifest is None else _with_manifest(name, manifest):
+        return _prepare(name, root, from_dir, regions, device, say, verify, tokens, fetching)
+
+
+@contextmanager
+def _with_manifest(name: str, path: Path) -> Iterator[None]:
+    """Know the dataset that the manifest at ``path`` describes; for good, if the block succeeds."""
+    manifest = read_manifest(path)
+    if manifest.name != name:
+        raise UserError(f"{path}: dataset: found {manifest.name!r}, expected {name!r} as in the command")
+    if name in catalogue.CATALOGUE:
+        raise UserError(f"{path}: dataset: {name!r} is a dataset of the catalogue; give yours another name")
+    catalogue.forget_loaded()
+    with remembering(manifest):
+        yield
+
+
+def _prepare(
+    name: str, root: Path | None, from_dir: Path | None, regions: str | None, device: str, say: Callable[[str], None],
+    verify: bool, tokens: str | None, fetching: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """:func:`prepare` of a dataset that is known."""
     entry = catalogue.entry(name)
     before = catalogue.regions_of(name)
     regions = catalogue.known_regions(regions) if regions else before
@@ -79,7 +106,7 @@ def prepare(
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
     found = find_device(device)
-    plan = PLANS.get(name)
+    plan = PLANS.get(name) or (COCO_2014 if remembered(name) else None)
     link = None if root is None else _place_of_link(name, root)
     if root is None and (place := catalogue.stored(entry.folders)) is not None and place.is_symlink():
         root = place.resolve()
@@ -121,7 +148,8 @@ def describe(
     tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
     skipped = left_out(source, source.items(), regions)
-    source.notes = (*source.notes, *left_out_notes(skipped))
+    items = [item for item in source.items() if item.id not in skipped]
+    source.notes = (*source.notes, *left_out_notes(skipped), *unlearnt_notes(items, source.label_names))
     found = summary(name, source, root or source.root, skipped)
     found |= {"regions": {"extractor": regions}, "tokens": tokenizer.name}
     items = _items(name, source, skipped)

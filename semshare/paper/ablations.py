@@ -36,7 +36,7 @@ def _flickr25k_plans(root: Path | None, device: str) -> dict[str, Any]:
     """The plans of sections 1, 3 and 5; the sweep over lambda has one seed and takes section 3's variance."""
     planned = {
         "consistency": plans.consistency(_FLICKR, seeds=3, device=device),
-        "classification": plans.classification([_FLICKR], seeds=3, device=device),
+        "classification": plans.classification([_FLICKR], seeds=3, device=device, methods=plans.PAPERS),
         "sensitivity": plans.sensitivity([_FLICKR], seeds=1, device=device),
     }
     return plans.with_each(planned, lambda experiments: [one.change(root=root) for one in experiments])

@@ -14,9 +14,9 @@ from semshare.data import catalogue
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
 from semshare.model import MODALITIES
-from semshare.paper import plans, reference
+from semshare.paper import oracles, plans, reference
 from semshare.paper.failures import KINDS, Direction, Failures
-from semshare.paper.verdicts import ESTIMATE, Verdict, summary
+from semshare.paper.verdicts import CLAIMS, ESTIMATE, Verdict, summary
 from semshare.runs import protocols
 from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
 from semshare.runs.quantities import title
@@ -193,7 +193,8 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
     """What the protocols ``names`` say in both directions by (dataset, method), the mean over seeds x 100 with its "±".
 
     Columns are (protocol, direction); a protocol that does not fit a dataset is empty there. The row "Random" is what
-    a random ranking of the same gallery is expected to give.
+    a random ranking of the same gallery is expected to give, the oracles' rows what *Ours* would reach if it
+    knew one modality's labels.
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
@@ -201,22 +202,28 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
         of_method = plans.by_method(runs, dataset)
         part = next(iter(of_method.values()))[0].dataset.parts["test"]
         names_here = [protocol.name for protocol in fitting]
-        read = {method: [run.retrieval(names_here) for run in side] for method, side in of_method.items()}
+        rows_here = {methods.get(method).title: side for method, side in of_method.items()}
+        read = {row: [run.retrieval(names_here) for run in side] for row, side in rows_here.items()}
+        for row, known in oracles.ROWS.items() if "ours" in of_method else ():
+            rows_here[row] = of_method["ours"]
+            read[row] = [oracles.retrieval(run, known, names_here) for run in of_method["ours"]]
         random: dict[tuple[str, str], float] = {}
         for name in names_here:
             for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
                 evaluated = {
-                    method: [
-                        by_query(getattr(retrieval[name], direction), owner, run.key)
-                        for run, retrieval in zip(of_method[method], retrievals, strict=True)
+                    row: [
+                        by_query(getattr(retrieval[name], direction), owner, run.key, run.seeded)
+                        for run, retrieval in zip(rows_here[row], retrievals, strict=True)
                     ]
-                    for method, retrievals in read.items()
+                    for row, retrievals in read.items()
                 }
-                variance = SeedVariance.pool(evaluated.values())
+                variance = SeedVariance.pool(side for row, side in evaluated.items() if row not in oracles.ROWS)
                 column = name, direction.upper()
-                for method, side in evaluated.items():
-                    row, here = rows.setdefault((dataset, methods.get(method).title), {}), mean(side, "query", variance)
-                    row[column], row[name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
+                for row, side in evaluated.items():
+                    # What one seed does to an oracle is its own, and not what it does to the methods.
+                    own = SeedVariance.pool([side]) if row in oracles.ROWS else variance
+                    cells, here = rows.setdefault((dataset, row), {}), mean(side, "query", own)
+                    cells[column], cells[name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
                 first = next(iter(read.values()))[0][name]
                 random[column] = 100 * float(getattr(first, f"{direction}_random").nanmean())
         rows[dataset, "Random"] = random
@@ -226,10 +233,13 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
 def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Styler:
     """``table`` with the best value of each column in bold, within each group of index level ``by``.
 
-    A column of interval widths ("±") or of seeds, and one that few rows have ("at 0.5"), has no best.
+    A column of interval widths ("±") or of seeds, and one that few rows have ("at 0.5"), has no best. An oracle is
+    none of those that are compared.
     """
+    oracle = table.index.get_level_values(-1).isin(list(oracles.ROWS))
 
     def bold(column: pd.Series) -> list[str]:
+        column = column.mask(oracle)
         best = column.groupby(level=by).transform("max") if by is not None else column.max()
         return ["font-weight: bold" if value else "" for value in column == best]
 
@@ -310,9 +320,9 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
 
 
 def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
-    """HTML: each of the paper's claims with how its tests came out, which unfolds to its rows of the table."""
+    """HTML: each claim with how its tests came out, which unfolds to its rows of the table."""
     parts = []
-    for claim, text in reference.CLAIMS.items():
+    for claim, text in CLAIMS.items():
         own = [one for one in verdicts if one.claim == claim]
         outcome = summary(own) if own else "not tested on this data"
         rows = verdict_table(own).set_uuid(f"claim-{claim}").to_html() if own else ""

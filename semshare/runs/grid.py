@@ -134,7 +134,7 @@ def _experiments(grid: Mapping[str, Any], device: str, elsewhere: bool) -> Itera
             if isinstance(value, bool | list | dict):
                 raise UserError(f"{name}: found {value!r}, expected a number or a name, or a list of them")
     if "dataset" not in axes:
-        raise UserError("dataset: missing, expected one or more of " + ", ".join(catalogue.CATALOGUE))
+        raise UserError("dataset: missing, expected one or more of " + ", ".join(catalogue.names()))
     unread = set(axes)
     for values in itertools.product(*axes.values()):
         fields = dict(zip(axes, values, strict=True))

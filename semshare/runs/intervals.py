@@ -77,13 +77,15 @@ class Scored:
     Attributes:
         key: the run's, by which a run that is on both sides of a comparison is known.
         sums: for each measure [N, 2], the numerators and denominators of the images; a text counts for its image.
+        seeded: whether its training drew anything; what drew nothing varies with the images alone.
     """
 
     key: str
     sums: Mapping[str, np.ndarray]
+    seeded: bool = True
 
     @classmethod
-    def of(cls, evaluation: Evaluation, owner: Tensor, key: str) -> Scored:
+    def of(cls, evaluation: Evaluation, owner: Tensor, key: str, seeded: bool = True) -> Scored:
         """An evaluation of N images and M texts; ``owner`` [M] is the image of each text."""
         sums: dict[str, np.ndarray] = {}
         for measure, kept in _F1.items():
@@ -96,7 +98,7 @@ class Scored:
         images = len(evaluation.image_counts)
         for measure in _OF_TEXTS:
             sums[measure] = _by_image(sums[measure], owner, images)
-        return cls(key, sums)
+        return cls(key, sums, seeded)
 
     @property
     def network(self) -> str:
@@ -130,7 +132,7 @@ def scored(run: Run | KeepsSums) -> Scored:
     """``run`` on its test split at the kept weights."""
     if kept := getattr(run, "scored", None):
         return kept
-    return Scored.of(run.test, run.dataset.parts["test"].owner, run.key)
+    return Scored.of(run.test, run.dataset.parts["test"].owner, run.key, run.seeded)
 
 
 def scored_epochs(run: Run | KeepsSums) -> list[Scored]:
@@ -141,13 +143,13 @@ def scored_epochs(run: Run | KeepsSums) -> list[Scored]:
     return [Scored.of(evaluation, owner, run.key) for evaluation in run.epochs]
 
 
-def by_query(values: Tensor, owner: Tensor, key: str) -> Scored:
+def by_query(values: Tensor, owner: Tensor, key: str, seeded: bool = True) -> Scored:
     """A measure of queries ``values`` [Q], those that are NaN left out, under the name ``query``.
 
     ``owner`` [Q] is the image that a query is or belongs to.
     """
     rows = np.stack([values.nan_to_num().double().numpy(), (~values.isnan()).double().numpy()], 1)
-    return Scored(key, {"query": _by_image(rows, owner, int(owner.max()) + 1)})
+    return Scored(key, {"query": _by_image(rows, owner, int(owner.max()) + 1)}, seeded)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ class SeedVariance:
 
     def of(self, measure: str) -> Seeds | None:
         """The pooled variance of ``measure``; None where no setting has two runs."""
-        return pooled(_estimates(runs, measure) for runs in self.settings if len(runs) > 1)
+        return pooled(_estimates(runs, measure) for runs in self.settings if len(runs) > 1 and runs[0].seeded)
 
 
 def mean(runs: Sequence[Scored], measure: str, variance: SeedVariance) -> Interval:
@@ -260,18 +262,22 @@ def _interval(sides: Sequence[tuple[Sequence[Scored], float]], measure: str, var
             distinct[run.key] = run
             weights[run.key] = weights.get(run.key, 0.0) + sign / len(runs)
     found = _estimates(list(distinct.values()), measure)
-    return _student(found, np.array(list(weights.values())), variance.of(measure))
+    seeded = np.array([run.seeded for run in distinct.values()])
+    return _student(found, np.array(list(weights.values())), variance.of(measure), seeded)
 
 
 def _estimates(runs: Sequence[Scored], measure: str) -> Estimates:
     return ratios(np.stack([run.rows(measure) for run in runs]))
 
 
-def _student(estimates: Estimates, weights: np.ndarray, seeds: Seeds | None) -> Interval:
-    value, error, freedom = (float(number) for number in combined(estimates, weights, seeds))
+def _student(
+    estimates: Estimates, weights: np.ndarray, seeds: Seeds | None, seeded: np.ndarray | None = None
+) -> Interval:
+    value, error, freedom = (float(number) for number in combined(estimates, weights, seeds, seeded))
+    drawn = weights if seeded is None else weights[seeded]
     half = float(quantile(freedom)) * error
-    # What has no weight has no training noise either: a run compared with itself.
-    return Interval(value, value - half, value + half, error, freedom, seeds is not None or not weights.any())
+    # What has no weight, as a run compared with itself, or draws nothing has no training noise either.
+    return Interval(value, value - half, value + half, error, freedom, seeds is not None or not drawn.any())
 
 
 def _by_image(rows: np.ndarray, owner: Tensor, images: int) -> np.ndarray:

@@ -29,6 +29,7 @@ _LIBRARIES = ("torch", "transformers", "gensim")
 STOP = (
     # The data's checksum covers what these make: items, pictures, regions and tokenizers.
     "semshare.data.files",
+    "semshare.data.labels",
     "semshare.data.pictures",
     "semshare.data.readers",
     "semshare.data.scenes",

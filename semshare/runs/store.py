@@ -79,6 +79,11 @@ class Run:
         return self.experiment.method == "dscmr" or self.experiment.label_loss == "bce"
 
     @property
+    def seeded(self) -> bool:
+        """Whether training drew anything by its seed; else it has no other run to vary against."""
+        return "seed" not in methods.get(self.experiment.method).unread
+
+    @property
     def dataset(self) -> PairedDataset:
         """The data the run was trained on (with the test split of the dataset that was asked for)."""
         return load_data(self.experiment)

@@ -15,10 +15,11 @@ already. Three seeds say little about a variance, so it is pooled over all setti
 
 The variance of a combination of runs, with weights c, is the item noise of c plus the pooled variance times the sum of
 c squared; its degrees of freedom follow Satterthwaite (1946), and a t quantile gives the interval. A comparison with
-one seed takes the pool's variance. Without any pool an interval knows of the images alone. One assumption remains: that
-seeds matter about as much in every setting of a pool. Where they matter twice as much to two settings of five, a
-comparison of just these two is held about nine times in ten. ``test_interval_coverage.py`` simulates all of this with a
-known truth; a rank correlation, whose truth is not as plain, is not simulated.
+one seed takes the pool's variance. Without any pool an interval knows of the images alone. A run whose training draws
+nothing adds item noise, and neither takes from the pool nor gives to it. One assumption remains: that seeds matter
+about as much in every setting of a pool. Where they matter twice as much to two settings of five, a comparison of just
+these two is held about nine times in ten. ``test_interval_coverage.py`` simulates all of this with a known truth; a
+rank correlation, whose truth is not as plain, is not simulated.
 """
 
 from __future__ import annotations
@@ -103,18 +104,20 @@ def pooled(settings: Iterable[Estimates]) -> Seeds | None:
 
 
 def combined(
-    estimates: Estimates, weights: np.ndarray, seeds: Seeds | None
+    estimates: Estimates, weights: np.ndarray, seeds: Seeds | None, seeded: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The sum of R runs times ``weights`` [R]: its value [...], standard error [...] and degrees of freedom [...].
 
-    Without ``seeds`` the error is that of the images alone.
+    Without ``seeds`` the error is that of the images alone; so it is for the runs that are not ``seeded`` ([R] bool,
+    all by default).
     """
     value = estimates.values @ weights
     of_items = np.einsum("...ij,i,j->...", estimates.noise, weights, weights).clip(min=0)
     freedom = float(max(estimates.items - 1, 1))
     if seeds is None:
         return value, np.sqrt(of_items), np.full_like(value, freedom)
-    share = float(weights @ weights)
+    drawn = weights if seeded is None else weights[seeded]
+    share = float(drawn @ drawn)
     total = of_items + share * seeds.variance
     doubt = (share * seeds.between) ** 2 / seeds.freedom + of_items**2 / freedom
     least = min(seeds.freedom, freedom)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run
+from data.readers import test_manifest
 from PIL import Image
 from webserver import Server, serve
 
@@ -208,12 +209,15 @@ def test_a_folder_filled_by_hand_is_used_as_it_is(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     before, said = files(tmp_path), []
-    # A picture that is missing is left out and counted; once it is there, it is taken.
-    prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)
-    assert "1 pictures cannot be used and are left out: 10: " in capsys.readouterr().err
+    # A picture that is missing is left out and counted; once it is there, it alone is extracted.
+    made = prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)
+    assert f"{tmp_path}: 1 pictures are not here (or several of their name), left out: '10.jpg'" in made["notes"]
+    assert sum(part["images"] for part in made["splits"].values()) == sum(made["labels"].values()) == COUNT - 1
+    capsys.readouterr()
+    catalogue.forget_loaded()
     (tmp_path / "tiny" / "10.jpg").write_bytes(pictures["tiny/10.jpg"])
     assert prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)["status"] == "subset"
-    assert "cannot be read" not in capsys.readouterr().err
+    assert "1 pictures have changed or are tried again" in capsys.readouterr().err
     assert server.asked == [] and files(tmp_path) == before | {"tiny/10.jpg"}
     assert "used as it is" in said[0]
 
@@ -344,7 +348,7 @@ def test_what_only_a_person_can_get_is_explained(
     assert signed.lacks(tmp_path) == ""
 
 
-@pytest.mark.parametrize("name", ["flickr25k", "nuswide", "coco"])
+@pytest.mark.parametrize("name", ["flickr25k", "nuswide", "coco", "coco16k"])
 def test_official_archives_unpack_to_the_layout_that_readers_want(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -379,6 +383,7 @@ def test_official_archives_unpack_to_the_layout_that_readers_want(
             *inside["val2014.zip"],
             *inside["train2014.zip"],
         ],
+        "coco16k": [*inside["annotations_trainval2014.zip"], *inside["train2014.zip"]],
     }[name]
     mine, root = tmp_path / "mine", tmp_path / "root"
     mine.mkdir()
@@ -400,6 +405,7 @@ def test_official_archives_unpack_to_the_layout_that_readers_want(
         prepare.prepare(name, root, from_dir=mine, **QUICK)
     assert set(wanted) <= files(root)
     assert "dataset_flickr8k.json" not in files(root)
+    assert name != "coco16k" or not {"dataset_coco.json", *inside["val2014.zip"]} & files(root)
     assert reached.value.args[0] == ("coco5k" if name == "coco" else name)
 
 
@@ -507,3 +513,47 @@ def test_pictures_left_out_are_told_and_do_not_count(server: Server, tmp_path: P
         assert found["labels"] == {"cat": 3, "dog": 6}
         assert sum(split["images"] for split in found["splits"].values()) == COUNT - 1
     assert note in catalogue.load("tiny", "full", root=root).source.notes  # what pages, cards and train's output read
+
+
+@pytest.mark.parametrize("name", ["coco16k", "mine"])
+def test_a_part_of_coco_is_fetched_from_the_official_archives(
+    name: str, tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Archives of the official names and folders, in small: fetched, unpacked, and opened by the manifest."""
+    listed = json.loads(test_manifest.COCO16K.read_text(encoding="utf-8"))
+    ids = [id for split in ("train", "dev", "test") for id in listed[split][:4]]
+    made = test_manifest._official(tmp_path / "made", ids)
+    given = tmp_path / "mine.json"
+    few = {split: listed[split][:4] for split in ("train", "dev", "test")}
+    given.write_text(json.dumps({"dataset": "mine"} | few), encoding="utf-8")
+    folders = {"annotations_trainval2014.zip": "annotations", "train2014.zip": "train2014", "val2014.zip": "val2014"}
+    with serve() as server:
+        for archive, folder in folders.items():
+            paths = sorted((made / folder).iterdir())
+            server.files[f"/{archive}"] = zipped({f"{folder}/{path.name}": path.read_bytes() for path in paths})
+
+        def local(plan: Plan) -> Plan:
+            """The plan with this server's addresses and the small archives' counts."""
+            return replace(
+                plan,
+                pieces=tuple(
+                    replace(
+                        piece,
+                        holds={pattern.replace(".jpg", ".png"): 1 for pattern in piece.holds},
+                        remote=piece.remote and Remote(f"{server.url}/{piece.remote.name}", piece.remote.name),
+                    )
+                    for piece in plan.pieces
+                ),
+            )
+
+        monkeypatch.setitem(prepare.PLANS, "coco16k", local(PLANS["coco16k"]))
+        monkeypatch.setattr(prepare, "COCO_2014", local(prepare.COCO_2014))
+        found = prepare.prepare(name, regions="grid", manifest=given if name == "mine" else None, **QUICK)
+        asked = [path for path, _, _ in server.asked]
+    # Half of the small pictures lie in val2014, which coco16k does not need.
+    pictures = ["/train2014.zip"] if name == "coco16k" else ["/val2014.zip", "/train2014.zip"]
+    assert asked == ["/annotations_trainval2014.zip", *pictures]
+    assert found["root"] == str(own_home / "data" / "coco")
+    counts = {split: part["images"] for split, part in found["splits"].items()}
+    assert counts == dict.fromkeys(("train", "dev", "test"), 2 if name == "coco16k" else 4)
+    assert prepare.describe(name)["checksum"] == found["checksum"]

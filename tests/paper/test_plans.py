@@ -12,6 +12,7 @@ from semshare.experiment import PRESETS, Experiment
 from semshare.paper import plans, reference
 
 STAND_INS = list(reference.DATASETS.values())
+FLOOR = [("linear", dataset) for dataset in STAND_INS]
 
 
 def _seeds(experiments: Sequence[Experiment]) -> list[int]:
@@ -22,11 +23,14 @@ def _seeds(experiments: Sequence[Experiment]) -> list[int]:
 def test_seeds_are_the_scales_own_unless_given(scale: str, table: int, sweep: int) -> None:
     found = plans.everything(STAND_INS, scale)
     for section in ("consistency", "classification"):
-        assert all(_seeds(side) == list(range(table)) for side in found[section].values()), section
+        sides = {name: side for name, side in found[section].items() if name not in FLOOR}
+        assert all(_seeds(side) == list(range(table)) for side in sides.values()), section
+    assert {len(found["classification"][name]) for name in FLOOR} == {1}, "it draws nothing: one run says all"
     lists = [some for by_lambda in found["sensitivity"].values() for some in by_lambda.values()]
     assert all(_seeds(some) == list(range(sweep)) for some in lists)
     asked = plans.everything(STAND_INS, scale, seeds=2)
-    assert {len(some) for some in asked["classification"].values()} == {2}
+    assert {len(some) for name, some in asked["classification"].items() if name not in FLOOR} == {2}
+    assert {len(asked["classification"][name]) for name in FLOOR} == {1}
     assert {len(some) for by_lambda in asked["sensitivity"].values() for some in by_lambda.values()} == {2}
 
 
@@ -38,7 +42,7 @@ def test_sections_share_their_runs(preset: str) -> None:
         chosen = found["sensitivity"][dataset][plans.chosen_lambda(dataset, preset)]
         assert chosen == ours[:1], "the sweep at the tables' lambda is the tables' own run"
     assert found["failure_cases"] == {
-        name: {method: found["classification"][method, name] for method in plans.METHODS}
+        name: {method: found["classification"][method, name] for method in plans.PAPERS}
         for name in ("scenes-coco1k", "scenes-coco5k")
     }
     assert {one.preset for one in plans.flat(found)} == {preset}

@@ -93,7 +93,7 @@ def test_the_recorded_column_is_made_of_the_runs_that_its_plan_names() -> None:
     recording = recordings.load("flickr25k", FOLDER)
     sections = ablations.flickr25k_sections(recording.runs)
     table = recorded_tables.recorded_table(sections["classification"])
-    assert table["", "seeds"].tolist() == [3] * len(plans.METHODS)
+    assert table["", "seeds"].tolist() == [3] * len(plans.PAPERS)
     for (method, _), of_method in sections["classification"].items():
         title = of_method[0].title
         assert table.attrs["keys"][title] == [run.key for run in of_method]

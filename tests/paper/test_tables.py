@@ -27,6 +27,7 @@ def fake_run(score: float, half: bool = False, key: str = "") -> SimpleNamespace
         test=values,
         epochs=[values],
         half_means_something=half,
+        seeded=True,
         dataset=SimpleNamespace(parts={"test": SimpleNamespace(owner=torch.arange(20))}),
         experiment=SimpleNamespace(dataset="scenes-flickr25k"),
     )
@@ -87,4 +88,5 @@ def test_verdicts_are_escaped_and_fold_their_runs() -> None:
     assert [part.get_text() for part in shown.select(".claims > details > summary em")] == [
         *["not tested on this data"] * 4,
         "of 1 tests, 1 reproduced, 0 not reproduced, 0 inconclusive",
+        "not tested on this data",
     ]

@@ -103,6 +103,7 @@ def fake_run(dataset: str, score: float, seed: int = 0, method: str = "ours", im
         experiment=SimpleNamespace(dataset=dataset, seed=seed, preset="paper"),
         title=method.title(),
         key=key,
+        seeded=method != "linear",
     )
 
 
@@ -130,12 +131,32 @@ def test_the_papers_number_stands_beside_ours_with_the_gap() -> None:
     ],
 )
 def test_table_1s_differences(dataset: str, papers: list[float | None]) -> None:
-    runs = {method: [fake_run(dataset, 0.5, seed, method) for seed in (0, 1)] for method in plans.METHODS}
+    runs = {method: [fake_run(dataset, 0.5, seed, method) for seed in (0, 1)] for method in plans.PAPERS}
     found = verdicts.classification_claims(runs, dataset)
     assert [one.paper for one in found] == papers
     assert {one.verdict for one in found} == {"reproduced"}, "equal is at least as good"
     alone = {method: side[:1] for method, side in runs.items()}
     assert {one.verdict for one in verdicts.classification_claims(alone, dataset)} == {"inconclusive"}
+
+
+def test_the_books_own_claim_holds_every_seed_of_ours_against_the_one_run_of_linear() -> None:
+    """Ours .5 and .7: a variance of .02 on one degree of freedom, half of it for the mean, and none of Linear's."""
+    runs = {
+        "linear": [fake_run("coco", 0.5, 0, "linear")],
+        "ours": [fake_run("coco", s, n) for n, s in enumerate((0.5, 0.7))],
+    }
+    found = verdicts.linear_claims(runs, "coco")
+    assert [one.measure for one in found] == [
+        f"{name}: Ours - Linear" for name in ("image_f1", "text_f1", "i2t", "t2i")
+    ]
+    for one in found:
+        assert (one.claim, one.bound, one.paper, one.seeds) == (6, 0.0, None, (0, 1)) and len(one.runs) == 3
+        assert one.interval.value == pytest.approx(0.1) and one.interval.error == pytest.approx(0.01**0.5, rel=1e-6)
+    alike = {"linear": runs["linear"], "ours": [fake_run("coco", 0.6, seed) for seed in (0, 1)]}
+    assert {one.verdict for one in verdicts.linear_claims(alike, "coco")} == {"reproduced"}
+    alone = {"linear": runs["linear"], "ours": alike["ours"][:1]}
+    assert {one.verdict for one in verdicts.linear_claims(alone, "coco")} == {"inconclusive"}, "one seed of Ours"
+    assert verdicts.CLAIMS[6] not in reference.CLAIMS.values() and "the book's own" in verdicts.CLAIMS[6]
 
 
 def test_fig_3s_differences_are_the_curves() -> None:
@@ -196,7 +217,7 @@ def test_wrong_items_of_ours_are_judged_by_the_variance_of_every_method(monkeypa
 
 
 def test_only_runs_of_the_same_seeds_are_compared() -> None:
-    runs = {method: [fake_run("coco", 0.5, seed=method == "dscmr")] for method in plans.METHODS}
+    runs = {method: [fake_run("coco", 0.5, seed=method == "dscmr")] for method in plans.PAPERS}
     with pytest.raises(ValueError, match=r"expected the same seeds"):
         verdicts.classification_claims(runs, "coco")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
@@ -49,6 +50,25 @@ def make(seed: int, lift: float = 0.0, key: str | None = None) -> Scored:
 def test_the_estimate_is_the_difference_of_the_headline_numbers(measure: intervals.Measure) -> None:
     expected = evaluation(0).numbers()[measure] - evaluation(1).numbers()[measure]
     assert intervals.difference([make(0)], [make(1)], measure, NONE).value == pytest.approx(expected, abs=1e-12)
+
+
+def test_what_draws_nothing_neither_takes_from_the_pool_nor_gives_to_it() -> None:
+    """Linear has one run: its interval is of the images alone and knows everything, with a pool and without one."""
+    several = [make(seed, key=f"{seed}") for seed in (0, 1)]
+    fixed = replace(make(2, key="fixed"), seeded=False)
+    pool, with_fixed = SeedVariance.pool([several]), SeedVariance.pool([several, [fixed, replace(fixed, key="again")]])
+    assert pool.of("i2t").variance > 0
+    assert with_fixed.of("i2t") == pool.of("i2t")
+    alone = intervals.mean([fixed], "i2t", NONE)
+    assert alone.training and intervals.mean([fixed], "i2t", pool).error == alone.error
+    as_if_drawn = intervals.mean([replace(fixed, seeded=True)], "i2t", pool)
+    assert as_if_drawn.error > alone.error
+    gap = intervals.difference(several, [fixed], "i2t", pool)
+    noise = variance.ratios(np.stack([run.rows("i2t") for run in (*several, fixed)])).noise
+    weights = np.array([0.5, 0.5, -1])
+    expected = weights @ noise @ weights + 0.5 * float(pool.of("i2t").variance)
+    assert gap.error == pytest.approx(expected**0.5, rel=1e-12) and gap.training
+    assert not intervals.difference(several, [fixed], "i2t", NONE).training
 
 
 @pytest.mark.parametrize("measure", ["text_f1", "t2i"])

@@ -56,10 +56,10 @@ def test_comments_docstrings_and_formatting_change_no_key(file: str, tree: Path)
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("def label_prediction(", "@torch.no_grad()\ndef label_prediction(", ALL - {"dscmr"}),
+        ("def label_prediction(", "@torch.no_grad()\ndef label_prediction(", ALL - {"dscmr", "linear"}),
         ("def dscmr(", "@torch.no_grad()\ndef dscmr(", {"dscmr"}),
         ("def context_prediction(", "@torch.no_grad()\ndef context_prediction(", {"ours", "ours+con"}),
-        ("def consistency(", "@torch.no_grad()\ndef consistency(", ALL - {"independent"}),
+        ("def consistency(", "@torch.no_grad()\ndef consistency(", ALL - {"independent", "linear"}),
     ],
     ids=["label", "dscmr", "context", "consistency"],
 )
@@ -68,6 +68,13 @@ def test_a_loss_edited_changes_every_key_that_uses_it_and_no_other(
 ) -> None:
     _edit(tree / "losses.py", old, new)
     assert _changed(tree) == expected
+
+
+def test_how_linear_is_fitted_changes_its_own_keys_alone(tree: Path) -> None:
+    _edit(tree / "linear.py", "GRID = (", "GRID = (0.00001, ")
+    assert _changed(tree) == {"linear"} and _changed(tree, keys.encoding_code) == set()
+    _edit(tree / "linear.py", ".amax(1)", ".amin(1)")
+    assert _changed(tree) == _changed(tree, keys.encoding_code) == {"linear"}
 
 
 def test_a_new_loss_and_a_new_dataset_change_no_key(tree: Path) -> None:
@@ -83,8 +90,8 @@ def test_a_new_loss_and_a_new_dataset_change_no_key(tree: Path) -> None:
     [
         "data/readers/coco.py", "data/readers/mirflickr.py", "data/readers/splits.py", "data/scenes/paint.py",
         "data/fetch/download.py", "data/regions/detector.py", "data/regions/grid.py", "data/regions/extract.py",
-        "data/prepare.py", "runs/cards.py", "runs/grid.py", "runs/store.py", "runs/keys.py", "ranking.py",
-        "paper/figures.py", "cli/app.py", "utils/progress.py", "errors.py", "__init__.py",
+        "data/prepare.py", "data/labels.py", "runs/cards.py", "runs/grid.py", "runs/store.py", "runs/keys.py",
+        "ranking.py", "paper/figures.py", "cli/app.py", "utils/progress.py", "errors.py", "__init__.py",
     ],
 )  # fmt: skip
 def test_what_the_data_covers_and_what_trains_nothing_changes_no_key(file: str, tree: Path) -> None:

@@ -37,7 +37,7 @@ print(before, inside, pages(8), kept - size())
 
 @pytest.mark.skipif(memory._glibc() is None, reason="the C library is not glibc")
 def test_a_block_inside_costs_no_new_pages_and_all_is_given_back() -> None:
-    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, encoding="utf-8", check=True)
     before, inside, after, freed = map(int, done.stdout.split())
     assert inside < before / 10  # before, each of the eight blocks was mapped anew
     assert after > before / 2

@@ -150,6 +150,9 @@ COCO = Plan(
         ),
     ),
 )
+# The same folder without Karpathy's split; coco16k is of train2014 alone.
+COCO_2014 = Plan("coco", COCO.page, (COCO.pieces[0], *COCO.pieces[2:]))
+COCO16K = Plan("coco", COCO.page, (COCO.pieces[0], COCO.pieces[3]))
 PLANS: dict[str, Plan] = {
     "flickr25k": FLICKR25K,
     "flickr25k-simulated": FLICKR25K,
@@ -158,6 +161,7 @@ PLANS: dict[str, Plan] = {
     "coco": COCO,
     "coco1k": COCO,
     "coco5k": COCO,
+    "coco16k": COCO16K,
 }
 
 

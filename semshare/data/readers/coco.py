@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from semshare.data.files import count_notes, is_inside, pool_digest, read_text
+from semshare.data.files import count_notes, find_pictures, last_part, missing_notes, name_few, pool_digest
+from semshare.data.readers.instances import LAYOUT, Instances, slim
+from semshare.data.readers.records import Records, read_sections
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from semshare.data.readers.instances import Key
 
 _CAPTIONS = 5  # kept an image, as the paper does
 DEV = 1000  # of the Karpathy split's 5,000 for validation
@@ -28,11 +33,13 @@ class CocoSource(FileSource):
     """Every captioned and labelled picture of a COCO folder, split 60/20/20 by a seed.
 
     Items come in ascending id. Category ids are not contiguous: labels are the category names in ascending id.
-    Pictures without a caption or without a label are left out, as are captions past an image's fifth.
+    Pictures without a caption or without a label are left out, as are captions past an image's fifth and pictures
+    whose files are not here (where none is, all stay: simulated regions need none). Where ids begin anew in each
+    file, an item's id is SPLIT/ID.
 
     Attributes:
         status: ``real`` with more than 100,000 pictures, else ``subset``.
-        notes: counts that differ from the official ones and how many pictures were left out, one line each.
+        notes: counts that differ from the official ones and what was left out, one line each.
     """
 
     name = "coco"
@@ -42,26 +49,58 @@ class CocoSource(FileSource):
     def __init__(self, root: Path, split_seed: int = 0) -> None:
         """Read the annotations of ``root``; raises :class:`UserError` naming a file or field that is off."""
         self.root = Path(root)
-        instances = _Instances(self.root, "instances_*.json")
+        instances = Instances(self.root, "instances_*.json")
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
-        self._files = {str(id): file for id, file in sorted(instances.files.items())}
-        captions = defaultdict(list)
+        keys = sorted(instances.names)
+        anew = len({id for id, _ in keys}) < len(keys)
+        named = {key: f"{key[1]}/{key[0]}" if anew else str(key[0]) for key in keys}
+        captions, unlisted = self._captions(instances)
+        folder = self.root / "annotations"
+        absent = [instances.names[key] for key in keys if key not in instances.paths]
+        here = instances.paths if instances.paths else instances.names  # simulated regions need no picture
+        self._files = {
+            named[key]: instances.paths.get(key, self.root / key[1] / last_part(instances.names[key])) for key in keys
+        }
+        self.pool = f"coco-{pool_digest(self._files)}"
+        described = [key for key in keys if captions[key] and instances.labels[key]]
+        self._pool_ids = [named[key] for key in described]  # one that is not here yet may be, next time
+        kept = [key for key in described if key in here]
+        splits = _split(kept, split_seed)
+        self._items = [
+            Item(named[key], tuple(captions[key][:_CAPTIONS]), instances.names_of(key), split=splits[key])
+            for key in kept
+        ]
+        self.status: Literal["real", "subset"] = "real" if len(kept) > 100_000 else "subset"
+        pictures = instances.pictures
+        counts = [(f"pictures of {one}", pictures[one], OFFICIAL_SIZES.get(one, pictures[one])) for one in pictures]
+        more = [f"{folder}: {unlisted:,} captions of pictures that no 'images' lists, left out"] if unlisted else []
+        if anew:
+            more.append(f"{folder}: ids begin anew in each file, pictures are told apart as in {named[keys[0]]!r}")
+        if bare := [named[key] for key in keys if not (captions[key] and instances.labels[key])]:
+            more.append(f"{folder}: {len(bare):,} pictures without a caption or a label, left out: {name_few(bare)}")
+        if instances.paths:
+            more += missing_notes(self.root, absent)
+        else:
+            more.append(f"{self.root}: none of the pictures is here, looked for {name_few(absent)}")
+        self.notes = (*count_notes(folder, counts), *instances.notes, *more)
+
+    def pool_ids(self) -> list[str]:
+        return self._pool_ids
+
+    def _captions(self, instances: Instances) -> tuple[dict[Key, list[str]], int]:
+        """The captions of each picture, and how many are of pictures that are not listed."""
+        captions: defaultdict[Key, list[str]] = defaultdict(list)
+        unlisted = 0
         for split in instances.pictures:
             path = self.root / "annotations" / f"captions_{split}.json"
-            for one in _read(path, ("images", "annotations"))["annotations"]:
-                captions[_field(path, one, "image_id", int)].append(_field(path, one, "caption", str))
-        self.pool = f"coco-{pool_digest(self._files)}"
-        ids = [id for id in sorted(instances.files) if captions[id] and instances.labels[id]]
-        splits = _split(ids, split_seed)
-        self._items = [
-            Item(str(id), tuple(captions[id][:_CAPTIONS]), instances.names_of(id), split=splits[id]) for id in ids
-        ]
-        self.status: Literal["real", "subset"] = "real" if len(ids) > 100_000 else "subset"
-        folder, pictures = self.root / "annotations", instances.pictures
-        counts = [(f"pictures of {one}", pictures[one], OFFICIAL_SIZES.get(one, pictures[one])) for one in pictures]
-        left_out = len(self._files) - len(ids)
-        more = [f"{folder}: {left_out:,} pictures without a caption or a label, left out"] if left_out else []
-        self.notes = (*count_notes(folder, counts), *more)
+            _, annotations = read_sections(path, ("images", "annotations"), LAYOUT)
+            ids, texts = annotations.column("image_id", int), annotations.column("caption", str)
+            for id, text in zip(ids, texts, strict=True):
+                key = instances.key(id, split)
+                unlisted += key not in instances.names
+                if key == (id, split) or text not in captions[key]:  # a picture of two files has its captions in both
+                    captions[key].append(text)
+        return captions, unlisted
 
 
 class KarpathySource(FileSource):
@@ -85,90 +124,51 @@ class KarpathySource(FileSource):
         """Read the split and the labels of ``root``; raises :class:`UserError` naming a file or field that is off."""
         self.root = Path(root)
         path = self.root / "dataset_coco.json"
-        records = _read(path, ("images",))["images"]
+        (records,) = read_sections(path, ("images",), LAYOUT)
         instances = _Instances(self.root, "instances_*2014.json")
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
-        here = {split: _listed(self.root / split) for split in instances.pictures}
+        items = _karpathy_items(records)
+        paths = find_pictures(self.root, [name for name, _ in items.values()])
         self._files: dict[str, Path] = {}
         self._items: list[Item] = []
-        left_out: Counter[str] = Counter()
-        dev_seen = 0
-        for record in records:
-            id = _field(path, record, "cocoid", int)
-            split = _known_split(path, record, id)
-            dev_seen += split == "dev"
-            if split == "dev" and dev_seen > DEV:
-                continue
-            folder, file = _field(path, record, "filepath", str), _field(path, record, "filename", str)
-            texts = [_field(path, one, "raw", str) for one in _field(path, record, "sentences", list)]
-            if not texts:
-                raise UserError(f"{path}: image {id} has no sentences, expected {_CAPTIONS}")
-            if str(id) in self._files:
-                raise UserError(f"{path}: image {id} is listed twice")
+        unknown, absent = [], []
+        owner: dict[Path, str] = {}
+        for (id, (name, item)), file in zip(items.items(), paths, strict=True):
             if id not in instances.files:
-                left_out["in no instances_*2014.json"] += 1
-            elif file not in here.get(folder, ()):
-                left_out["without their file"] += 1
+                unknown.append(name)
+            elif file is None:
+                absent.append(name)
+            elif (first := owner.setdefault(file, item.id)) != item.id:
+                raise UserError(f"{path}: images {first} and {id} are both {name!r}, expected one id for each picture")
             else:
-                self._files[str(id)] = self.root / folder / file
-                self._items.append(Item(str(id), tuple(texts[:_CAPTIONS]), instances.names_of(id), split))
+                self._files[item.id] = file
+                self._items.append(replace(item, labels=instances.names_of(id)))
         if not self._items:
             raise UserError(f"{self.root}: no picture of dataset_coco.json here, expected train2014/ and val2014/")
         found = Counter(item.split for item in self._items)
         differing = count_notes(path, [(f"{name} pictures", found[name], KARPATHY_SIZES[name]) for name in SPLITS])
-        self.notes = (*differing, *(f"{path}: {n:,} pictures {why}, left out" for why, n in left_out.items()))
+        lost = [f"{path}: {len(unknown):,} pictures in no instances_*2014.json, left out: {name_few(unknown)}"]
+        self.notes = (*differing, *instances.notes, *(lost if unknown else ()), *missing_notes(self.root, absent))
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
         self.pool = f"coco-karpathy-{pool_digest(self._files)}"
 
 
 class _Instances:
-    """What the instances files say: files and category ids of each picture, names of the categories."""
+    """:class:`Instances` of files that give no id twice, by the id alone; ``files`` has also what is not here."""
 
     def __init__(self, root: Path, pattern: str) -> None:
-        self.files: dict[int, Path] = {}
-        self.labels: defaultdict[int, set[int]] = defaultdict(set)
-        self.pictures: dict[str, int] = {}  # of each split
-        categories: dict[int, dict[str, Any]] = {}
-        found = sorted((root / "annotations").glob(pattern))
-        if not found:
-            raise UserError(f"{root / 'annotations'}: no {pattern} here, expected COCO's official layout")
-        for path in found:
-            split = path.stem.removeprefix("instances_")
-            content = _read(path, ("images", "annotations", "categories"))
-            self.pictures[split] = len(content["images"])
-            categories |= {_field(path, one, "id", int): one for one in content["categories"]}
-            for image in content["images"]:
-                name = _field(path, image, "file_name", str)
-                if not is_inside(name):
-                    raise UserError(f"{path}: file_name {name[:60]!r}, expected a file of {split}/")
-                self.files[_field(path, image, "id", int)] = root / split / name
-            for one in content["annotations"]:
-                self.labels[_field(path, one, "image_id", int)].add(_field(path, one, "category_id", int))
-        self._names = {id: _field(path, categories[id], "name", str) for id in sorted(categories)}
-        self.label_names = tuple(self._names.values())
-        self.supercategories = {c["name"]: _field(path, c, "supercategory", str) for c in categories.values()}
-        for id, used in self.labels.items():
-            if unknown := used - categories.keys():
-                raise UserError(f"{root}: image {id} has category_id {min(unknown)}, which no instances file lists")
+        self._all = Instances(root, pattern)
+        self._keys = self._all.by_id()
+        self.label_names, self.supercategories = self._all.label_names, self._all.supercategories
+        self.pictures, self.notes = self._all.pictures, self._all.notes
+        self.files = {
+            id: self._all.paths.get(key, root / key[1] / last_part(self._all.names[key]))
+            for id, key in self._keys.items()
+        }
 
     def names_of(self, id: int) -> tuple[str, ...]:
         """The labels of a picture, in ascending category id."""
-        return tuple(self._names[one] for one in sorted(self.labels.get(id, ())))
-
-
-def _split(ids: list[int], seed: int) -> dict[int, Split]:
-    """60 % train, 20 % dev, 20 % test of the shuffled ids."""
-    shuffled = random.Random(seed).sample(ids, len(ids))
-    first, second = len(ids) * 3 // 5, len(ids) * 4 // 5
-    names: list[Split] = ["train"] * first + ["dev"] * (second - first) + ["test"] * (len(ids) - second)
-    return dict(zip(shuffled, names, strict=True))
-
-
-def _known_split(path: Path, record: dict[str, Any], id: int) -> Split:
-    name = _field(path, record, "split", str)
-    if name not in _KARPATHY:
-        raise UserError(f"{path}: image {id} has split {name[:60]!r}, expected one of {', '.join(_KARPATHY)}")
-    return _KARPATHY[name]
+        return self._all.names_of(self._keys[id]) if id in self._keys else ()
 
 
 def _listed(folder: Path) -> set[str]:
@@ -180,32 +180,44 @@ def _listed(folder: Path) -> set[str]:
         return set()
 
 
-def _slim(record: dict[str, Any]) -> dict[str, Any]:
-    """An annotation without its outline and box: nine tenths of an instances file, and of no use here."""
-    record.pop("segmentation", None)
-    record.pop("bbox", None)
-    return record
-
-
 def _read(path: Path, sections: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
-    if not path.exists():
-        raise UserError(f"{path}: missing, expected COCO's official layout")
-    try:
-        content = json.loads(read_text(path), object_hook=_slim)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON: {error}") from None
-    for section in sections:
-        if not isinstance(content, dict) or not isinstance(content.get(section), list):
-            raise UserError(f"{path}: no list {section!r}, expected COCO's official layout")
-    return content
+    """The lists called ``sections`` of a JSON file."""
+    return {records.section: records.content for records in read_sections(path, sections, LAYOUT, slim)}
 
 
 def _field(path: Path, record: Any, name: str, kind: type) -> Any:
-    try:
-        value = record[name]
-    except (KeyError, TypeError):
-        raise UserError(f"{path}: a record has no field {name!r}: {str(record)[:80]}") from None
-    if not isinstance(value, kind) or isinstance(value, bool):
-        expected = {int: "a whole number", str: "a text", list: "a list"}[kind]
-        raise UserError(f"{path}: field {name!r} is {str(value)[:60]!r}, expected {expected}")
-    return value
+    """A field of one record, of the type ``kind``."""
+    return Records(path, "a record", [record]).column(name, kind)[0]
+
+
+def _split(keys: list[Key], seed: int) -> dict[Key, Split]:
+    """60 % train, 20 % dev, 20 % test of the shuffled pictures."""
+    shuffled = random.Random(seed).sample(keys, len(keys))
+    first, second = len(keys) * 3 // 5, len(keys) * 4 // 5
+    names: list[Split] = ["train"] * first + ["dev"] * (second - first) + ["test"] * (len(keys) - second)
+    return dict(zip(shuffled, names, strict=True))
+
+
+def _karpathy_items(records: Records) -> dict[int, tuple[str, Item]]:
+    """The name of each picture and its item, yet without labels, by id; of validation the first 1,000."""
+    columns = (
+        records.column(name, kind)
+        for name, kind in {"cocoid": int, "split": str, "filepath": str, "filename": str, "sentences": list}.items()
+    )
+    items: dict[int, tuple[str, Item]] = {}
+    dev_seen = 0
+    for place, (id, split, folder, file, sentences) in enumerate(zip(*columns, strict=True)):
+        if split not in _KARPATHY:
+            raise UserError(
+                f"{records.at(place, 'split')} of image {id} is {split[:60]!r}, expected one of {', '.join(_KARPATHY)}"
+            )
+        if id in items:
+            raise UserError(f"{records.at(place, 'cocoid')} is {id}: this image is listed twice")
+        if not sentences:
+            raise UserError(f"{records.at(place, 'sentences')} of image {id} is empty, expected {_CAPTIONS}")
+        texts = Records(records.path, f"{records.section}[{place}].sentences", sentences).column("raw", str)
+        dev_seen += _KARPATHY[split] == "dev"
+        if _KARPATHY[split] == "dev" and dev_seen > DEV:
+            continue
+        items[id] = (f"{folder}/{file}", Item(str(id), tuple(texts[:_CAPTIONS]), (), _KARPATHY[split]))
+    return items

@@ -8,7 +8,8 @@ JSONL, one object a line, and the same as CSV with a header::
     pictures/1.jpg,A dog on a beach.,dog;sea,train
 
 ``image``
-    path of the picture, relative to the file and inside its folder; an absolute path is taken as it is.
+    path of the picture, relative to the file and inside its folder; an absolute path is taken as it is. Where there
+    is no such file, the one picture in or below the folder with the same last part is meant, if there is only one.
 ``texts``
     a list of texts, or one text (in CSV always one).
 ``labels``
@@ -27,14 +28,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from semshare.data.files import find_file, is_inside, pool_digest, read_lines, shorten
+from semshare.data.files import find_pictures, is_inside, last_part, pool_digest, read_lines, shorten
 from semshare.data.readers import splits
+from semshare.data.readers.records import in_words, is_text
 from semshare.data.readers.whole import Whole
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
+from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _FIELDS = ("image", "texts", "labels", "split", "id")
 _NEEDED = _FIELDS[:3]
@@ -67,7 +70,9 @@ class CustomSource(FileSource):
         self.path = _file(self.root)
         self.split_seed = split_seed
         check = _Rows(self.path)
-        for line, record in _jsonl(check) if self.path.suffix.lower() == ".jsonl" else _csv(check):
+        rows = list(_jsonl(check) if self.path.suffix.lower() == ".jsonl" else _csv(check))
+        check.find(rows)
+        for line, record in rows:
             check.row(line, record)
         check.finish()
         self._files, items = check.files, check.items
@@ -89,6 +94,7 @@ class _Rows:
         self.files: dict[str, Path] = {}
         self.with_split = 0
         self._faults: list[tuple[int, str]] = []
+        self._found: dict[str, Path] = {}  # by what is written for it
         self._paths: dict[int, Path] = {}
         self._named: dict[int, str] = {}  # of a line, the picture as it is written there
         self._lines: dict[tuple[str, str], int] = {}
@@ -97,6 +103,15 @@ class _Rows:
     def fault(self, line: int, message: str) -> None:
         """Note a mistake."""
         self._faults.append((line, message))
+
+    def find(self, rows: Sequence[tuple[int, dict[str, Any]]]) -> None:
+        """Find the pictures of all rows in the folder of the file; an absolute path that is there is taken as it is."""
+        written = (record.get("image") for _, record in rows)
+        names = list(dict.fromkeys(name for name in written if isinstance(name, str) and _is_sane(name)))
+        self._found = {name: Path(name) for name in names if os.path.isabs(name) and os.path.exists(name)}
+        names = [name for name in names if name not in self._found]
+        paths = find_pictures(self.path.parent, names)
+        self._found |= {name: path for name, path in zip(names, paths, strict=True) if path is not None}
 
     def row(self, line: int, record: dict[str, Any]) -> None:
         """Check one row and keep it."""
@@ -109,10 +124,10 @@ class _Rows:
         split = self._split(line, record.get("split"))
         id = record.get("id")
         own = id not in (None, "")
-        if own and (not isinstance(id, str | int) or isinstance(id, bool) or not _is_text(str(id))):
-            self.fault(line, f"id: {_found(id)}, expected a text or a whole number")
+        if own and (not isinstance(id, str | int) or isinstance(id, bool) or not _is_sane(str(id))):
+            self.fault(line, f"id: {_found(id, str)}, expected a text or a whole number")
             return
-        if image is not None and not self._once(line, "image", os.path.normpath(image)):
+        if image is not None and not self._once(line, "image", os.path.realpath(image)):
             return
         if not own and image is None:
             return
@@ -145,16 +160,18 @@ class _Rows:
         whole.remember()
 
     def _image(self, line: int, value: Any) -> Path | None:
-        if not isinstance(value, str) or not value.strip() or not _is_text(value):
-            self.fault(line, f"image: {_found(value)}, expected a path")
+        if not isinstance(value, str) or not value.strip() or not _is_sane(value):
+            self.fault(line, f"image: {_found(value, str)}, expected a path")
             return None
-        if not Path(value).is_absolute() and not is_inside(value):
+        path = self._found.get(value)
+        if path is None and not os.path.isabs(value) and not is_inside(value):
             self.fault(line, f"image: {value[:120]!r} leaves the folder of the file, expected a path inside it")
             return None
-        path = find_file(self.path.parent, value)
-        if not path.exists():
-            self.fault(line, f"image: {value[:120]!r} does not exist")
+        if path is None and not os.path.exists(self.path.parent / value):
+            name = last_part(value)[:60]
+            self.fault(line, f"image: {value[:120]!r} does not exist, and no file, or several, is called {name!r}")
             return None
+        path = path or self.path.parent / value  # no file: what it is instead is said when it is read
         self._paths[line], self._named[line] = path, value
         return path
 
@@ -166,10 +183,10 @@ class _Rows:
             self.fault(line, f"{name}: {_found(value)}, expected {kind}, at least one")
             return []
         for one in listed:
-            if not isinstance(one, str) or not one.strip() or not _is_text(one):
-                self.fault(line, f"{name}: {_found(one)} in it, expected {kind}, none of them empty")
+            if not isinstance(one, str) or not one.strip() or not _is_sane(one):
+                self.fault(line, f"{name}: {_found(one, str)} in it, expected {kind}, none of them empty")
                 return []
-        return [one.strip() for one in listed]
+        return [composed(one.strip()) for one in listed] if name == "labels" else [one.strip() for one in listed]
 
     def _split(self, line: int, value: Any) -> Split:
         if value in (None, ""):
@@ -177,7 +194,7 @@ class _Rows:
             return "train"
         self.with_split += 1
         if value not in SPLITS:
-            self.fault(line, f"split: {_found(value)}, expected one of {', '.join(SPLITS)}")
+            self.fault(line, f"split: {_found(value, str)}, expected one of {', '.join(SPLITS)}")
             return "train"
         return value
 
@@ -254,10 +271,13 @@ def _delimiter(header: str) -> str:
     return next((mark for mark in ",;\t" if columns(mark).issuperset(_NEEDED)), ",")
 
 
-def _found(value: Any) -> str:
-    return "missing" if value is None else "empty" if value in ("", []) else f"found {str(value)[:60]!r}"
+def _found(value: Any, right: type | None = None) -> str:
+    """What stands there, with its type unless that is the ``right`` one."""
+    if value is None or value in ("", []):
+        return "missing" if value is None else "empty"
+    return f"found {repr(value[:60]) if right is str and isinstance(value, str) else in_words(value)}"
 
 
-def _is_text(value: str) -> bool:
+def _is_sane(value: str) -> bool:
     """Whether a string can be written as UTF-8 and is of a sane length."""
-    return len(value) <= _LONGEST and not any("\ud800" <= letter <= "\udfff" for letter in value) and "\0" not in value
+    return len(value) <= _LONGEST and is_text(value)

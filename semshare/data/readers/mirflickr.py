@@ -15,6 +15,7 @@ from semshare.data.files import count_notes, digest, pool_digest, read_lines, sh
 from semshare.data.readers import splits
 from semshare.data.source import FileSource, Item
 from semshare.errors import UserError
+from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +144,7 @@ def _official(root: Path, with_pictures: bool) -> tuple[_Rows, list[str]]:
     rows: _Rows = {}
     for number in sorted(usable & labels.keys()):
         lines = read_lines(base / "meta" / "tags" / f"tags{number}.txt")
-        if tags := [tag for tag in (line.strip() for line in lines) if tag in common]:
+        if tags := [tag for tag in (composed(line.strip()) for line in lines) if tag in common]:
             rows[number] = (tags, labels[number])
     return rows, notes
 
@@ -155,7 +156,7 @@ def _common_tags(path: Path) -> set[str]:
         tag, _, count = line.strip().rpartition(" ")
         if not tag.strip() or not (count.isascii() and count.isdigit()):
             raise UserError(f"{path}, line {place}: found {line[:60]!r}, expected a tag and its count")
-        tags.add(tag.strip())
+        tags.add(composed(tag.strip()))
     return tags
 
 
@@ -197,7 +198,7 @@ def _text_only(root: Path) -> tuple[_Rows, list[str]]:
     if names != LABELS:
         wrong = next((name for name in names if name not in LABELS), f"{len(names)} names")
         raise UserError(f"{root / 'label_names.txt'}: found {wrong!r}, expected MIRFLICKR's 24 labels, a to z")
-    common = {line.strip() for line in read_lines(root / "TagList_1386.txt")} - {""}
+    common = {composed(line.strip()) for line in read_lines(root / "TagList_1386.txt")} - {""}
     files = {name: read_lines(root / name) for name in ("all_imgs.txt", "all_tags.txt", "all_labels.txt")}
     pictures, tags, labels = files.values()
     for name, lines in files.items():
@@ -213,7 +214,7 @@ def _text_only(root: Path) -> tuple[_Rows, list[str]]:
             found = "twice" if match else f"{picture[:60]!r}"
             faults.append(f"{root / 'all_imgs.txt'}, line {place}: found {found}, expected another mirflickr/im<n>.jpg")
             continue
-        words, bits = line.split(","), flags.split()
+        words, bits = composed(line).split(","), flags.split()
         if unknown := [word for word in words if word not in common]:
             faults.append(f"{root / 'all_tags.txt'}, line {place}: found {unknown[0][:60]!r}, expected common tags")
         wrong = [bit for bit in bits if bit not in ("0", "1")]

@@ -7,16 +7,25 @@ number such as -1130179 where a 0 or a 1 belongs.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from semshare.data.files import count_notes, is_inside, pool_digest, read_lines, shorten, stream_lines
+from semshare.data.files import (
+    count_notes,
+    find_pictures,
+    is_inside,
+    missing_notes,
+    pool_digest,
+    read_lines,
+    shorten,
+    stream_lines,
+)
 from semshare.data.readers import splits
 from semshare.data.source import FileSource, Item
 from semshare.errors import UserError
+from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +76,7 @@ class NusWideSource(FileSource):
             raise UserError(f"concepts: unknown {concepts!r}, expected tc10 or tc21")
         self.root, self.split_seed = Path(root), split_seed
         images = _first(self.root, _IMAGES)
-        names = _image_names(self.root / "ImageList" / "Imagelist.txt")
+        names, again = _image_names(self.root / "ImageList" / "Imagelist.txt")
         counted = [("rows", len(names), ROWS)]
         self.label_names, labels, bad, label_notes, found = _concepts(self.root, len(names), int(concepts[2:]))
         counted.append(("files of concepts", found, CONCEPTS))
@@ -75,27 +84,35 @@ class NusWideSource(FileSource):
         tags = [line.strip() for line in read_lines(tag_list)]
         counted.append(("tags in the list", len(tags), TAGS))
         tag_notes: list[str] = []
-        there = _listed(images)
         wanted = labels.any(1)
         wanted[list(bad)] = False
-        kept, absent, empty = {}, 0, 0
+        again_notes = [note for row, note in again.items() if wanted[row]]
+        wanted[list(again)] = False
+        rows = np.flatnonzero(wanted).tolist()
+        paths = dict(zip(rows, find_pictures(images, [names[row] for row in rows]), strict=True))
+        kept, absent, empty = {}, [], 0
         for row, columns in _tag_rows(_first(self.root, _TAG_ROWS), len(names), len(tags), wanted, tag_notes):
             empty += not len(columns)
-            if names[row] not in there:
-                absent += 1
+            if paths[row] is None:
+                absent.append(names[row])
                 continue
             kept[row] = " ".join(tags[column] for column in columns)
         counted.append(("pairs", len(kept), PAIRS[concepts]))
         if concepts == "tc10" and not absent:
             counted.append(("pairs with a tag", len(kept) - empty, WITH_TAGS))
-        missing = [f"{images}: {absent:,} pictures of wanted rows are missing, left out"] if absent else []
-        self.notes = tuple(count_notes(self.root, counted) + missing + shorten(label_notes + tag_notes, "bad rows"))
+        missing = missing_notes(images, absent)
+        self.notes = tuple(
+            count_notes(self.root, counted) + missing + shorten(again_notes + label_notes + tag_notes, "bad rows")
+        )
         self.status: Literal["real", "subset"] = "real" if len(kept) == PAIRS[concepts] else "subset"
         if len(kept) < 3:
-            raise UserError(f"{self.root}: {len(kept)} pairs with a picture and a concept of {concepts}")
+            why = "".join(f"\n{note}" for note in self.notes)
+            raise UserError(
+                f"{self.root}: {len(kept)} pairs with a picture and a concept of {concepts}, expected 3 at least{why}"
+            )
         size = splits.held_out(len(kept), HELD_OUT)
         self.splits = splits.split_ids((str(row + 1) for row in kept), split_seed, size, size)
-        self._files = {str(row + 1): images / names[row] for row in kept}
+        self._files = {str(row + 1): path for row in kept if (path := paths[row]) is not None}
         self._items = [
             Item(
                 id=str(row + 1),
@@ -115,27 +132,20 @@ def _first(root: Path, names: tuple[str, ...]) -> Path:
     raise UserError(f"{root / names[0]}: missing, expected NUS-WIDE's official layout")
 
 
-def _image_names(path: Path) -> list[str]:
-    r"""Lines such as ``actor\0001_2124494179.jpg``, with slashes."""
+def _image_names(path: Path) -> tuple[list[str], dict[int, str]]:
+    r"""Lines such as ``actor\0001_2124494179.jpg``, with slashes; and the rows that name an earlier row's picture."""
     names = [line.strip().replace("\\", "/") for line in read_lines(path)]
-    for place, name in enumerate(names, 1):
+    first: dict[str, int] = {}
+    again = {}
+    for row, name in enumerate(names):
         if not is_inside(name):
-            raise UserError(f"{path}, line {place}: found {name[:60]!r}, expected a picture such as actor/0001_21.jpg")
-    return names
-
-
-def _listed(folder: Path) -> set[str]:
-    """The files of a folder's folders, as ``actor/0001_2124494179.jpg``."""
-    found = set()
-    try:
-        with os.scandir(folder) as inside:
-            for one in inside:
-                if one.is_dir():
-                    with os.scandir(one.path) as files:
-                        found.update(f"{one.name}/{file.name}" for file in files)
-    except OSError as error:
-        raise UserError(f"{error.filename}: cannot be listed: {error.strerror}") from None
-    return found
+            raise UserError(
+                f"{path}, line {row + 1}: found {name[:60]!r}, expected a picture such as actor/0001_21.jpg"
+            )
+        earlier = first.setdefault(composed(name), row)
+        if earlier != row:
+            again[row] = f"{path}, line {row + 1}: {name[:60]!r} stands in line {earlier + 1} already; row left out"
+    return names, again
 
 
 def _concepts(root: Path, rows: int, count: int) -> tuple[tuple[str, ...], np.ndarray, set[int], list[str], int]:
@@ -144,17 +154,20 @@ def _concepts(root: Path, rows: int, count: int) -> tuple[tuple[str, ...], np.nd
     files = sorted(folder.glob("Labels_*.txt"))
     if len(files) < count:
         raise UserError(f"{folder}: {len(files)} files Labels_<concept>.txt, expected at least {count} (81 in all)")
-    columns, bad_rows = {}, {}
+    columns, bad_rows, paths = {}, {}, {}
     for path in files:
-        name = path.stem.removeprefix("Labels_")
+        name = composed(path.stem.removeprefix("Labels_"))
+        if name in columns:
+            raise UserError(f"{path}: concept {name!r} has another file in this folder, expected one (NFC or NFD)")
         columns[name], bad_rows[name] = _column(path, rows)
+        paths[name] = path
     ranked = sorted(columns, key=lambda name: (-int(columns[name].sum()), name))
     chosen = tuple(sorted(ranked[:count]))
     notes, left_out = [], set()
     for name, bad in bad_rows.items():
         effect = "row left out" if name in chosen else "row kept: the concept is not among those used"
         for row, value in bad.items():
-            path = folder / f"Labels_{name}.txt"
+            path = paths[name]
             notes.append(f"{path}, line {row + 1}: found {value!r}, expected 0 or 1; {effect}")
         left_out |= bad.keys() if name in chosen else set()
     return chosen, np.stack([columns[name] for name in chosen], 1), left_out, notes, len(files)
@@ -176,6 +189,11 @@ def _column(path: Path, rows: int) -> tuple[np.ndarray, dict[int, str]]:
             values[row] = True
         elif value != b"0":
             bad[row] = value[:40].decode("utf-8", "replace")
+    if bad and len(bad) + values.sum() == rows and set(bad.values()) == {"-1"}:
+        raise UserError(
+            f"{path}, line {min(bad) + 1}: found -1 (in {len(bad):,} of {rows:,} lines, and 0 in none), expected 0 or "
+            f"1; where labels are coded -1 and 1, write 0 for -1: sed -i 's/^-1/0/' {path.parent}/Labels_*.txt"
+        )
     _check_share(path, len(bad), rows)
     return values, bad
 
@@ -196,6 +214,11 @@ def _tag_rows(
             yield row, np.flatnonzero(flags)
             continue
         tokens = line.split()
+        if len(tokens) == width and set(tokens) <= {b"-1", b"1"}:
+            raise UserError(
+                f"{path}, line {row + 1}: found -1 and no 0, expected {width} of 0 or 1; where tags are coded -1 and "
+                f"1, write 0 for -1: sed -i 's/-1/0/g' {path}"
+            )
         wrong = next((token for token in tokens if token not in (b"0", b"1")), None)
         found = f"{len(tokens)} columns" if wrong is None else repr(wrong[:40].decode("utf-8", "replace"))
         notes.append(f"{path}, line {row + 1}: found {found}, expected {width} of 0 or 1; row left out")

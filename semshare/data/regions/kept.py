@@ -85,7 +85,10 @@ def left_out_notes(skipped: Mapping[str, str]) -> list[str]:
     """How many pictures were left out, the first few named with the reason; no line where there are none."""
     if not skipped:
         return []
-    first = "; ".join(f"{id}: {reason}" for id, reason in islice(skipped.items(), _NAMED))
+    first = "; ".join(
+        reason if f"/{id}: " in reason else f"{id}: {reason}"  # a path that stands in the reason stands there once
+        for id, reason in islice(skipped.items(), _NAMED)
+    )
     more = f"; ... and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
     return [f"{len(skipped):,} pictures cannot be used and are left out: {first}{more}"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -101,7 +103,7 @@ def test_a_part_of_coco_is_a_subset_and_says_what_is_missing(root: Path, monkeyp
     source = CocoSource(root)
     assert source.status == "subset"
     folder = root / "annotations"
-    left_out = f"{folder}: 2 pictures without a caption or a label, left out"
+    left_out = f"{folder}: 2 pictures without a caption or a label, left out: 118, 119"
     assert source.notes == (
         f"{folder}: 8 pictures of train2017, expected 118,287",
         f"{folder}: 12 pictures of val2017, expected 5,000",
@@ -155,7 +157,7 @@ def test_a_missing_field_is_named_with_its_file(root: Path, file: str, section: 
     for split in ("val2017", "train2017"):
         path = root / "annotations" / file.replace("val2017", split)
         _edit(path, section, lambda records: records[0].pop(field))
-    with pytest.raises(UserError, match=f"_(val|train)2017.json: a record has no field '{field}'"):
+    with pytest.raises(UserError, match=rf"_(val|train)2017.json: {section}\[0\] has no field '{field}'"):
         CocoSource(root)
 
 
@@ -166,10 +168,25 @@ def test_an_unknown_category_is_named(root: Path) -> None:
         CocoSource(root)
 
 
-def test_a_missing_picture_is_named(root: Path) -> None:
+def test_a_missing_picture_is_left_out_and_named(root: Path) -> None:
     (root / "val2017" / "000000000100.png").unlink()
-    with pytest.raises(UserError, match=r"000000000100.png: cannot read this picture"):
-        CocoSource(root).picture("100")
+    source = CocoSource(root)
+    splits = Counter(item.split for item in source.items())
+    assert "100" not in [item.id for item in source.items()] and splits == {"train": 10, "dev": 3, "test": 4}
+    note = f"{root}: 1 pictures are not here (or several of their name), left out: '000000000100.png'"
+    assert note in source.notes
+
+
+def test_without_any_picture_all_items_stay_for_simulated_regions(root: Path) -> None:
+    expected = CocoSource(root).items()
+    for split in ("val2017", "train2017"):
+        shutil.rmtree(root / split)
+    source = CocoSource(root)
+    assert source.items() == expected
+    looked_for = "000000000100.png, 000000000101.png, 000000000102.png ... and 17 more"
+    assert f"{root}: none of the pictures is here, looked for {looked_for}" in source.notes
+    with pytest.raises(UserError, match=r"val2017/000000000100.png: cannot read this picture: there is no such file"):
+        source.picture("100")
 
 
 def test_a_damaged_picture_is_named(root: Path) -> None:
@@ -181,12 +198,22 @@ def test_a_damaged_picture_is_named(root: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "change", "expected"),
     [
-        ("images", {"id": [1]}, r"field 'id' is '\[1\]', expected a whole number"),
-        ("images", {"file_name": 3}, "field 'file_name' is '3', expected a text"),
-        ("images", {"file_name": "../../secret.png"}, "file_name '../../secret.png', expected a file of val2017/"),
-        ("images", {"file_name": "/etc/secret.png"}, "file_name '/etc/secret.png', expected a file of val2017/"),
-        ("annotations", {"category_id": "dog"}, "field 'category_id' is 'dog', expected a whole number"),
-        ("categories", {"name": None}, "field 'name' is 'None', expected a text"),
+        ("images", {"id": [1]}, r"images\[0\].id is \[1\], a list, expected a whole number"),
+        ("images", {"file_name": 3}, r"images\[0\].file_name is 3, a whole number, expected a text"),
+        (
+            "images",
+            {"file_name": "a\0.png"},
+            r"images\[0\].file_name is 'a.x00.png', half a character or an empty byte",
+        ),
+        ("images", {"id": "100"}, r"images\[0\].id is '100', a text, expected a whole number"),
+        ("images", {"id": 100.0}, r"images\[0\].id is 100.0, a decimal number, expected a whole number"),
+        ("images", {"id": True}, r"images\[0\].id is true, true or false, expected a whole number"),
+        ("images", {"id": {"a": 1}}, r'images\[0\].id is {"a": 1}, an object, expected a whole number'),
+        ("annotations", {"image_id": "100"}, r"annotations\[0\].image_id is '100', a text, expected a whole number"),
+        ("annotations", {"category_id": "1"}, r"annotations\[0\].category_id is '1', a text, expected a whole number"),
+        ("annotations", {"category_id": 77}, r"annotations\[0\].category_id is 77, which no file lists"),
+        ("categories", {"id": 1.5}, r"categories\[0\].id is 1.5, a decimal number, expected a whole number"),
+        ("categories", {"name": None}, r"categories\[0\].name is null, expected a text"),
     ],
 )
 def test_a_field_of_another_kind_is_named(root: Path, section: str, change: dict, expected: str) -> None:
@@ -253,7 +280,9 @@ def test_pictures_of_both_folders_are_opened(karpathy: Path) -> None:
 
 
 def test_what_is_not_here_is_left_out_and_counted(karpathy: Path) -> None:
-    (karpathy / "val2014" / "COCO_val2014_000000000114.png").unlink()
+    lost = karpathy / "val2014" / "COCO_val2014_000000000114.png"
+    lost.unlink()
+    names = [f"train2014/COCO_train2014_{id:012d}.png" for id in range(100, 103)]
     (karpathy / "annotations" / "instances_train2014.json").unlink()
     source = KarpathySource(karpathy)
     path = karpathy / "dataset_coco.json"
@@ -261,21 +290,21 @@ def test_what_is_not_here_is_left_out_and_counted(karpathy: Path) -> None:
     assert source.notes == (
         f"{path}: 2 train pictures, expected 12",
         f"{path}: 3 test pictures, expected 4",
-        f"{path}: 10 pictures in no instances_*2014.json, left out",
-        f"{path}: 1 pictures without their file, left out",
+        f"{path}: 10 pictures in no instances_*2014.json, left out: {names[0]}, {names[1]}, {names[2]} ... and 7 more",
+        f"{karpathy}: 1 pictures are not here (or several of their name), left out: 'val2014/{lost.name}'",
     )
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"split": "dev"}, "image 102 has split 'dev', expected one of train, restval, val, test"),
-        ({"split": None}, "field 'split' is 'None', expected a text"),
-        ({"cocoid": "102"}, "field 'cocoid' is '102', expected a whole number"),
-        ({"cocoid": 100}, "image 100 is listed twice"),
-        ({"sentences": []}, "image 102 has no sentences, expected 5"),
-        ({"sentences": [{"tokens": ["a"]}]}, "a record has no field 'raw'"),
-        ({"sentences": "Caption."}, "field 'sentences' is 'Caption.', expected a list"),
+        ({"split": "dev"}, r"images\[2\].split of image 102 is 'dev', expected one of train, restval, val, test"),
+        ({"split": None}, r"images\[2\].split is null, expected a text"),
+        ({"cocoid": "102"}, r"images\[2\].cocoid is '102', a text, expected a whole number"),
+        ({"cocoid": 100}, r"images\[2\].cocoid is 100: this image is listed twice"),
+        ({"sentences": []}, r"images\[2\].sentences of image 102 is empty, expected 5"),
+        ({"sentences": [{"tokens": ["a"]}]}, r"images\[2\].sentences\[0\] has no field 'raw'"),
+        ({"sentences": "Caption."}, r"images\[2\].sentences is 'Caption.', a text, expected a list"),
     ],
 )
 def test_a_wrong_record_of_the_split_is_named(karpathy: Path, change: dict, expected: str) -> None:
@@ -295,7 +324,7 @@ def test_missing_parts_of_coco_2014_are_named(karpathy: Path, tmp_path: Path) ->
     with pytest.raises(UserError, match=r"nowhere/dataset_coco.json: missing, expected COCO's official layout"):
         KarpathySource(tmp_path / "nowhere")
     for folder in ("train2014", "val2014"):
-        (karpathy / folder).rename(karpathy / f"{folder}-aside")
+        shutil.rmtree(karpathy / folder)
     with pytest.raises(UserError, match=r"no picture of dataset_coco.json here, expected train2014/ and val2014/"):
         KarpathySource(karpathy)
     for path in (karpathy / "annotations").iterdir():
@@ -346,3 +375,15 @@ def test_json_is_read_in_every_encoding(root: Path, encoding: str) -> None:
     for path in (root / "annotations").glob("*.json"):
         path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
     assert CocoSource(root).items() == expected
+
+
+def test_what_the_reader_of_manifests_takes_from_here(karpathy: Path) -> None:
+    path = karpathy / "dataset_coco.json"
+    records = coco._read(path, ("images",))["images"]
+    assert coco._field(path, records[2], "cocoid", int) == 102
+    with pytest.raises(UserError, match=r"cocoid is 102, a whole number, expected a text"):
+        coco._field(path, records[2], "cocoid", str)
+    instances = coco._Instances(karpathy, "instances_*2014.json")
+    assert instances.names_of(104) == ("dog",) and instances.names_of(105) == () and instances.names_of(1) == ()
+    assert instances.files[104] == karpathy / "train2014" / "COCO_train2014_000000000104.png"
+    assert instances.files[104].name in coco._listed(karpathy / "train2014") and coco._listed(karpathy / "no") == set()

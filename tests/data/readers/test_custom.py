@@ -117,8 +117,11 @@ def test_an_absolute_path_is_taken_and_one_that_leaves_the_folder_is_not(folder:
     [
         ({"image": None}, "image: missing, expected a path"),
         ({"image": ""}, "image: empty, expected a path"),
-        ({"image": 3}, "image: found '3', expected a path"),
-        ({"image": "pictures/99.png"}, "image: 'pictures/99.png' does not exist"),
+        ({"image": 3}, "image: found 3, a whole number, expected a path"),
+        (
+            {"image": "pictures/99.png"},
+            "image: 'pictures/99.png' does not exist, and no file, or several, is called '99.png'",
+        ),
         ({"image": "pictures"}, "image: 'pictures': cannot read this picture: found a folder"),
         ({"image": "pictures/\ud800.png"}, "image: found 'pictures/\\ud800.png', expected a path"),
         ({"image": "pictures/0.png"}, "image: '{folder}/pictures/0.png' is the image of line 1 already"),
@@ -126,13 +129,16 @@ def test_an_absolute_path_is_taken_and_one_that_leaves_the_folder_is_not(folder:
         ({"texts": None}, "texts: missing, expected a text or a list of texts, at least one"),
         ({"texts": []}, "texts: empty, expected a text or a list of texts, at least one"),
         ({"texts": ["a", " "]}, "texts: found ' ' in it, expected a text or a list of texts, none of them empty"),
-        ({"texts": ["a", 3]}, "texts: found '3' in it, expected a text or a list of texts, none of them empty"),
-        ({"texts": {"a": 1}}, "texts: found \"{{'a': 1}}\", expected a text or a list of texts, at least one"),
+        (
+            {"texts": ["a", 3]},
+            "texts: found 3, a whole number in it, expected a text or a list of texts, none of them empty",
+        ),
+        ({"texts": {"a": 1}}, 'texts: found {{"a": 1}}, an object, expected a text or a list of texts, at least one'),
         ({"labels": []}, "labels: empty, expected a list of labels, at least one"),
-        ({"labels": "dog"}, "labels: found 'dog', expected a list of labels, at least one"),
+        ({"labels": "dog"}, "labels: found 'dog', a text, expected a list of labels, at least one"),
         ({"labels": ["dog", None]}, "labels: missing in it, expected a list of labels, none of them empty"),
         ({"id": "pictures/0.png"}, "id: 'pictures/0.png' is the id of line 1 already"),
-        ({"id": [1]}, "id: found '[1]', expected a text or a whole number"),
+        ({"id": [1]}, "id: found [1], a list, expected a text or a whole number"),
         ({"spilt": "dev"}, "unknown field 'spilt', expected image, texts, labels, split, id"),
     ],
 )
@@ -311,3 +317,45 @@ def test_a_collection_without_a_word_is_told_before_regions_are_extracted(
     path = _jsonl(folder, [row | {"texts": ["!?", "❤"]} for row in _rows()])
     with pytest.raises(UserError, match=r"^custom: no word in the 12 texts to train on, found '!\?', expected letters"):
         catalogue.load("custom", "smoke", root=path)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_labels_in_two_unicode_forms_are_one(folder: Path, form: str) -> None:
+    rows = [row | {"labels": ["dog", unicodedata.normalize(form, "café"), "caf\u00e9"]} for row in _rows()]
+    rows[0]["labels"] = [unicodedata.normalize("NFD", "café")]
+    source = CustomSource(_jsonl(folder, rows))
+    assert source.label_names == ("caf\u00e9", "dog")
+    assert source.items()[0].labels == ("caf\u00e9",) and source.items()[1].labels == ("dog", "caf\u00e9")
+
+
+@pytest.mark.parametrize(
+    "written", ["C:\\photos\\{}", "pictures\\{}", "/home/me/photos/{}", "../{}", "https://example.org/{}?w=3", "{}"]
+)
+def test_pictures_are_found_by_their_last_part(folder: Path, written: str) -> None:
+    rows = [row | {"image": written.format(f"{n}.png"), "id": f"n{n}"} for n, row in enumerate(_rows())]
+    source = CustomSource(_jsonl(folder, rows))
+    assert [source.picture(f"n{n}").getpixel((0, 0))[0] for n in range(COUNT)] == list(range(COUNT))
+
+
+def test_a_last_part_of_several_files_or_rows_is_refused(folder: Path) -> None:
+    (folder / "more").mkdir()
+    Image.new("RGB", (8, 6)).save(folder / "more" / "0.png")
+    Image.new("RGB", (8, 6)).save(folder / "more" / "only.png")
+    rows = _rows()
+    rows[0]["image"], rows[1]["image"], rows[2]["image"] = "old/0.png", "old/only.png", "older/only.png"
+    path = _jsonl(folder, rows)
+    assert _mistakes(path) == [
+        f"{path}, line {line}: image: {image!r} does not exist, and no file, or several, is called {name!r}"
+        for line, (image, name) in enumerate(
+            [("old/0.png", "0.png"), ("old/only.png", "only.png"), ("older/only.png", "only.png")], 1
+        )
+    ]
+
+
+def test_one_picture_in_two_rows_is_refused_however_it_is_written(folder: Path) -> None:
+    (folder / "link.png").symlink_to(folder / "pictures" / "0.png")
+    for second in ("link.png", str(folder / "pictures" / "0.png"), "pictures\\0.png"):
+        rows = _rows()
+        rows[4]["image"] = second
+        path = _jsonl(folder, rows)
+        assert _mistakes(path) == [f"{path}, line 5: image: '{folder}/pictures/0.png' is the image of line 1 already"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -285,3 +286,29 @@ def test_regions_of_pictures_that_are_not_there_are_refused_before_anything_is_m
     with pytest.raises(UserError, match=r"there are no pictures here \(item 1\), only tags and labels"):
         catalogue.load("flickr25k-simulated", "smoke", texts, regions="grid")
     assert not own_home.exists()
+
+
+def test_tags_and_lists_with_old_mac_line_ends_are_read(root: Path) -> None:
+    expected = MirflickrSource(root).items()
+    for path in root.rglob("*.txt"):
+        lines = path.read_bytes().replace(b"\r\n", b"\n")
+        path.write_bytes(lines.replace(b"\n", b"\r"))
+    assert b"\r" in (root / "mirflickr" / "meta" / "tags" / "tags1.txt").read_bytes()
+    assert MirflickrSource(root).items() == expected
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_common_tag_is_known_in_either_unicode_form(root: Path, form: str) -> None:
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    base = root / "mirflickr"
+    common = unicodedata.normalize(form, "sky 845\nnaïve 20\n")
+    (base / "doc" / "common_tags.txt").write_text(common, encoding="utf-8")
+    (base / "meta" / "tags" / "tags1.txt").write_text(unicodedata.normalize(other, "naïve\n"), encoding="utf-8")
+    assert MirflickrSource(root).items()[0].texts == ("na\u00efve",)
+
+
+def test_a_tag_of_three_text_files_is_known_in_either_unicode_form(texts: Path) -> None:
+    (texts / "TagList_1386.txt").write_text("sky\ndog\nna\u00efve\n", encoding="utf-8")
+    lines = ["sky,nai\u0308ve", *["dog"] * 11]
+    (texts / "all_tags.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert FlickrTextSource(texts).items()[0].texts == ("sky na\u00efve",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -125,7 +127,9 @@ def test_rows_whose_picture_is_missing_are_left_out_and_counted(root: Path) -> N
         (root / "images" / name).unlink()
     source = NusWideSource(root)
     assert {"3", "5"} & {item.id for item in source.items()} == set() and len(source.items()) == 22
-    assert f"{root / 'images'}: 2 pictures of wanted rows are missing, left out" in source.notes
+    looked_for = "'zoo/0002_14.jpg', 'zoo/0004_28.jpg'"
+    note = f"{root / 'images'}: 2 pictures are not here (or several of their name), left out: {looked_for}"
+    assert note in source.notes
 
 
 def test_a_corrupt_label_leaves_its_row_out_with_file_and_line(root: Path) -> None:
@@ -227,3 +231,78 @@ def test_every_list_is_read_in_every_encoding_and_with_every_line_end(encoding: 
     for path in root.rglob("*.txt"):
         path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").decode().replace("\n", end).encode(encoding))
     assert NusWideSource(root).items() == expected
+
+
+def test_pictures_in_one_flat_folder_are_found(root: Path) -> None:
+    expected = {id: path.read_bytes() for id, path in NusWideSource(root).files.items()}
+    for folder in ("actor", "zoo"):
+        for path in (root / "images" / folder).iterdir():
+            path.rename(root / "images" / path.name)
+        (root / "images" / folder).rmdir()
+    source = NusWideSource(root)
+    assert {id: path.read_bytes() for id, path in source.files.items()} == expected
+    assert source.files["2"] == root / "images" / "0001_7.jpg"
+
+
+def test_two_names_that_a_flat_folder_cannot_tell_apart_are_left_out(root: Path) -> None:
+    _edit(root / "ImageList" / "Imagelist.txt", 2, "zebra\\0000_0.jpg")
+    (root / "images" / "zoo" / "0000_0.jpg").rename(root / "images" / "0000_0.jpg")
+    source = NusWideSource(root)
+    assert not {"1", "2"} & source.splits.keys() and len(source.items()) == 22
+    looked_for = "'zoo/0000_0.jpg', 'zebra/0000_0.jpg'"
+    assert any(
+        note.endswith(f"2 pictures are not here (or several of their name), left out: {looked_for}")
+        for note in source.notes
+    )
+
+
+def test_a_picture_that_is_listed_twice_is_taken_once(root: Path) -> None:
+    """It could stand in train and in test; the list may spell it with a slash or a backslash."""
+    path = root / "ImageList" / "Imagelist.txt"
+    _edit(path, 5, "actor/0001_7.jpg")
+    source = NusWideSource(root)
+    assert "5" not in source.splits and "2" in source.splits and len(source.items()) == 23
+    assert f"{path}, line 5: 'actor/0001_7.jpg' stands in line 2 already; row left out" in source.notes
+    assert len(set(source.files.values())) == len(source.items())
+
+
+def test_labels_coded_minus_one_and_one_are_named_with_the_cure(root: Path) -> None:
+    folder = root / "Groundtruth" / "AllLabels"
+    for path in folder.iterdir():
+        path.write_text(path.read_text(encoding="utf-8").replace("0", "-1"), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        NusWideSource(root)
+    assert str(caught.value) == (
+        f"{folder}/Labels_a.txt, line 25: found -1 (in 6 of 30 lines, and 0 in none), expected 0 or 1; "
+        f"where labels are coded -1 and 1, write 0 for -1: sed -i 's/^-1/0/' {folder}/Labels_*.txt"
+    )
+    subprocess.run(["bash", "-c", str(caught.value).rsplit("write 0 for -1: ", 1)[1]], check=True)
+    assert len(NusWideSource(root).items()) == 24
+
+
+def test_tags_coded_minus_one_and_one_are_named_with_the_cure(root: Path) -> None:
+    path = root / "NUS_WID_Tags" / "AllTags1k.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace("0", "-1"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"AllTags1k.txt, line 1: found -1 and no 0, expected 5 of 0 or 1; ") as caught:
+        NusWideSource(root)
+    subprocess.run(["bash", "-c", str(caught.value).rsplit("write 0 for -1: ", 1)[1]], check=True)
+    assert NusWideSource(root).items()[3].texts == ("cat dog",)
+
+
+def test_why_there_are_no_pairs_is_said(root: Path) -> None:
+    for path in (root / "images").rglob("*.jpg"):
+        path.unlink()
+    with pytest.raises(UserError) as caught:
+        NusWideSource(root)
+    first, *why = str(caught.value).split("\n")
+    assert first == f"{root}: 0 pairs with a picture and a concept of tc10, expected 3 at least"
+    assert any("24 pictures are not here (or several of their name), left out: 'zoo/0000_0.jpg'" in one for one in why)
+
+
+def test_a_concept_in_two_unicode_forms_is_refused(root: Path) -> None:
+    folder = root / "Groundtruth" / "AllLabels"
+    for form in ("NFC", "NFD"):
+        name = unicodedata.normalize(form, "Labels_café.txt")
+        (folder / name).write_bytes((folder / "Labels_a.txt").read_bytes())
+    with pytest.raises(UserError, match=r"concept 'café' has another file in this folder"):
+        NusWideSource(root)

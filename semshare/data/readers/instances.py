@@ -1,0 +1,189 @@
+"""COCO's instances files: which pictures there are, where each lies, and which labels it has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from semshare.data.files import find_pictures, last_part, name_few
+from semshare.data.readers.records import read_sections
+from semshare.errors import UserError
+from semshare.utils.texts import composed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from semshare.data.readers.records import Records
+
+LAYOUT = "COCO's official layout"
+Key = tuple[int, str]  # a picture's id, and the split whose file lists it
+
+
+def slim(record: dict[str, Any]) -> dict[str, Any]:
+    """An annotation without its outline and box: nine tenths of an instances file, and of no use here."""
+    record.pop("segmentation", None)
+    record.pop("bbox", None)
+    return record
+
+
+class Instances:
+    """What the instances files of a folder say; pictures are sought by the names that the files give.
+
+    Ids may begin anew in each file: a picture is its id in its split. The same picture in two files, by id and name,
+    is one picture; so is one listed twice in the same words.
+
+    Attributes:
+        names: the ``file_name`` of each picture.
+        paths: where each picture lies; those that are not here are left out.
+        labels: the category ids of each picture.
+        pictures: how many pictures each split lists.
+        label_names: the categories' names in ascending id.
+        supercategories: a label's super-category.
+        notes: what was left out or taken as one, one line each.
+    """
+
+    def __init__(self, root: Path, pattern: str) -> None:
+        """Read ``annotations/PATTERN`` of ``root``; raises :class:`UserError` naming a file and a record in it."""
+        self._folder = root / "annotations"
+        found = sorted(self._folder.glob(pattern))
+        if not found:
+            raise UserError(f"{self._folder}: no {pattern} here, expected {LAYOUT}")
+        self.names: dict[Key, str] = {}
+        self.paths: dict[Key, Path] = {}
+        self.labels: defaultdict[Key, set[int]] = defaultdict(set)
+        self.pictures: dict[str, int] = {}
+        self.notes: list[str] = []
+        self._same: dict[Key, Key] = {}  # of a picture in a second file, what it is called by the first
+        self._categories: dict[int, tuple[str, str, str]] = {}  # name, super-category, where they stand
+        used: list[tuple[str, list[int], list[int]]] = []
+        for path in found:
+            split = path.stem.removeprefix("instances_")
+            images, annotations, categories = read_sections(path, ("images", "annotations", "categories"), LAYOUT, slim)
+            self.pictures[split] = len(images)
+            self._read_categories(categories)
+            self._read_images(images, split)
+            used.append((split, annotations.column("image_id", int), annotations.column("category_id", int)))
+        self._find(root)
+        unlisted = 0
+        for path, (split, images, ids) in zip(found, used, strict=True):
+            for place, (image, category) in enumerate(zip(images, ids, strict=True)):
+                if category not in self._categories:
+                    raise UserError(f"{path}: annotations[{place}].category_id is {category}, which no file lists")
+                if (key := self.key(image, split)) in self.names:
+                    self.labels[key].add(category)
+                else:
+                    unlisted += 1
+        if unlisted:
+            self.notes.append(f"{self._folder}: {unlisted:,} annotations of pictures that no 'images' lists, left out")
+        self._name_labels({category for _, _, ids in used for category in ids})
+
+    def key(self, id: int, split: str) -> Key:
+        """The picture that ``split`` calls ``id``."""
+        return self._same.get((id, split), (id, split))
+
+    def names_of(self, key: Key) -> tuple[str, ...]:
+        """The labels of a picture, in ascending category id."""
+        return tuple(self._categories[id][0] for id in sorted(self.labels.get(key, ())))
+
+    def by_id(self) -> dict[int, Key]:
+        """Each picture by its id alone.
+
+        Raises:
+            UserError: two pictures of one id.
+        """
+        keys: dict[int, Key] = {}
+        for id, split in self.names:
+            if (first := keys.setdefault(id, (id, split))) != (id, split):
+                raise UserError(
+                    f"{self._folder}: image id {id} is {self.names[first]!r} in instances_{first[1]}.json and "
+                    f"{self.names[id, split]!r} in instances_{split}.json, expected one picture for each id"
+                )
+        return keys
+
+    def _read_categories(self, categories: Records) -> None:
+        columns = (categories.column(name, kind) for name, kind in (("id", int), ("name", str), ("supercategory", str)))
+        for place, (id, name, above) in enumerate(zip(*columns, strict=True)):
+            new = (composed(name), composed(above), categories.at(place).removeprefix(f"{self._folder}/"))
+            old = self._categories.setdefault(id, new)
+            for field, was, now in zip(("name", "supercategory"), old, new, strict=False):
+                if was != now:
+                    raise UserError(
+                        f"{categories.at(place, field)} is {now!r}, but {was!r} in {old[2]}, "
+                        f"expected one {field} for category id {id}"
+                    )
+
+    def _read_images(self, images: Records, split: str) -> None:
+        places: dict[int, int] = {}
+        for place, (id, name) in enumerate(zip(images.column("id", int), images.column("file_name", str), strict=True)):
+            first = places.setdefault(id, place)
+            if first != place and name != self.names[id, split]:
+                raise UserError(
+                    f"{images.at(place, 'id')} is {id} ({name[:60]!r}), as images[{first}] "
+                    f"({self.names[id, split][:60]!r}), expected another id for each picture"
+                )
+            self.names[id, split] = name
+        if again := len(images) - len(places):
+            self.notes.append(f"{images.path}: {again:,} pictures are listed again, counted once")
+
+    def _find(self, root: Path) -> None:
+        """Find the pictures' files, and those listed in two splits."""
+        places: defaultdict[Path, list[Key]] = defaultdict(list)
+        for key in self.names:
+            places[_pictures_of(root, key[1])].append(key)
+        for folder, keys in places.items():
+            paths = find_pictures(folder, [self.names[key] for key in keys])
+            self.paths |= {key: path for key, path in zip(keys, paths, strict=True) if path is not None}
+        by_id: defaultdict[int, list[Key]] = defaultdict(list)
+        for key in self.names:
+            by_id[key[0]].append(key)
+        for keys in by_id.values():
+            for key in keys[1:]:
+                if first := next((one for one in keys if one not in self._same and self._is_same(one, key)), None):
+                    self._same[key] = first
+        for key, first in self._same.items():
+            path = self.paths.pop(key, None)
+            if path is not None:
+                self.paths.setdefault(first, path)
+            del self.names[key]
+        if self._same:
+            twice = name_few([f"{id} of {split}" for id, split in self._same])
+            self.notes.append(f"{self._folder}: {len(self._same):,} pictures are in a file before too: {twice}")
+        owner: dict[Path, Key] = {}
+        for key, path in self.paths.items():
+            if (first := owner.setdefault(path, key)) != key:
+                raise UserError(
+                    f"{self._folder}: {path.name!r} is image {first[0]} of {first[1]} and image {key[0]} of {key[1]}, "
+                    "expected one id for each picture (it could stand in train and in test); remove one of them"
+                )
+
+    def _is_same(self, first: Key, other: Key) -> bool:
+        """Whether two pictures of one id are one: a single file, or one name where a file is missing."""
+        if first == other or last_part(self.names[first]) != last_part(self.names[other]):
+            return False
+        return len({self.paths[key] for key in (first, other) if key in self.paths}) < 2
+
+    def _name_labels(self, used: set[int]) -> None:
+        """Name the labels, without the root that labelling tools put above them."""
+        above = {id: {i for i, (_, sup, _) in self._categories.items() if sup == name and i != id}
+                 for id, (name, _, _) in self._categories.items() if id not in used}  # fmt: skip
+        for id in (id for id, below in above.items() if below):
+            name = self._categories.pop(id)[0]
+            self.notes.append(
+                f"{self._folder}: category {id} {name!r} is no label: no annotation uses it, and it is the "
+                f"supercategory of {len(above[id]):,} others"
+            )
+        ids: dict[str, int] = {}
+        for id in sorted(self._categories):
+            name, _, where = self._categories[id]
+            if (first := ids.setdefault(name, id)) != id:
+                raise UserError(
+                    f"{self._folder}/{where}.name is {name!r}, as that of category {first}; expected another name for "
+                    f"each category id: give one of {first} and {id} another name, or merge them"
+                )
+        self.label_names = tuple(ids)
+        self.supercategories = {name: self._categories[id][1] for name, id in ids.items()}
+
+
+def _pictures_of(root: Path, split: str) -> Path:
+    """The folder of a split's pictures: its own, else all of ``root``."""
+    return next((folder for folder in (root / split, root / "images" / split) if folder.is_dir()), root)
