@@ -164,15 +164,15 @@ READING = frozenset({"preset", "ranking", "gallery", "text_queries"})
 class Experiment(BaseModel):
     """Everything that decides a run's result, device and thread count aside.
 
-    ``lam`` is the weight of context prediction and ``eta`` that of the consistency loss (the paper's
-    lambda and eta). What the fields of ``DIFFERENCES`` mean is said there. ``pairing`` trains on an image's own
-    text, or on a random text of the same label vector. ``missing_regions`` and ``missing_words`` are the shares of
-    segments withheld from every split, ``train_items`` keeps the first training pairs only: for studies of how
-    much a modality knows. An epoch is a pass over the training pairs, after which dev is read; where all ``epochs``
-    together would take fewer than ``least_steps`` steps, or more than ``most_steps``, it is their equal part of that
-    budget. ``schedule`` holds the learning rate, or raises it over the first tenth of the steps and lowers it along a
-    cosine to 0 at the last. ``keep`` says which checkpoints stay: the one that ``checkpoint`` selects, or every epoch's
-    too (Fig. 1).
+    ``lam`` is the weight of context prediction and ``eta`` that of the consistency loss (the paper's lambda and eta).
+    What the fields of ``DIFFERENCES`` mean is said there. ``tokens`` name what cuts texts into words. ``pairing``
+    trains on an image's own text, or on a random text of the same label vector. ``missing_regions`` and
+    ``missing_words`` are the shares of segments withheld from every split, ``train_items`` keeps the first training
+    pairs only: for studies of how much a modality knows. An epoch is a pass over the training pairs, after which dev is
+    read; where all ``epochs`` together would take fewer than ``least_steps`` steps, or more than ``most_steps``, it is
+    their equal part of that budget. ``schedule`` holds the learning rate, or raises it over the first tenth of the
+    steps and lowers it along a cosine to 0 at the last. ``keep`` says which checkpoints stay: the one that
+    ``checkpoint`` selects, or every epoch's too (Fig. 1).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -180,6 +180,7 @@ class Experiment(BaseModel):
     dataset: str
     root: Path | None = None
     regions: str = "grid"
+    tokens: str = "words"
     split_seed: Annotated[int, Field(ge=0)] = 0
     missing_regions: Annotated[float, Field(ge=0, lt=1)] = 0.0
     missing_words: Annotated[float, Field(ge=0, lt=1)] = 0.0

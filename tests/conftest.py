@@ -46,6 +46,7 @@ SLOW = {
     "search/test_folder",
     "search/test_index",
     "search/test_pretrained",
+    "search/test_pretrained_tokens",
     "search/test_retriever",
     "test_distributed",
     "test_hostile",

@@ -20,6 +20,7 @@ ALLOWED = {
     "data/readers/whole": "asked by the reader of rows alone: data/readers/test_custom.py",
     "data/regions/base": "a shape; data/regions/test_grid.py checks the rows that it stores",
     "data/regions/kept": "what is extracted and what is kept: data/test_prepare.py",
+    "data/remembered": "what `data prepare` left: data/test_prepare.py and data/test_tokens.py",
     "data/scenes/brush": "draws; seen as pictures by data/scenes/test_source.py",
     "data/scenes/grounds": "draws; seen as pictures by data/scenes/test_source.py",
     "data/scenes/paint": "draws; seen as pictures by data/scenes/test_source.py",

@@ -268,7 +268,7 @@ def _choose(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
 
 
 def _contents(datasets: Sequence[str]) -> dict[str, list[str]]:
-    """What decides a page about ``datasets`` that are not generated: their items, their pictures, their regions.
+    """What decides a page about ``datasets`` that are not generated: their items, pictures, regions and tokens.
 
     Raises:
         UserError: a dataset that is not there, or cannot be read.
@@ -280,7 +280,13 @@ def _contents(datasets: Sequence[str]) -> dict[str, list[str]]:
             source = entry.open("full", None, 0)
             items = items_checksum(source.items(), source.label_names)
             pictures = digest("\n".join(f"{id} {stamp(path)}" for id, path in source.files.items()))
-            contents[name] = [items, source.pool, pictures, catalogue.regions_of(name)]
+            contents[name] = [
+                items,
+                source.pool,
+                pictures,
+                catalogue.regions_of(name),
+                catalogue.tokens_of(name).digest,
+            ]
     return contents
 
 

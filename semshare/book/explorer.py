@@ -28,6 +28,7 @@ from torch.nn.functional import normalize
 from semshare.data.about import STATUS
 from semshare.data.dataset import Part, pad_words
 from semshare.data.pictures import as_rgb
+from semshare.data.tokens import OWN
 from semshare.data.words import SPECIAL
 from semshare.evaluation import Reading
 from semshare.metrics import above
@@ -147,7 +148,8 @@ class _Sample:
 
         ``error`` is the largest difference between a score computed from what is shipped and the library's;
         ``agreement`` the share of the first ten that the two rankings have in common, ``typed`` the same for the mean
-        of a text's words instead of the text, None where no text has a word.
+        of a text's words instead of the text, None where no text has a word. Where ``spaced``, what is typed is cut at
+        white space alone, since the page has no other tokenizer than the library's own rule.
         """
         run, reading, thresholds = self.run, self.reading, self.run.thresholds
         vocabulary = run.dataset.vocabulary.words[len(SPECIAL) :][:WORDS]
@@ -163,6 +165,7 @@ class _Sample:
             "text": packed[1],
             "words": packed[2],
             "vocabulary": list(vocabulary),
+            "spaced": run.dataset.tokenizer != OWN,
             "known": len(run.dataset.vocabulary) - len(SPECIAL),
             "image_high": _columns(above(reading.image_scores, thresholds.image)),
             "text_high": _columns(above(reading.text_scores, thresholds.text)),

@@ -25,6 +25,7 @@ from semshare.cli.options import (
     Root,
     Scale,
     ScaleName,
+    Tokens,
     Verify,
 )
 from semshare.errors import UserError
@@ -114,6 +115,7 @@ def train(
     heads: Annotated[str | None, typer.Option(help="Attention heads; 'checkpoint': as many as --bert has.")] = None,
     device: Device = "auto",
     regions: Regions = None,
+    tokens: Tokens = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a method on a dataset (or find the finished run) and print its measures on test."""
@@ -122,7 +124,7 @@ def train(
     from semshare.utils import processes
 
     fields = {"root": root, "seed": seed, "lam": lam, "eta": eta, "epochs": epochs, "batch": batch}
-    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions}
+    fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions, "tokens": tokens}
     fields |= {"bert": bert, "layers": layers, "heads": heads}
     experiments = [
         runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from semshare.cli.options import AsJson, Device, Name, Regions, Root, Scale, ScaleName, Verify
+from semshare.cli.options import AsJson, Device, Name, Regions, Root, Scale, ScaleName, Tokens, Verify
 
 data = typer.Typer(
     help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
@@ -21,6 +21,7 @@ def data_prepare(
     root: Root = None,
     from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
     regions: Regions = None,
+    tokens: Tokens = None,
     verify: Verify = False,
     device: Device = "auto",
     manifest: Annotated[
@@ -30,20 +31,30 @@ def data_prepare(
 ) -> None:
     """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
 
-    A folder given with --root, and regions given with --regions, are remembered: training, notebooks and the book
-    then find them without being told.
+    What is given with --root, --regions and --tokens is remembered: training, notebooks and the book
+    then take it without being told.
     """
     from semshare.data import prepare
 
-    print(prepare.as_text(prepare.prepare(name, root, from_dir, regions, device, verify=verify, manifest=manifest)))
+    made = prepare.prepare(name, root, from_dir, regions, device, verify=verify, tokens=tokens, manifest=manifest)
+    print(prepare.as_text(made))
 
 
 @data.command("show")
-def data_show(name: Name, root: Root = None, scale: Scale = ScaleName.laptop, as_json: AsJson = False) -> None:
-    """Print a dataset's counts, labels, splits, checksums and licence."""
+def data_show(
+    name: Name,
+    root: Root = None,
+    scale: Scale = ScaleName.laptop,
+    tokens: Tokens = None,
+    texts: Annotated[
+        int, typer.Option(min=0, help="Show the texts of this many items, as they stand and as words.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Print a dataset's counts, labels, splits, checksums and licence, and what texts became."""
     from semshare.data import prepare
 
-    found = prepare.describe(name, root, scale.value)
+    found = prepare.describe(name, root, scale.value, tokens, texts)
     print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))
 
 

@@ -40,6 +40,14 @@ Regions = Annotated[
         "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
     ),
 ]
+Tokens = Annotated[
+    str | None,
+    typer.Option(
+        help="How texts are cut into words: words (by letters and digits, lower-cased); space (they are cut already, "
+        "white space alone separates them); or a fast tokenizer of Hugging Face, by the folder that holds its "
+        "tokenizer.json or by its name on the hub. Default: what the dataset was last prepared with, else words."
+    ),
+]
 Verify = Annotated[
     bool, typer.Option("--verify", help="Read every picture again, also where its file looks as before.")
 ]

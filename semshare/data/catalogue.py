@@ -19,8 +19,10 @@ from semshare.data.readers.nuswide import Concepts, NusWideSource
 from semshare.data.regions.extract import say
 from semshare.data.regions.kept import left_out_notes, region_store
 from semshare.data.regions.registry import EXTRACTORS
+from semshare.data.remembered import noted_tokens, stored
 from semshare.data.scenes.source import ScenesSource
-from semshare.data.words import Vocabulary, tokenise, word_vectors
+from semshare.data.tokens import OWN, Tokenizer, find
+from semshare.data.words import Vocabulary, word_vectors
 from semshare.errors import UserError
 from semshare.utils.home import cache_folder, home
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from semshare.data.scenes.layout import View
-    from semshare.data.source import Source
+    from semshare.data.source import Item, Source
 
 REGION_NAMES = (*EXTRACTORS, "simulated")
 
@@ -197,42 +199,34 @@ def _load_entry_points() -> None:
             raise UserError(f"dataset: {point.value} of another package cannot be loaded: {error}") from None
 
 
-def stored(folders: Sequence[str]) -> Path | None:
-    """The first of the data cache's ``folders`` that holds something, or is a link to where data lies.
-
-    Raises:
-        UserError: a link whose target is gone.
-    """
-    for place in (home() / "data" / folder for folder in folders):
-        if place.is_symlink() and not place.exists():
-            raise UserError(
-                f"{place}: leads to {place.readlink()}, which is gone; say where the data lies now with semshare data "
-                "prepare and --root, or remove the link"
-            )
-        if place.is_file() or (place.is_dir() and any(place.iterdir())):
-            return place
-    return None
-
-
-def regions_file(name: str) -> Path | None:
-    """Where ``semshare data prepare`` leaves the name of the regions that a dataset was last prepared with.
+def note_file(name: str, kind: Literal["regions", "tokens"]) -> Path | None:
+    """Where ``semshare data prepare`` leaves the name of the regions, or tokens, that a dataset was last prepared with.
 
     None for a generated dataset: what the book shows by default does not depend on what was prepared.
     """
     folders = entry(name).folders
-    return home() / "data" / f"{folders[0]}.regions" if folders else None
+    return home() / "data" / f"{folders[0]}.{kind}" if folders else None
 
 
 def regions_of(name: str) -> str:
     """The regions that a dataset takes where none are named: those it was last prepared with, else its own.
 
     Raises:
-        UserError: an unknown dataset, or a file of :func:`regions_file` that names no regions.
+        UserError: an unknown dataset, or a file of :func:`note_file` that names no regions.
     """
-    path = regions_file(name)
+    path = note_file(name, "regions")
     if path is None or not path.is_file():
         return entry(name).regions
     return known_regions(path.read_text(encoding="utf-8", errors="replace").strip(), f"{path}: regions")
+
+
+def tokens_of(name: str) -> Tokenizer:
+    """How the texts of a dataset are cut where nothing is said: as when it was last prepared, else by the own rule.
+
+    Raises:
+        UserError: an unknown dataset, or a file of :func:`note_file` that names no tokenizer that is there.
+    """
+    return noted_tokens(note_file(name, "tokens"))
 
 
 def known_regions(regions: str, where: str = "regions") -> str:
@@ -261,6 +255,7 @@ def load(
     first_boxes: bool = False,
     unknown_words: bool = False,
     verify: bool = False,
+    tokens: str | None = None,
 ) -> PairedDataset:
     """Open dataset ``name``, extracting regions and training Word2Vec the first time.
 
@@ -276,6 +271,7 @@ def load(
         first_boxes, unknown_words: see :class:`~semshare.data.dataset.PairedDataset`.
         verify: read every picture again, and extract those whose content is another one; else only a picture whose
             file has another size, time or inode is.
+        tokens: how texts are cut into words (:func:`semshare.data.tokens.find`); :func:`tokens_of` it by default.
 
     Raises:
         UserError: an unknown name, or data that cannot be used.
@@ -283,7 +279,8 @@ def load(
     if verify:
         forget_loaded()
     chosen = known_regions(regions) if regions else regions_of(name)
-    dataset = _load(name, scale, root, chosen, split_seed, seed, _Place(device, verify))
+    tokenizer = find(tokens) if tokens else tokens_of(name)
+    dataset = _load(name, scale, root, chosen, split_seed, seed, _Place(device, verify), tokenizer)
     if missing_regions or missing_words or train_items:
         dataset = dataset.thinned(missing_regions, missing_words, train_items)
     if first_boxes or unknown_words:
@@ -301,30 +298,30 @@ class _Place:
 
 @lru_cache(maxsize=64)
 def _load(
-    name: str, scale: str, root: Path | None, regions: str, split_seed: int, seed: int, place: _Place
+    name: str, scale: str, root: Path | None, regions: str, split_seed: int, seed: int, place: _Place, tokens: Tokenizer
 ) -> PairedDataset:
     """:func:`load` of all the data, with the regions named."""
     chosen = entry(name)
     if chosen.trained_as:
-        whole = _load(chosen.trained_as, scale, root, regions, split_seed, seed, place)
+        whole = _load(chosen.trained_as, scale, root, regions, split_seed, seed, place, tokens)
         test = whole.parts["test"].first(chosen.test_size)
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
     items = source.items()
     check_labels(name, source.label_names)
     check_items(name, items, source.label_names)
-    check_words(name, items)
+    check_words(name, items, tokens)
     store = region_store(source, items, regions, place.device, place.verify)
     if skipped := {item.id: store.skipped[item.id] for item in items if item.id in store.skipped}:
         source.notes = (*source.notes, *left_out_notes(skipped))
         say(f"{name}: {source.notes[-1]}")
         items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
-        check_words(name, items)
+        check_words(name, items, tokens)
     source.notes = (*source.notes, *unlearnt_notes(items, source.label_names))
-    texts = [tokenise(text) for item in items if item.split == "train" for text in item.texts]
-    vocabulary = Vocabulary.build(texts, min_count=4 if source.text_kind == "captions" and len(texts) > 10_000 else 1)
-    words = items_checksum(items, source.label_names)
+    texts, vocabulary = vocabulary_of(items, source.text_kind, tokens)
+    made_from = f"{items_checksum(items, source.label_names)} {store.checksum}"
+    made_from += "" if tokens == OWN else f" {tokens.digest}"  # so that older checksums stay
     return PairedDataset(
         name=name,
         status="simulated" if regions == "simulated" and source.status != "stand-in" else source.status,
@@ -332,13 +329,20 @@ def _load(
         label_names=source.label_names,
         supercategories=source.supercategories,
         attribution=source.attribution,
-        parts=build_parts(items, source.label_names, vocabulary),
+        parts=build_parts(items, source.label_names, vocabulary, tokens),
         vocabulary=vocabulary,
         vectors=word_vectors(texts, vocabulary, seed),
         store=store,
         source=source,
-        checksum=hashlib.sha256(f"{words} {store.checksum}".encode()).hexdigest(),
+        checksum=hashlib.sha256(made_from.encode()).hexdigest(),
+        tokenizer=tokens,
     )
+
+
+def vocabulary_of(items: Sequence[Item], text_kind: str, tokenizer: Tokenizer) -> tuple[list[list[str]], Vocabulary]:
+    """The words of each training text among ``items``, and the vocabulary: of many captions without rare words."""
+    texts = [tokenizer.cut(text) for item in items if item.split == "train" for text in item.texts]
+    return texts, Vocabulary.build(texts, min_count=4 if text_kind == "captions" and len(texts) > 10_000 else 1)
 
 
 def forget_loaded() -> None:

@@ -14,7 +14,8 @@ from torch import Tensor
 from semshare.data.regions.base import Regions
 from semshare.data.segments import Segments
 from semshare.data.source import SPLITS, Item, Source, Split
-from semshare.data.words import SPECIAL, UNK, Vocabulary, tokenise
+from semshare.data.tokens import OWN, WORDS, Tokenizer
+from semshare.data.words import SPECIAL, UNK, Vocabulary
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ class Batch:
 class PairedDataset:
     """A dataset ready for tensors; ``vectors`` [V, 300] holds the vocabulary's Word2Vec vectors.
 
+    ``tokenizer`` cut its texts into words.
+
     With ``first_boxes`` the boxes of a split's first image stand for every image of it; with ``unknown_words`` context
     prediction may hide ``<unk>`` and asks for it. Both are the released code's.
     """
@@ -151,6 +154,7 @@ class PairedDataset:
     missing_regions: float = 0.0
     first_boxes: bool = False
     unknown_words: bool = False
+    tokenizer: Tokenizer = OWN
 
     @property
     def regions(self) -> str:
@@ -269,17 +273,23 @@ def check_items(name: str, items: Sequence[Item], label_names: Sequence[str]) ->
             raise UserError(f"{name}: no item in split {split!r}")
 
 
-def check_words(name: str, items: Sequence[Item]) -> None:
+def check_words(name: str, items: Sequence[Item], tokenizer: Tokenizer = OWN) -> None:
     """Raise :class:`UserError` where the training texts hold no word: there would be nothing to learn of a text."""
     texts = [text for item in items if item.split == "train" for text in item.texts]
-    if not any(tokenise(text) for text in texts):
+    if not any(map(tokenizer.cut, texts)):
         shown = next((text for text in texts if text.strip()), "")
+        expected = "letters or digits" if tokenizer.name == WORDS else f"words, {tokenizer.about}"
         raise UserError(
-            f"{name}: no word in the {len(texts):,} texts to train on, found {shown[:60]!r}, expected letters or digits"
+            f"{name}: no word in the {len(texts):,} texts to train on, found {shown[:60]!r}, expected {expected}"
         )
 
 
-def build_parts(items: Sequence[Item], label_names: Sequence[str], vocabulary: Vocabulary) -> dict[Split, Part]:
+def build_parts(
+    items: Sequence[Item],
+    label_names: Sequence[str],
+    vocabulary: Vocabulary,
+    tokenizer: Tokenizer = OWN,
+) -> dict[Split, Part]:
     """Turn items into one :class:`Part` a split; rows keep the order of ``items``."""
     column = {label: index for index, label in enumerate(label_names)}
     parts: dict[Split, Part] = {}
@@ -293,7 +303,7 @@ def build_parts(items: Sequence[Item], label_names: Sequence[str], vocabulary: V
             image_ids=tuple(item.id for item in chosen),
             labels=labels,
             texts=tuple(text for _, _, text in pairs),
-            words=tuple(tuple(vocabulary.encode(tokenise(text))) for _, _, text in pairs),
+            words=tuple(tuple(vocabulary.encode(tokenizer.cut(text))) for _, _, text in pairs),
             owner=torch.tensor([row for row, _, _ in pairs]),
             caption_index=torch.tensor([index for _, index, _ in pairs]),
         )

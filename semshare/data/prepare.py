@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset, items_checksum
@@ -20,11 +20,14 @@ from semshare.data.labels import unlearnt_notes
 from semshare.data.readers.manifest import read_manifest, remembered, remembering
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
-from semshare.data.source import SPLITS, Source
+from semshare.data.shown import as_lines, unspaced_notes, words_of_texts
+from semshare.data.source import SPLITS, Item, Source
+from semshare.data.tokens import WORDS, find
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
 from semshare.utils.files import write_text
 from semshare.utils.home import cache_folder, lock
+from semshare.utils.progress import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -41,13 +44,14 @@ def prepare(
     device: str = "auto",
     say: Callable[[str], None] = print,
     verify: bool = False,
+    tokens: str | None = None,
     manifest: Path | None = None,
     **fetching: Any,
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
 
-    What was named is found afterwards without being named: the data cache gets a link to ``root``, and a note of the
-    regions.
+    What was named is found afterwards without being named: the data cache gets a link to ``root``, and notes of the
+    regions and the tokens.
 
     Args:
         name: ``flickr25k``, ``nuswide``, ``coco`` (which opens ``coco5k``), or any other name of the catalogue,
@@ -60,6 +64,8 @@ def prepare(
         device: where regions are extracted.
         say: receives a line for every step.
         verify: read every picture again and extract those whose content changed, whatever their files' times say.
+        tokens: how texts are cut into words (:func:`semshare.data.tokens.find`); by default as an earlier call was
+            told, or by this library's rule.
         manifest: the COCO ids and splits of a new dataset called ``name``; kept in the home, and the dataset is found
             by its name from then on (:mod:`semshare.data.readers.manifest`).
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
@@ -72,7 +78,7 @@ def prepare(
             a ``root`` that cannot be linked, because data stands where the link would.
     """
     with nullcontext() if manifest is None else _with_manifest(name, manifest):
-        return _prepare(name, root, from_dir, regions, device, say, verify, fetching)
+        return _prepare(name, root, from_dir, regions, device, say, verify, tokens, fetching)
 
 
 @contextmanager
@@ -90,12 +96,13 @@ def _with_manifest(name: str, path: Path) -> Iterator[None]:
 
 def _prepare(
     name: str, root: Path | None, from_dir: Path | None, regions: str | None, device: str, say: Callable[[str], None],
-    verify: bool, fetching: dict[str, Any],
+    verify: bool, tokens: str | None, fetching: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """:func:`prepare` of a dataset that is known."""
     entry = catalogue.entry(name)
     before = catalogue.regions_of(name)
     regions = catalogue.known_regions(regions) if regions else before
+    tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
     found = find_device(device)
@@ -110,20 +117,27 @@ def _prepare(
         _collect(plan, root, from_dir, regions != "simulated", say, fetching)
     opened = "coco5k" if name == "coco" and root is not None and (root / "dataset_coco.json").is_file() else name
     say(f"{opened}: reading; regions {regions!r} are extracted the first time")
-    dataset = _load(opened, root, regions, str(found), verify)
+    dataset = _load(opened, root, regions, str(found), verify, tokenizer.name)
     if link is not None and root is not None:
         _link(link, root.resolve(), say)
-    if regions != before and (file := catalogue.regions_file(name)) is not None:
-        cache_folder("data")
-        write_text(file, f"{regions}\n")
-        say(f"{opened}: regions {regions!r} are taken from now on where none are named")
+    if regions != before:
+        _remember(name, "regions", regions, say)
+    if tokens:
+        _remember(name, "tokens", tokenizer.name, say)
     meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
-    made = {"status": dataset.status, "regions": meta, "words": len(dataset.vocabulary)}
-    return summary(opened, dataset.source, root, dataset.store.skipped) | made
+    made = {"status": dataset.status, "regions": meta, "tokens": tokenizer.name, "words": len(dataset.vocabulary)}
+    summed = summary(opened, dataset.source, root, dataset.store.skipped) | made
+    summed["notes"] += unspaced_notes(_items(opened, dataset.source, dataset.store.skipped), tokenizer)
+    return summed
 
 
-def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict[str, Any]:
-    """What is known of a dataset without its pictures: see :func:`summary`, and which regions it takes.
+def describe(
+    name: str, root: Path | None = None, scale: str = "laptop", tokens: str | None = None, texts: int = 0
+) -> dict[str, Any]:
+    """What is known of a dataset without its pictures: see :func:`summary`, and which regions and tokens it takes.
+
+    With ``texts``, what the texts of so many items became (:func:`semshare.data.shown.words_of_texts`), cut by
+    ``tokens`` where they are given.
 
     Raises:
         UserError: an unknown name, or data that is not there or cannot be read.
@@ -131,11 +145,16 @@ def describe(name: str, root: Path | None = None, scale: str = "laptop") -> dict
     if root is not None:
         _check_reads_root(name)
     regions = catalogue.regions_of(name)
+    tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
     skipped = left_out(source, source.items(), regions)
     items = [item for item in source.items() if item.id not in skipped]
     source.notes = (*source.notes, *left_out_notes(skipped), *unlearnt_notes(items, source.label_names))
-    return summary(name, source, root or source.root, skipped) | {"regions": {"extractor": regions}}
+    found = summary(name, source, root or source.root, skipped)
+    found |= {"regions": {"extractor": regions}, "tokens": tokenizer.name}
+    items = _items(name, source, skipped)
+    found["notes"] += unspaced_notes(items, tokenizer)
+    return found | ({"texts": words_of_texts(source, items, tokenizer, texts)} if texts else {})
 
 
 def summary(name: str, source: Source, root: Path | None, left_out: Collection[str] = ()) -> dict[str, Any]:
@@ -143,10 +162,7 @@ def summary(name: str, source: Source, root: Path | None, left_out: Collection[s
 
     The items ``left_out``, whose pictures cannot be used, do not count.
     """
-    items, test_size = [item for item in source.items() if item.id not in left_out], catalogue.entry(name).test_size
-    if test_size is not None:
-        test = [item for item in items if item.split == "test"][:test_size]
-        items = [item for item in items if item.split != "test"] + test
+    items = _items(name, source, left_out)
     counts = Counter(label for item in items for label in item.labels)
     splits = {split: [item for item in items if item.split == split] for split in SPLITS}
     return {
@@ -165,8 +181,17 @@ def summary(name: str, source: Source, root: Path | None, left_out: Collection[s
     }
 
 
+def _items(name: str, source: Source, left_out: Collection[str]) -> list[Item]:
+    """The items of dataset ``name`` but for those ``left_out``."""
+    items, test_size = [item for item in source.items() if item.id not in left_out], catalogue.entry(name).test_size
+    if test_size is None:
+        return items
+    test = [item for item in items if item.split == "test"][:test_size]
+    return [item for item in items if item.split != "test"] + test
+
+
 def as_text(found: Mapping[str, Any]) -> str:
-    """A summary as lines for a terminal."""
+    """A summary as lines for a terminal, which no character in it can upset."""
     where = f" in {found['root']}" if found["root"] else ""
     labels = sorted(found["labels"].items(), key=lambda one: -one[1])
     lines = [f"{found['dataset']}: {found['status']}{where}"]
@@ -177,13 +202,16 @@ def as_text(found: Mapping[str, Any]) -> str:
     size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
     no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
     lines.append(f"  regions {regions['extractor']}{size}{no_result}")
+    if found["tokens"] != WORDS:
+        lines.append(f"  tokens {found['tokens']}")
     if "words" in found:
         lines.append(f"  words {found['words']:,}")
     lines.append(f"  checksum {found['checksum']}")
     lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
     lines.append(f"  licence: {found['licence']}")
     lines += [f"  note: {note}" for note in found["notes"]]
-    return "\n".join(lines)
+    lines += as_lines(found["texts"]) if "texts" in found else []
+    return "\n".join(map(printable, lines))  # names, labels and texts are strangers' words
 
 
 def _collect(
@@ -259,6 +287,16 @@ def _check_reads_root(name: str) -> None:
         raise UserError(f"root: dataset {name!r} is generated and reads none")
 
 
+def _remember(name: str, kind: Literal["regions", "tokens"], value: str, say: Callable[[str], None]) -> None:
+    """Let ``value`` be what dataset ``name`` takes from now on; a generated one remembers nothing."""
+    file = catalogue.note_file(name, kind)
+    if file is None or (file.is_file() and file.read_text(encoding="utf-8", errors="replace").strip() == value):
+        return
+    cache_folder("data")
+    write_text(file, f"{value}\n")
+    say(f"{name}: {kind} {value!r} are taken from now on where none are named")
+
+
 def _place_of_link(name: str, root: Path) -> Path | None:
     """Where the data cache links to ``root``; None where the dataset's place in the cache is ``root`` itself.
 
@@ -298,6 +336,6 @@ def _is_own(root: Path) -> bool:
     return root.is_dir() and not (root / ARCHIVES).exists() and any(root.iterdir())
 
 
-def _load(name: str, root: Path | None, regions: str, device: str, verify: bool) -> PairedDataset:
+def _load(name: str, root: Path | None, regions: str, device: str, verify: bool, tokens: str) -> PairedDataset:
     """The catalogue's dataset, its regions extracted on ``device``."""
-    return catalogue.load(name, "full", root=root, regions=regions, device=device, verify=verify)
+    return catalogue.load(name, "full", root=root, regions=regions, device=device, verify=verify, tokens=tokens)

@@ -18,6 +18,7 @@ from semshare import methods, training
 from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.source import portable_notes
+from semshare.data.tokens import OWN
 from semshare.runs.quantities import QUANTITIES
 from semshare.utils.files import read_tensors, write_text
 from semshare.utils.markdown import bullets, page, table, text
@@ -114,11 +115,12 @@ def data_card(record: Mapping[str, Any], dataset: PairedDataset, tested: bool) -
     ).to_dict()
     features = f"{dataset.feature_size} numbers and one of {dataset.region_classes} classes"
     vectors = f"Word2Vec of size {dataset.vectors.shape[1]} from the training texts alone"
+    cut = "" if dataset.tokenizer == OWN else f", {text(dataset.tokenizer.about)}"
     rows = [
         ("status", f"{dataset.status}: {meaning}"),
         ("texts", text(dataset.text_kind)),
         ("regions", f"{text(dataset.regions)}: {REGIONS[dataset.regions]}; 36 an image at most, each {features}"),
-        ("words", f"{len(dataset.vocabulary):,}; {vectors}"),
+        ("words", f"{len(dataset.vocabulary):,}{cut}; {vectors}"),
         ("split seed", str(experiment["split_seed"])),
         ("checksum", f"`sha256:{text(record['data'])}`"),
     ]
@@ -305,7 +307,8 @@ def _value(name: str, value: Any, method: methods.Method) -> str:
         return f"not read by {method.name}"
     if value is None:
         return "none"
-    if name == "root" or (name == "bert" and _is_folder(value)):
+    is_folder = {"root": True, "bert": _is_folder(str(value)), "tokens": Path(str(value)).is_absolute()}
+    if is_folder.get(name):
         return "a folder of the machine that trained"
     return f"{value:g}" if isinstance(value, float) else text(value)
 

@@ -13,6 +13,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from semshare import bert, methods
+from semshare.data.tokens import SPACE, WORDS
 from semshare.errors import UserError
 from semshare.experiment import READING
 from semshare.utils.source import Code, code_digest, installed, said
@@ -26,7 +27,8 @@ _LIBRARIES = ("torch", "transformers", "gensim")
 
 # Where following the imports of what trains ends, and why. All else that is imported counts, a whole module at a time.
 STOP = (
-    # The data's checksum covers what these make: items, pictures and regions.
+    # The data's checksum covers what these make: items, pictures, regions and tokenizers.
+    "semshare.data.files",
     "semshare.data.labels",
     "semshare.data.pictures",
     "semshare.data.readers",
@@ -63,6 +65,8 @@ def parts(experiment: Experiment, data: str) -> dict[str, Any]:
         "code": code_parts(experiment.method),
         "versions": library_versions(),
     }
+    if experiment.tokens not in (WORDS, SPACE):
+        made["tokenizers"] = importlib.metadata.version("tokenizers")
     return made | ({} if experiment.bert is None else {"bert": bert.digest(experiment.bert)})
 
 
@@ -74,10 +78,10 @@ def key_of(parts: Mapping[str, Any]) -> str:
 def training_fields(experiment: Experiment) -> dict[str, Any]:
     """The fields that decide what is trained, without those at their default: a new field changes no key by itself.
 
-    Those of ``READING`` only say how a run is read. Where data and a BERT checkpoint lie decides nothing; what they
-    hold is in the key by its checksum.
+    Those of ``READING`` only say how a run is read. Where data, a tokenizer and a BERT checkpoint lie decides
+    nothing; what they hold is in the key by its checksum.
     """
-    return experiment.model_dump(mode="json", exclude={"root", "bert", *READING}, exclude_defaults=True)
+    return experiment.model_dump(mode="json", exclude={"root", "tokens", "bert", *READING}, exclude_defaults=True)
 
 
 def code_parts(method: str, code: Code | None = None) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from semshare import bert, methods
-from semshare.data import catalogue
+from semshare.data import catalogue, tokens
 from semshare.errors import UserError
 from semshare.experiment import Experiment, known_scale, preset_fields
 from semshare.utils.devices import default_precision, find_device
@@ -33,6 +33,8 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
     if ignored := sorted(given.keys() & chosen.unread):
         raise UserError(f"{ignored[0]}: method {method!r} does not read it")
     own = {"precision": default_precision(find_device(device)), "regions": catalogue.regions_of(dataset)}
+    tokenizer = tokens.find(given["tokens"]) if "tokens" in given else catalogue.tokens_of(dataset)
+    given["tokens"] = tokenizer.name
     preset = preset_fields(given.get("preset", "paper"), method, scale, text_kind, chosen.unread | chosen.fixed)
     settings = own | chosen.settings(text_kind, scale) | preset
     if "bert" in given:

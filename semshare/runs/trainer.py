@@ -101,6 +101,7 @@ def load_data(experiment: Experiment, device: str = "auto") -> PairedDataset:
         train_items=experiment.train_items,
         first_boxes=experiment.boxes == "first",
         unknown_words=experiment.context_words == "all",
+        tokens=experiment.tokens,
     )
 
 

@@ -1,9 +1,10 @@
 """The folder of a trained model: what its files are, how they are checked, and how one takes the place of another.
 
 ========================  ==========================================================================================
-``config.json``           experiment, label names, thresholds, region extractor, sizes, checksums of weights and words
+``config.json``           experiment, label names, thresholds, region extractor, sizes, checksums of the files below
 ``model.safetensors``     the weights, the Word2Vec vectors among them (the network's word embedding)
 ``vocab.txt``             the words in the order of their ids, one a line
+``tokenizer.json``        the tokenizer that cut its texts into words, where that was one of others
 ``README.md``             the model card; ``DATA_CARD.md`` describes what it was trained on
 ========================  ==========================================================================================
 """
@@ -23,8 +24,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from semshare import methods
+from semshare.data import tokens
 from semshare.data.catalogue import REGION_NAMES
-from semshare.data.files import read_bytes, read_lines
+from semshare.data.files import read_bytes, read_lines, read_text
+from semshare.data.tokens import Tokenizer
 from semshare.data.words import Vocabulary
 from semshare.errors import UserError
 from semshare.evaluation import Thresholds
@@ -36,13 +39,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocab.txt", "README.md"
+TOKENIZER = tokens.FILE
 FILES = (CONFIG, WEIGHTS, WORDS, CARD, cards.DATA)
 _Size = Annotated[int, Field(gt=0)]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Config(BaseModel):
-    """What ``config.json`` says; ``weights`` and ``vocabulary`` are checksums of the two other files' contents."""
+    """What ``config.json`` says; ``weights``, ``vocabulary`` and ``tokenizer`` are checksums of what other files hold.
+
+    Where ``tokenizer`` is None there is no such file: the experiment's ``tokens`` are ``words`` or ``space``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -59,6 +66,7 @@ class Config(BaseModel):
     thresholds: Thresholds
     weights: _Digest
     vocabulary: _Digest
+    tokenizer: _Digest | None = None
 
 
 def read_config(path: Path) -> Config:
@@ -86,6 +94,26 @@ def read_words(path: Path, config: Config) -> Vocabulary:
         return Vocabulary(listed)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def read_tokenizer(path: Path, config: Config) -> Tokenizer:
+    """What cuts a model's texts: the tokenizer at ``path``, or one that needs no file; raises :class:`UserError`."""
+    named, own = config.experiment.tokens, (tokens.WORDS, tokens.SPACE)
+    if (config.tokenizer is None) != (named in own):
+        raise UserError(
+            f"{path.with_name(CONFIG)}: experiment.tokens: found {named!r}, expected {' or '.join(own)} where "
+            "tokenizer has no checksum, and a tokenizer's name where it has one"
+        )
+    if config.tokenizer is None:
+        return Tokenizer(named)
+    tokenizer = Tokenizer(named, read_text(path))
+    if tokenizer.digest != config.tokenizer:
+        raise UserError(
+            f"{path}: found a tokenizer of checksum {tokenizer.digest[:12]}, expected {config.tokenizer[:12]} as "
+            f"{CONFIG} says: damaged, or of another model"
+        )
+    tokenizer.check(path)
+    return tokenizer
 
 
 def read_network(path: Path, config: Config, vocabulary: Vocabulary) -> nn.Module:
@@ -128,7 +156,7 @@ def check_free(target: Path) -> None:
     """Raise :class:`UserError` where ``target`` is something that a model's folder may not take the place of."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise UserError(f"{target}: found a file or a link, expected a new folder or an older model's")
-    others = [path.name for path in target.iterdir() if path.name not in FILES] if target.is_dir() else []
+    others = [path.name for path in target.iterdir() if path.name not in (*FILES, TOKENIZER)] if target.is_dir() else []
     if others:
         raise UserError(f"{target}: holds {sorted(others)[0]!r}, expected a new folder or an older model's")
     if (target / CONFIG).exists():

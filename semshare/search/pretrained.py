@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -24,7 +25,7 @@ from semshare import methods, runs
 from semshare.data.dataset import pad_words
 from semshare.data.regions.base import RegionExtractor, Regions
 from semshare.data.regions.registry import EXTRACTORS
-from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary, tokenise
+from semshare.data.words import MAX_LENGTH, SPECIAL, Vocabulary
 from semshare.errors import UserError
 from semshare.metrics import above
 from semshare.runs import cards, keys, store
@@ -32,6 +33,7 @@ from semshare.search.folder import (
     CARD,
     CONFIG,
     FILES,
+    TOKENIZER,
     WEIGHTS,
     WORDS,
     Config,
@@ -41,6 +43,7 @@ from semshare.search.folder import (
     put,
     read_config,
     read_network,
+    read_tokenizer,
     read_words,
 )
 from semshare.utils import hub
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from semshare.data.segments import Segments
+    from semshare.data.tokens import Tokenizer
     from semshare.model import Modality
     from semshare.runs.store import Run
 
@@ -81,6 +85,7 @@ class PretrainedModel(ModelHubMixin):
         config: Config,
         network: nn.Module,
         vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
         documents: Mapping[str, str],
         device: str = "auto",
     ) -> None:
@@ -89,19 +94,23 @@ class PretrainedModel(ModelHubMixin):
         self.device = find_device(device)
         self.network = network.to(self.device).eval()
         self.vocabulary = vocabulary
+        self.tokenizer = tokenizer
         self.documents = dict(documents)
         self._known = frozenset(vocabulary.words) - set(SPECIAL)
 
     @classmethod
     def of_run(cls, run: Run, device: str = "auto") -> Self:
-        """The model that ``run`` kept, with its cards; neither its data's folder nor a BERT checkpoint's is named."""
+        """The model that ``run`` kept, with its cards; no folder of this machine is named in it."""
         dataset, network = run.dataset, run.network()
+        tokenizer = dataset.tokenizer
+        if tokenizer.content:
+            tokenizer = replace(tokenizer, name=tokenizer.short_name)
         config = Config(
             library="semshare",
             format=1,
             run=run.key,
             status=dataset.status,
-            experiment=run.experiment.change(root=None, bert=None),
+            experiment=run.experiment.change(root=None, bert=None, tokens=tokenizer.name),
             regions=dataset.regions,
             feature_size=dataset.feature_size,
             region_classes=dataset.region_classes,
@@ -110,13 +119,14 @@ class PretrainedModel(ModelHubMixin):
             thresholds=run.thresholds,
             weights=digest_of_weights(network.state_dict()),
             vocabulary=digest_of_words(dataset.vocabulary.words),
+            tokenizer=tokenizer.digest if tokenizer.content else None,
         )
         texts = run.card_texts()
         documents = {
             CARD: texts[cards.MODEL] + _HOW_TO_USE,
             cards.DATA: texts[cards.DATA].replace(f"[{cards.MODEL}]({cards.MODEL})", f"[model card]({CARD})"),
         }
-        return cls(config, network, dataset.vocabulary, documents, device)
+        return cls(config, network, dataset.vocabulary, tokenizer, documents, device)
 
     @classmethod
     def from_pretrained(
@@ -139,6 +149,7 @@ class PretrainedModel(ModelHubMixin):
         try:
             config = read_config(folder / CONFIG)
             vocabulary = read_words(folder / WORDS, config)
+            tokenizer = read_tokenizer(folder / TOKENIZER, config)
             network = read_network(folder / WEIGHTS, config, vocabulary)
         except UserError as error:
             raise UserError(f"{error}{again}") from None
@@ -147,7 +158,7 @@ class PretrainedModel(ModelHubMixin):
             for name in (CARD, cards.DATA)
             if (folder / name).exists()
         }
-        return cls(config, network, vocabulary, documents, device)
+        return cls(config, network, vocabulary, tokenizer, documents, device)
 
     def save_pretrained(
         self, save_directory: str | Path, *, push_to_hub: bool = False, repo_id: str | None = None, **options: Any
@@ -182,8 +193,10 @@ class PretrainedModel(ModelHubMixin):
         with atomic_write(save_directory / WEIGHTS) as part:
             save_file(weights, part, metadata={"format": "pt"})
         words = "".join(f"{word}\n" for word in self.vocabulary.words)
+        tokenizer = {TOKENIZER: self.tokenizer.content} if self.tokenizer.content else {}
         for name, text in {
             WORDS: words,
+            **tokenizer,
             **self.documents,
             CONFIG: self.config.model_dump_json(indent=2) + "\n",
         }.items():
@@ -210,13 +223,13 @@ class PretrainedModel(ModelHubMixin):
     def words_of(self, text: str) -> tuple[list[str], list[str]]:
         """The words of ``text``, as many as are read of it, that the model knows, and those that it does not."""
         known, unknown = [], []
-        for word in tokenise(text)[: MAX_LENGTH - 2]:
+        for word in self.tokenizer.cut(text)[: MAX_LENGTH - 2]:
             (known if word in self._known else unknown).append(word)
         return known, unknown
 
     def encode_texts(self, texts: Sequence[str]) -> Encoded:
         """Read ``texts``, those of equal length together; a word that is not known is read as ``<unk>``."""
-        ids = [self.vocabulary.encode(tokenise(text)) for text in texts]
+        ids = [self.vocabulary.encode(self.tokenizer.cut(text)) for text in texts]
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         found = [self._read("text", pad_words([ids[row] for row in rows])) for rows in self._batches(order, ids)]
         back = torch.tensor(order, dtype=torch.long).argsort()
@@ -285,7 +298,7 @@ def load(name: str | Path, device: str = "auto") -> PretrainedModel:
 def _download(name: str, options: Mapping[str, Any]) -> Path:
     """The folder that the hub's files of ``name`` were fetched into."""
     try:
-        return Path(snapshot_download(name, allow_patterns=list(FILES), **options))
+        return Path(snapshot_download(name, allow_patterns=[*FILES, TOKENIZER], **options))
     except Exception as error:  # no network, no such name, no access, no name at all: nothing to load in any case
         if _HUB_ID.fullmatch(name) and (lacking := hub.lacks(name, [[CONFIG], [WEIGHTS]], *_where(options))):
             raise UserError(f"model: {name!r}: the hub's cache holds a part of it: {lacking}") from None

@@ -434,7 +434,7 @@ def test_a_users_mistake_in_a_notebook_is_one_line(checkout: Path, built: Path) 
 
 
 def test_what_decides_a_page_about_real_data(own_home: Path, tmp_path: Path) -> None:
-    """Other rows, other pictures and other regions each make the pages anew; a link to the same does not."""
+    """Other rows, pictures, regions and words each make the pages anew; a link to the same does not."""
     folder = tmp_path / "mine"
     folder.mkdir()
     for number in range(5):
@@ -451,7 +451,9 @@ def test_what_decides_a_page_about_real_data(own_home: Path, tmp_path: Path) -> 
     seen.append(build._contents(["custom"]))
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)).replace("a sky", "the sky"), encoding="utf-8")
     seen.append(build._contents(["custom"]))
-    assert len({json.dumps(one) for one in seen}) == 4
+    prepare.prepare("custom", tokens="space")
+    seen.append(build._contents(["custom"]))
+    assert len({json.dumps(one) for one in seen}) == 5
 
 
 def test_an_unknown_notebook_is_named(checkout: Path) -> None:

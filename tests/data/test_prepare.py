@@ -278,7 +278,7 @@ def test_the_regions_a_dataset_was_prepared_with_are_taken_where_none_are_named(
 
 
 def test_the_stand_ins_regions_do_not_follow_what_was_prepared(own_home: Path) -> None:
-    assert catalogue.regions_file("scenes-coco1k") is None and catalogue.regions_of("scenes-coco1k") == "grid"
+    assert catalogue.note_file("scenes-coco1k", "regions") is None and catalogue.regions_of("scenes-coco1k") == "grid"
 
 
 def test_another_root_takes_the_links_place_and_a_missing_one_is_named(

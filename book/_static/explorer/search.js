@@ -22,7 +22,8 @@ const ExplorerSearch = (() => {
 
   /** The mean vector of the known words of a text, null where there is none, and which words are which. */
   function average(method, text) {
-    const words = tokenise(text);
+    // Where the run did not cut its texts by the library's rule, words are typed as it knows them, with spaces between.
+    const words = method.spaced ? text.normalize("NFC").split(/\s+/).filter(Boolean) : tokenise(text);
     const known = words.filter((word) => method.wordIds.has(word));
     const unknown = [...new Set(words.filter((word) => !method.wordIds.has(word)))];
     if (!known.length) return { vector: null, known, unknown };
