@@ -14,6 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
+from xdist.scheduler import LoadFileScheduling
 
 from semshare.book import build, queue
 from semshare.book.execute import Page
@@ -55,19 +56,30 @@ SLOW = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out.
+# Modules whose tests look at the built book: one of several workers takes them all, so that it is built once.
+BOOK = {"book/test_build", "book/test_data_page", "book/test_explorer", "book/test_queue", "test_browser"}
 
-    Several workers (xdist's ``loadgroup``) each take whole modules, and one of them all that look at the built book.
-    """
+
+class WholeModules(LoadFileScheduling):
+    """Each of several workers takes whole modules, and one of them all of ``BOOK``."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = super()._split_scope(nodeid).removeprefix("tests/").removesuffix(".py")
+        return "book" if module in BOOK else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    """How xdist shares the tests out."""
+    return WholeModules(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out."""
     tests = Path(__file__).parent
     for item in items:
         module = item.path.relative_to(tests).with_suffix("").as_posix()
-        of_book = bool({"built", "html", "browser"} & set(item.fixturenames))
-        if module in SLOW or of_book:
+        if module in SLOW or {"built", "html", "browser"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
-        item.add_marker(pytest.mark.xdist_group("book" if of_book else module))
 
 
 @pytest.fixture(scope="session", autouse=True)

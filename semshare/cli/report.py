@@ -9,7 +9,8 @@ import torch
 
 from semshare.data import catalogue
 from semshare.data.regions.base import UNTRAINED
-from semshare.paper.verdicts import CLAIMS, Verdict, rule, summary
+from semshare.paper import reference
+from semshare.paper.verdicts import Verdict, rule, summary
 from semshare.runs import protocols
 from semshare.runs.intervals import Interval, SeedVariance, by_query, gain_over_random, mean, over_splits, scored
 
@@ -187,7 +188,7 @@ def verdicts_report(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> dict[st
         "regions": {name: run.experiment.regions for name, run in one_of_each.items()},
         "devices": sorted({run.record["device"] for run in runs}),
         "rule": rule(),
-        "claims": {str(number): text for number, text in CLAIMS.items()},
+        "claims": {str(number): text for number, text in reference.TESTED.items()},
         "summary": summary(verdicts),
         "verdicts": [one.as_dict() for one in verdicts],
     }

@@ -46,7 +46,7 @@ class Tokenizer:
 
     @property
     def short_name(self) -> str:
-        """The name where the place does not matter: the last two parts of a folder or hub's name."""
+        """The last two parts of a folder's or hub's name: where it lies does not matter."""
         return "/".join(Path(self.name).parts[-2:])
 
     @property

@@ -15,7 +15,6 @@ from semshare.data.pictures import open_picture
 from semshare.data.regions.base import ELIGIBLE, Regions
 from semshare.paper import reference
 from semshare.paper.drawing import COLOURS, QUANTITIES, bare, curve, interval_row, picture_of, subplots, write_under
-from semshare.paper.verdicts import CLAIMS
 from semshare.utils.extras import extra
 
 with extra("book"):
@@ -305,7 +304,7 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
         "not reproduced": (COLOURS[1], "X"),
         "inconclusive": ("grey", "s"),
     }
-    panels = {number: [one for one in claims if one.claim == number] for number in CLAIMS}
+    panels = {number: [one for one in claims if one.claim == number] for number in reference.TESTED}
     panels = {number: some[::-1] for number, some in panels.items() if some}
     heights = [len(some) + 2 for some in panels.values()]
     figure, axes = subplots(

@@ -16,7 +16,7 @@ from semshare.data.words import MAX_LENGTH
 from semshare.model import MODALITIES
 from semshare.paper import oracles, plans, reference
 from semshare.paper.failures import KINDS, Direction, Failures
-from semshare.paper.verdicts import CLAIMS, ESTIMATE, Verdict, summary
+from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
 from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
 from semshare.runs.quantities import title
@@ -322,7 +322,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
 def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
     """HTML: each claim with how its tests came out, which unfolds to its rows of the table."""
     parts = []
-    for claim, text in CLAIMS.items():
+    for claim, text in reference.TESTED.items():
         own = [one for one in verdicts if one.claim == claim]
         outcome = summary(own) if own else "not tested on this data"
         rows = verdict_table(own).set_uuid(f"claim-{claim}").to_html() if own else ""

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
     from semshare.runs.store import Run
 
-# What the book asks beside the paper, numbered on from the paper's claims.
-OWN_CLAIMS = {6: "Ours beats two linear classifiers, in F1 and in NDCG (the book's own claim, not the paper's)."}
-CLAIMS = reference.CLAIMS | OWN_CLAIMS
-
 Outcome = Literal["reproduced", "not reproduced", "inconclusive"]
 Side = Literal["above", "below"]
 MARGIN = 0.005  # "A >= B" forgives this much
@@ -51,7 +47,7 @@ class Verdict:
     regions and stand-ins says nothing about the paper.
 
     Attributes:
-        claim: its number in ``CLAIMS``.
+        claim: its number in ``reference.TESTED``.
         statement: what is tested.
         dataset: the catalogue's name.
         measure: what was measured, and of what the difference is.

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 
 from semshare.book import evidence
-from semshare.paper import verdicts
+from semshare.paper import reference
 from semshare.paper.verdicts import Verdict
 from semshare.runs.intervals import Interval
 
@@ -28,7 +28,7 @@ def test_claims_that_are_not_reproduced_lead_to_the_sections_that_ask_why() -> N
 
 
 def test_every_claim_has_its_evidence_under_headings_that_exist() -> None:
-    assert list(evidence.EVIDENCE) == list(verdicts.CLAIMS)
+    assert list(evidence.EVIDENCE) == list(reference.TESTED)
     for page, heading in {place for places in evidence.EVIDENCE.values() for place in places}:
         cells = nbformat.read(NOTEBOOKS / f"{page}.ipynb", as_version=4).cells
         headings = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
