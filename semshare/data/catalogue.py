@@ -40,11 +40,11 @@ REGION_NAMES = (*EXTRACTORS, "simulated")
 class Entry:
     """How a dataset is opened.
 
-    ``open`` takes scale, root and split seed; ``reads`` names which of the last two mean something. A dataset
-    with ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test
-    split (COCO1K within COCO5K). Where no root is given, a dataset that is not generated is looked for in the
-    ``folders`` of the data cache, the first of them first (:func:`semshare.data.remembered.stored`). ``regions`` is the region extractor
-    it takes when none is named and it was not prepared with another.
+    ``open`` takes scale, root and split seed; ``reads`` names which of the last two mean something. A dataset with
+    ``trained_as`` shares that one's training and tests on the first ``test_size`` images of its test split (COCO1K
+    within COCO5K). Where no root is given, a dataset that is not generated is looked for in the ``folders`` of the data
+    cache, the first of them first (:func:`semshare.data.remembered.stored`). ``regions`` is the region extractor it
+    takes when none is named and it was not prepared with another.
     """
 
     open: Callable[[str, Path | None, int], Source]
