@@ -46,7 +46,7 @@ class Tokenizer:
 
     @property
     def short_name(self) -> str:
-        """The last two parts of a folder's or hub's name: where it lies does not matter."""
+        """The last two parts of a folder's or hub's name, without the place where it lies."""
         return "/".join(Path(self.name).parts[-2:])
 
     @property
