@@ -54,7 +54,7 @@ def test_the_command_for_the_real_thing_and_the_checksums(drawn: list) -> None:
 def test_notes_are_escaped_and_keep_no_folder_of_this_machine(drawn: list) -> None:
     shown = data_page.reader_notes([*drawn, _real()]).data
     assert "a.txt: 3 &lt;b&gt;rows&lt;/b&gt;, expected 4" in shown and "/home" not in shown
-    assert "No reader found" in data_page.reader_notes(drawn).data
+    assert "No reader found" in data_page.reader_notes(drawn[:1]).data
     assert "A &amp; B" in data_page.licences([_real()]).data
 
 
