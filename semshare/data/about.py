@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from semshare.data.regions.base import UNTRAINED
+from semshare.data.regions.registry import PRECOMPUTED
 
 # By a source's status: what the data is.
 STATUS = {
@@ -18,6 +19,7 @@ REGIONS = {
     "fasterrcnn": "the best detections of a Faster R-CNN (ResNet-50) trained on COCO",
     "fasterrcnn-mobilenet": "the best detections of a Faster R-CNN (MobileNetV3) trained on COCO",
     "simulated": "drawn from the labels, not from pictures",
+    PRECOMPUTED: "features from files, computed elsewhere",
     f"fasterrcnn{UNTRAINED}": RANDOM,
     f"fasterrcnn-mobilenet{UNTRAINED}": RANDOM,
 }

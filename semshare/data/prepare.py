@@ -124,7 +124,12 @@ def _prepare(
         _remember(name, "regions", regions, say)
     if tokens:
         _remember(name, "tokens", tokenizer.name, say)
-    meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
+    meta = {
+        "extractor": regions,
+        "pictures": len(dataset.store),
+        "regions": dataset.store.shape[0],
+        "features": dataset.feature_size,
+    }
     made = {"status": dataset.status, "regions": meta, "tokens": tokenizer.name, "words": len(dataset.vocabulary)}
     summed = summary(opened, dataset.source, root, dataset.store.skipped) | made
     summed["notes"] += unspaced_notes(_items(opened, dataset.source, dataset.store.skipped), tokenizer)
@@ -199,7 +204,11 @@ def as_text(found: Mapping[str, Any]) -> str:
         lines.append(f"  {split:6} {counts['images']:>9,} images {counts['texts']:>9,} texts")
     lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
     regions = found["regions"]
-    size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
+    size = (
+        f": {regions['pictures']:,} pictures x {regions['regions']} x {regions['features']}"
+        if "pictures" in regions
+        else ""
+    )
     no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
     lines.append(f"  regions {regions['extractor']}{size}{no_result}")
     if found["tokens"] != WORDS:

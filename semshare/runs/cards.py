@@ -114,12 +114,13 @@ def data_card(record: Mapping[str, Any], dataset: PairedDataset, tested: bool) -
         tags=["image-text-retrieval", "multi-label", dataset.status, dataset.text_kind],
     ).to_dict()
     features = f"{dataset.feature_size} numbers and one of {dataset.region_classes} classes"
+    each = f"{dataset.store.shape[0]} an image at most, each {features}"
     vectors = f"Word2Vec of size {dataset.vectors.shape[1]} from the training texts alone"
     cut = "" if dataset.tokenizer == OWN else f", {text(dataset.tokenizer.about)}"
     rows = [
         ("status", f"{dataset.status}: {meaning}"),
         ("texts", text(dataset.text_kind)),
-        ("regions", f"{text(dataset.regions)}: {REGIONS[dataset.regions]}; 36 an image at most, each {features}"),
+        ("regions", f"{text(dataset.regions)}: {REGIONS[dataset.regions]}; {each}"),
         ("words", f"{len(dataset.vocabulary):,}{cut}; {vectors}"),
         ("split seed", str(experiment["split_seed"])),
         ("checksum", f"`sha256:{text(record['data'])}`"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from semshare.data.regions.base import UNTRAINED, RegionExtractor
+from semshare.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+
+PRECOMPUTED = "precomputed"  # regions that were computed elsewhere and come as feature files
 
 
 def _grid(device: torch.device | str) -> RegionExtractor:
@@ -27,6 +30,13 @@ def _detector(name: str, weights: Literal["DEFAULT"] | None = "DEFAULT") -> Call
     return make
 
 
+def _none(device: torch.device | str) -> RegionExtractor:
+    raise UserError(
+        f"regions: {PRECOMPUTED!r} come from feature files: what extracted them is not here, so no picture "
+        "can be read; ask by text, or extract features of the same kind yourself"
+    )
+
+
 # By name, what makes the extractor for a device; every one of them sees pixels only.
 EXTRACTORS: dict[str, Callable[[torch.device | str], RegionExtractor]] = {
     "grid": _grid,
@@ -34,4 +44,5 @@ EXTRACTORS: dict[str, Callable[[torch.device | str], RegionExtractor]] = {
     "fasterrcnn-mobilenet": _detector("fasterrcnn-mobilenet"),
     f"fasterrcnn{UNTRAINED}": _detector("fasterrcnn", None),
     f"fasterrcnn-mobilenet{UNTRAINED}": _detector("fasterrcnn-mobilenet", None),
+    PRECOMPUTED: _none,
 }
