@@ -30,6 +30,13 @@ ReadUnder = Annotated[
 Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
 Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
 Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco16k, or another name: see semshare data list.")]
+OwnName = Annotated[
+    str,
+    typer.Argument(
+        help="flickr25k, nuswide, coco16k, or another name: see semshare data list. NAME=FOLDER for a collection of "
+        "your own: its layout is seen from its files."
+    ),
+]
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: where it was prepared).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Regions = Annotated[

@@ -230,11 +230,14 @@ def _why_not_loaded(path: Path, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
     said = str(error)
-    if "pickle" in said or "Python objects" in said:
+    with open(path, "rb") as file:
+        start = file.read(1)
+    # NumPy says of every file that is not its own that it is a pickle; one begins with this byte.
+    if "Python objects" in said or start == b"\x80":
         return (
             "holds Python objects (a pickle), which can run a stranger's code and are never loaded here; whoever "
             "trusts the file writes it once more as plain numbers: np.save(NEW, np.stack(np.load(OLD, "
             "allow_pickle=True)).astype('float32'))"
         )
-    size = path.stat().st_size if path.is_file() else 0
-    return f"not a whole .npy array ({size:,} bytes): {' '.join(said.split())[:160]}"
+    why = "it does not begin as one does" if "pickle" in said else " ".join(said.split())[:160]
+    return f"not a whole .npy array ({path.stat().st_size:,} bytes): {why}"

@@ -101,7 +101,7 @@ class TagArraysSource(PrecomputedSource):
         sizes = None
         if boxes is not None:
             sizes, note = _sizes(self.root / f"{split}_hw.npy", boxes)
-            notes += [f"{split}: {note}"] if note else []
+            notes += [note] if note and note not in notes else []
         classes, scores = open_classes(self.root / f"{split}_cls.npy", features)
         return Group(RegionArrays(features, classes, boxes, sizes), rows, scores)
 
@@ -146,7 +146,7 @@ def _sizes(path: Path, boxes: ArrayFile) -> tuple[np.ndarray, str]:
         for order, most in enumerate((sides[start : start + len(block), ::-1], sides[start : start + len(block)])):
             outside[order] += int((corners > most + 1).any(1).sum())
     if outside[1] < outside[0]:
-        return sides, f"{path.name} gives the width first: {outside[0]:,} pictures' boxes would not fit otherwise"
+        return sides, "the *_hw.npy are read as width, height: boxes would not lie in their pictures otherwise"
     return sides[:, ::-1], ""
 
 
