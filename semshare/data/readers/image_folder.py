@@ -108,7 +108,7 @@ def _splits(root: Path) -> dict[Split, Path]:
             raise UserError(f"{folder}: means the same split as {first.name}, expected one of them")
     if missing := [split for split in SPLITS if split not in splits_at]:
         raise UserError(f"{root}: no folder for {missing[0]}, expected train, dev and test")
-    return splits_at
+    return {split: splits_at[split] for split in SPLITS}
 
 
 def _folders(root: Path) -> list[Path]:
