@@ -19,6 +19,7 @@ from semshare.data.fetch.official import COCO_2014, PLANS, Piece, Plan
 from semshare.data.fetch.unpack import unpack
 from semshare.data.labels import unlearnt_notes
 from semshare.data.links import check_reads_root, make_link, place_of_link, remember
+from semshare.data.oddities import oddities
 from semshare.data.readers.manifest import read_manifest, remembered, remembering
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
@@ -76,7 +77,7 @@ def prepare(
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
 
     Returns:
-        What :func:`describe` returns, with the size of the regions' store, and ``words``.
+        What :func:`describe` returns, with the size of the regions' store, ``words``, and what is ``odd``.
 
     Raises:
         UserError: an unknown name, a file that is missing, wrong or cannot be fetched, data that cannot be used, or
@@ -165,7 +166,10 @@ def _prepare(
     }
     made = {"status": dataset.status, "regions": meta, "tokens": tokenizer.name, "words": len(dataset.vocabulary)}
     summed = summary(opened, dataset.source, root, dataset.store.skipped) | made
-    summed["notes"] += unspaced_notes(_items(opened, dataset.source, dataset.store.skipped), tokenizer)
+    items = _items(opened, dataset.source, dataset.store.skipped)
+    summed["notes"] += unspaced_notes(items, tokenizer)
+    pictures = getattr(dataset.store, "pictures", {})  # feature files have none
+    summed["odd"] = oddities(items, dataset.label_names, dataset.text_kind, tokenizer, pictures)
     return summed
 
 
@@ -252,6 +256,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
     lines.append(f"  licence: {found['licence']}")
     lines += [f"  note: {note}" for note in found["notes"]]
+    lines += [f"  odd: {line}" for line in found.get("odd", ())]
     lines += as_lines(found["texts"]) if "texts" in found else []
     return "\n".join(map(printable, lines))  # names, labels and texts are strangers' words
 
