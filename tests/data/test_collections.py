@@ -134,6 +134,27 @@ def test_every_method_has_the_same_result_on_feature_files_alone_and_in_workers(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["linear", "dscmr", "ours"])
+def test_one_text_for_all_a_label_in_test_alone_and_a_last_batch_of_one_give_finite_numbers(
+    method: str, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    splits = [*("train",) * 9, *("dev",) * 4, *("test",) * 4]
+    np.save(tmp_path / "own" / "features.npy", np.random.default_rng(0).random((len(splits), 2, 8), np.float32))
+    rows = [
+        {"row": row, "texts": ["dog"], "labels": ["unseen" if row == 14 else "dog", "sea"][row % 2 :], "split": split}
+        for row, split in enumerate(splits)
+    ]
+    (tmp_path / "own" / "items.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    made = prepare.prepare(f"mine={tmp_path / 'own'}", say=lambda line: None)
+    assert any("no picture to train on" in note for note in made["notes"])
+    assert any("all 17 items have the same text" in line for line in made["odd"])
+    fields = {} if method == "linear" else {"batch": 4}
+    done = runs.get(runs.plan("mine", method, "smoke", "cpu", **fields), quiet=True)
+    assert all(math.isfinite(value) for value in done.test.numbers().values())
+
+
+@pytest.mark.slow
 def test_the_authors_sizes_with_twenty_rows_train_and_evaluate(tmp_path: Path) -> None:
     root = tag_arrays(tmp_path / "own", shape=(36, 2048), classes=1000, tags=1386)
     prepare.prepare(f"flickr={root}", say=lambda line: None)
@@ -156,7 +177,7 @@ def test_the_text_kind_is_guessed_said_and_said_again(tmp_path: Path) -> None:
     lines: list[str] = []
     root = _rows(tmp_path / "own")
     prepare.prepare(f"mine={root}", say=lines.append)
-    assert catalogue.entry("mine").text_kind == "captions"
+    assert catalogue.entry("mine").text_kind == "captions" == catalogue.load("mine", "smoke").text_kind
     assert any("guessed" in line and line.endswith("say --text tags") for line in lines)
     prepare.prepare("mine", say=lines.append, text="tags")
     assert catalogue.entry("mine").text_kind == "tags" == catalogue.load("mine", "smoke").text_kind

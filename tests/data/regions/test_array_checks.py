@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +108,32 @@ def test_the_highest_class_is_found(tmp_path: Path) -> None:
     file = _file(tmp_path / "a.npy", np.array([[1, 7], [-1, 0]]))
     assert read_through(file, "classes", classes_outside, classes=True).highest == 7
     assert read_through(file, "classes", classes_outside, classes=True).highest == 7  # as it is kept
+
+
+_READ = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from semshare.data.regions.array_checks import not_finite, read_through
+from semshare.data.regions.arrays import ArrayFile, ArrayStore, RegionArrays
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 1000
+
+before = peak()
+file = ArrayFile(Path(sys.argv[1]))
+read_through(file, "finite", not_finite)
+store = ArrayStore([(RegionArrays(file), {str(row): row for row in range(len(file))})], 1, [])
+for rows in np.random.default_rng(0).permutation(len(file)).reshape(-1, 50):
+    store.read([str(row) for row in rows])
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "features.npy"
+    np.lib.format.open_memmap(path, "w+", np.float32, (2000, 36, 2048)).flush()  # 590 MB, of which the disk holds none
+    done = subprocess.run([sys.executable, "-c", _READ, path], capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 150  # MB: two blocks and a batch, beside what is imported
