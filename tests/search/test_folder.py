@@ -102,7 +102,7 @@ def _swapped(folder: Path) -> None:
         (_changed("experiment.width", -3), [CONFIG, "experiment.width", "-3", "greater than 0"]),
         (_changed("experiment.width", 64), [WEIGHTS, "32", "64"]),
         (_changed("experiment.method", "theirs"), [CONFIG, "experiment", "'theirs'"]),
-        (_changed("regions", "pyramid"), [CONFIG, "regions", "'pyramid'", "'grid'"]),
+        (_changed("regions", "pyramid"), [CONFIG, "regions", "'pyramid'", "one of grid, "]),
         (_changed("feature_size", 512), [WEIGHTS, "1280", "512"]),
         (_changed("thresholds.image", "high"), [CONFIG, "thresholds.image", "'high'"]),
         (lambda folder: (folder / WEIGHTS).unlink(), [WEIGHTS, "missing"]),
