@@ -62,9 +62,9 @@ class ClaimStudy:
             "classification": plans.classification([dataset], seeds=self.seeds, methods=self.methods, **device_of),
             "sensitivity": plans.sensitivity([dataset], seeds=self.sweep_seeds, **device_of),
         }
-        return plans.with_each(
-            planned, lambda experiments: [experiment.change(root=root) for experiment in experiments]
-        )
+        # The dataset's own regions, whatever it was last prepared with.
+        fields = {"root": root, "regions": catalogue.entry(dataset).regions}
+        return plans.with_each(planned, lambda section: [experiment.change(**fields) for experiment in section])
 
     def plan(self, root: Path | None, device: str) -> list[Experiment]:
         """Every experiment once: those of sections 1 and 3 seed by seed, then the rest of the sweep."""
