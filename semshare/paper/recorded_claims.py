@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from semshare import methods
 from semshare.data import catalogue
 from semshare.paper import plans
-from semshare.paper.comparisons import SCHEDULE
+from semshare.paper.comparisons import cell
 from semshare.paper.recordings import Study
 from semshare.paper.verdicts import (
     classification_claims,
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from semshare.experiment import Experiment
     from semshare.paper.recordings import RecordedRun
     from semshare.runs.store import Run
-
-# A recording is of one folder, schedule and precision, which today's plans need not have: its runs keep their places.
-_ALIKE = {"root", "precision", *SCHEDULE}
 
 
 @dataclass(frozen=True)
@@ -76,10 +73,10 @@ class ClaimStudy:
 
     def sections(self, done: Sequence[Run | RecordedRun]) -> dict[str, Any]:
         """The finished runs in their places in :meth:`plans`."""
-        finished = {_cell(run.experiment): run for run in done}
+        finished = {cell(run.experiment): run for run in done}
 
         def of_plan(experiments: Sequence[Experiment]) -> list[Run | RecordedRun]:
-            return [finished[_cell(experiment)] for experiment in experiments if _cell(experiment) in finished]
+            return [finished[cell(experiment)] for experiment in experiments if cell(experiment) in finished]
 
         return plans.with_each(self.plans(None, "cpu"), of_plan)
 
@@ -104,10 +101,6 @@ class ClaimStudy:
         if all(by_lambda.values()):
             verdicts += sensitivity_claims(by_lambda, drawn, self.dataset, plans.chosen_lambda(self.dataset))
         return [verdict.as_dict() for verdict in verdicts]
-
-
-def _cell(experiment: Experiment) -> str:
-    return experiment.model_dump_json(exclude=_ALIKE)
 
 
 def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:

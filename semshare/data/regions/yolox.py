@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from semshare.data.regions.base import Regions
 from semshare.data.regions.grid import GridRegions
 from semshare.data.regions.weights import YOLOX_NANO
+from semshare.utils.devices import cores
 from semshare.utils.extras import extra
 
 with extra("detector"):
@@ -53,6 +55,8 @@ class YoloxRegions(GridRegions):
         super().__init__(device)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = 1  # it takes one picture at a time: pictures, not products, are shared by cores
+        self._pool = ThreadPoolExecutor(cores())
         self._detector = YOLOX_NANO.load(
             lambda path: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         )
@@ -66,7 +70,7 @@ class YoloxRegions(GridRegions):
     @torch.inference_mode()
     def extract(self, pictures: Sequence[Image.Image]) -> Regions:
         pictures = [self.shrink(picture) for picture in pictures]
-        boxes, scores = zip(*(self._detections(picture) for picture in pictures), strict=True)
+        boxes, scores = zip(*self._pool.map(self._detections, pictures), strict=True)
         maps = self._network.extract_features(self._batch(pictures))
         boxes = [relative(of_picture, picture.size[::-1]) for of_picture, picture in zip(boxes, pictures, strict=True)]
         corners = [of_picture[:, :4].to(self._device) for of_picture in boxes]
