@@ -32,6 +32,9 @@ def data_prepare(
         str | None,
         typer.Option(help="captions or tags: what the texts of a collection of your own are. Default: guessed."),
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The file of the region extractor's weights, where it cannot be fetched.")
+    ] = None,
 ) -> None:
     """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
 
@@ -42,7 +45,16 @@ def data_prepare(
     from semshare.data import prepare
 
     made = prepare.prepare(
-        name, root, from_dir, regions, device, verify=verify, tokens=tokens, manifest=manifest, text=text
+        name,
+        root,
+        from_dir,
+        regions,
+        device,
+        verify=verify,
+        tokens=tokens,
+        manifest=manifest,
+        text=text,
+        weights=weights,
     )
     print(prepare.as_text(made))
     print(what_follows(made["dataset"], made["words"]))

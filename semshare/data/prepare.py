@@ -23,7 +23,7 @@ from semshare.data.oddities import oddities
 from semshare.data.readers.manifest import read_manifest, remembered, remembering
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
-from semshare.data.regions.registry import PRECOMPUTED
+from semshare.data.regions.registry import PRECOMPUTED, known_regions, seen, take_weights
 from semshare.data.shown import as_lines, unspaced_notes, words_of_texts
 from semshare.data.source import SPLITS, Item, Source
 from semshare.data.text_kinds import text_kind_of
@@ -50,6 +50,7 @@ def prepare(
     tokens: str | None = None,
     manifest: Path | None = None,
     text: str | None = None,
+    weights: Path | None = None,
     **fetching: Any,
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
@@ -74,6 +75,8 @@ def prepare(
         manifest: the COCO ids and splits of a new dataset called ``name``; kept in the home, and the dataset is found
             by its name from then on (:mod:`semshare.data.readers.manifest`).
         text: ``captions`` or ``tags``: what the texts of a collection of your own are; guessed where nothing says it.
+        weights: the file of a region extractor's weights, copied into the cache; else it is fetched where it is
+            missing.
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
 
     Returns:
@@ -88,8 +91,13 @@ def prepare(
         if manifest is not None or from_dir is not None or (own and root is not None):
             raise UserError(f"name: {name}=FOLDER says where a collection lies; leave root, from-dir and manifest away")
         collection, root = _collection(name, Path(folder) if own else root, text, say)
+        regions = regions or (collection.layout.regions if own else catalogue.regions_of(name))
+        if weights is not None:
+            take_weights(known_regions(regions), weights, say)
         with keeping(collection):
-            return _prepare(name, root, None, regions or collection.layout.regions, device, say, verify, tokens, {})
+            return _prepare(name, root, None, regions, device, say, verify, tokens, {})
+    if weights is not None:
+        take_weights(known_regions(regions or catalogue.regions_of(name)), weights, say)
     with nullcontext() if manifest is None else _with_manifest(name, manifest):
         return _prepare(name, root, from_dir, regions, device, say, verify, tokens, fetching)
 
@@ -132,7 +140,7 @@ def _prepare(
     """:func:`prepare` of a dataset that is known."""
     entry = catalogue.entry(name)
     before = catalogue.regions_of(name)
-    regions = catalogue.known_regions(regions) if regions else before
+    regions = known_regions(regions) if regions else before
     tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
@@ -248,6 +256,8 @@ def as_text(found: Mapping[str, Any]) -> str:
     )
     no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
     lines.append(f"  regions {regions['extractor']}{size}{no_result}")
+    if about := seen(regions["extractor"]):
+        lines.append(f"  note: {about}")
     if found["tokens"] != WORDS:
         lines.append(f"  tokens {found['tokens']}")
     if "words" in found:

@@ -10,7 +10,7 @@ such file, and their intervals are those of a bootstrap over images and seeds.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -47,12 +47,14 @@ class Study:
         plan: from the dataset's folder (None for the default) and a device to the experiments, the most telling first.
         compare: from finished runs to comparisons, each a dict with what was compared, ``value``, ``low`` and ``high``
             (where the paper's claims are tested, a :class:`Verdict`'s); one whose runs are not all there is left out.
+        failures: from finished runs to what is kept of retrieval failures; None where nothing is.
     """
 
     name: str
     about: str
     plan: Callable[[Path | None, str], list[Experiment]]
     compare: Callable[[Sequence[Run]], list[dict[str, Any]]]
+    failures: Callable[[Sequence[Run]], dict[str, Any] | None] = lambda done: None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class RecordedRun:
         return methods.get(self.experiment.method).title
 
     @property
+    def seeded(self) -> bool:
+        """Whether its training drew anything: as :attr:`Run.seeded`."""
+        return _seeded(self.record)
+
+    @property
     def test(self) -> Numbers:
         """The test split's numbers at the kept weights."""
         return Numbers(self.record["test"])
@@ -108,13 +115,14 @@ class RecordedRun:
 
 @dataclass(frozen=True)
 class Recording:
-    """A study's file: its runs, its comparisons, and whether every planned run is there."""
+    """A study's file: its runs, its comparisons, retrieval failures, and whether every planned run is there."""
 
     name: str
     about: str
     planned: int
     runs: list[RecordedRun]
     comparisons: list[dict[str, Any]]
+    failures: dict[str, Any] | None = None
 
     @property
     def before(self) -> bool:
@@ -188,6 +196,8 @@ def _write(path: Path, study: Study, planned: Sequence[Experiment], device: str)
     if done:
         content = {"name": study.name, "about": study.about, "planned": len(planned)}
         content |= {"runs": [row(run) for run in done], "comparisons": study.compare(done)}
+        if (failures := study.failures(done)) is not None:
+            content["failures"] = failures
         save_sums(path.with_suffix(".npz"), done)
         write_json(path, content, indent=1)
 
@@ -248,9 +258,11 @@ def load(name: str, folder: Path | None = None) -> Recording:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows, readings = [], _load_sums(path.with_suffix(".npz"))
         for row in content["runs"]:
-            test, *epochs = readings.get(row["key"], [None])
+            kept = [replace(reading, seeded=_seeded(row)) for reading in readings.get(row["key"], [])]
+            test, *epochs = kept or [None]
             rows.append(RecordedRun(row, test, epochs))
-        return Recording(content["name"], content["about"], content["planned"], rows, content["comparisons"])
+        whole = (content[name] for name in ("name", "about", "planned"))
+        return Recording(*whole, rows, content["comparisons"], content.get("failures"))
     except FileNotFoundError:
         raise UserError(f"{path}: nothing recorded there; semshare record {name} makes it") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -258,7 +270,7 @@ def load(name: str, folder: Path | None = None) -> Recording:
 
 
 def row(run: Run) -> dict[str, Any]:
-    """A finished run as JSON keeps it: its record and measures, without its history's details and its items."""
+    """A finished run as JSON keeps it: its record, dev history and measures, without its items."""
     kept = (
         "key",
         "initial_weights",
@@ -278,13 +290,18 @@ def row(run: Run) -> dict[str, Any]:
     return {name: run.record[name] for name in kept} | {
         "experiment": experiment,
         "status": run.dataset.status,
+        "history": [_rounded(epoch) for epoch in run.history],
         "test": _rounded(run.test.numbers()),
         "epochs": [_rounded(one.numbers()) for one in epochs],
     }
 
 
-def _rounded(numbers: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 5) for name, value in numbers.items()}
+def _seeded(row: dict[str, Any]) -> bool:
+    return "seed" not in methods.get(row["experiment"]["method"]).unread
+
+
+def _rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 5) if isinstance(value, float) else value for name, value in numbers.items()}
 
 
 def _file(name: str, folder: Path | None) -> Path:
