@@ -45,7 +45,8 @@ Regions = Annotated[
         help="grid (offline); yolox-nano or yolox-nano-imagenet (weights of 4 MB, downloaded at first use or handed "
         "over with --weights); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
         "fasterrcnn-untrained or fasterrcnn-mobilenet-untrained (random weights: they try the pipeline offline, and no "
-        "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
+        "result comes of it); precomputed (feature files); simulated. Default: what the dataset was last prepared "
+        "with, else its own."
     ),
 ]
 Tokens = Annotated[

@@ -9,6 +9,7 @@ import pytest
 
 from semshare.data.regions import visual_words as module
 from semshare.data.regions.arrays import ArrayFile, RegionArrays
+from semshare.data.regions.kept import region_code
 from semshare.data.regions.visual_words import best_classes, visual_words, word_count
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -60,6 +61,7 @@ def test_the_same_words_come_again_and_are_kept(tmp_path: Path, monkeypatch: pyt
     parts = [RegionArrays(_file(tmp_path / "a.npy", features))]
     _, (first,) = visual_words(parts, range(20), ["a"])
     kept = first.read(range(20))
+    assert first.path.parent.name.endswith(f"-precomputed-{region_code('precomputed')}")  # current to semshare cache
     _, (again,) = visual_words(parts, range(20), ["another sum, so that they are fitted again"])
     assert again.path != first.path
     np.testing.assert_array_equal(again.read(range(20)), kept)

@@ -49,6 +49,12 @@ class Group:
     rows: Mapping[str, int]
     class_scores: ArrayFile | None = None
 
+    def paths(self) -> list[Path]:
+        """The files that hold the regions."""
+        arrays = self.arrays
+        files = (arrays.features, arrays.classes, arrays.boxes, arrays.scores, self.class_scores)
+        return [file.path for file in files if file is not None]
+
 
 class PrecomputedSource(Source):
     """Items whose regions lie in feature files; there are no pictures.
@@ -128,8 +134,9 @@ class PrecomputedSource(Source):
         if first.boxes is None:
             notes = [*notes, "no boxes here: every region has the box of the whole picture"]
         self.notes = tuple(notes)
-        files = [str(group.arrays.features.path.resolve()) for group in self._groups]
-        self.pool = f"{PRECOMPUTED}-{digest(' '.join(files))}"
+        states = [(path.resolve(), path.stat()) for group in self._groups for path in group.paths()]
+        said = " ".join(f"{path} {state.st_size} {state.st_mtime_ns}" for path, state in states)
+        self.pool = f"{PRECOMPUTED}-{digest(said)}"
 
 
 def open_features(path: Path) -> ArrayFile:

@@ -97,6 +97,14 @@ def test_the_checksum_covers_every_file_and_which_row_is_whose(name: str, tmp_pa
     assert ArrayRowsSource(root).region_store().checksum != before
 
 
+def test_pages_see_that_a_file_is_another(tmp_path: Path) -> None:
+    root = tag_arrays(tmp_path / "own")
+    before = TagArraysSource(root).pool
+    assert TagArraysSource(root).pool == before
+    np.save(root / "train_cls.npy", np.load(root / "train_cls.npy"))
+    assert TagArraysSource(root).pool != before
+
+
 def test_a_copy_elsewhere_has_the_same_checksum(tmp_path: Path) -> None:
     stores = [TagArraysSource(tag_arrays(tmp_path / name, classes=0)).region_store() for name in ("a", "b")]
     assert stores[0].checksum == stores[1].checksum
