@@ -8,6 +8,7 @@ others use is slow for both.
 
 from __future__ import annotations
 
+import feature_files
 import feature_store
 import regions
 import retrieval
@@ -23,6 +24,7 @@ def main() -> None:
         ("Evaluation", lambda: retrieval.measure(rounds=3)),
         ("Search", lambda: search.measure(rounds=1)),
         ("Shuffled batches from a feature store", lambda: feature_store.measure(items=8000, rounds=3)),
+        ("Shuffled batches from a feature file", lambda: feature_files.measure(items=2000, rounds=3)),
         ("Regions of pictures", lambda: regions.measure(names=("grid",))),
     ):
         print(f"\n## {title}\n", flush=True)

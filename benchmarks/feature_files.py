@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from feature_store import _peak, _timed
@@ -43,8 +44,7 @@ def measure(items: int, rounds: int, place: Path | None = None) -> list[Row]:
     size = items * int(np.prod(SHAPE)) * 4
     if (free := shutil.disk_usage(place or tempfile.gettempdir()).free) < size * 1.1:
         sys.exit(f"found {free / 1e9:.1f} GB free, expected {size * 1.1 / 1e9:.1f} GB; choose another --folder")
-    with tempfile.TemporaryDirectory(dir=place) as folder:
-        os.environ["SEMSHARE_HOME"] = str(Path(folder) / "home")
+    with tempfile.TemporaryDirectory(dir=place) as folder, patch.dict(os.environ, SEMSHARE_HOME=f"{folder}/home"):
         path = Path(folder) / "train_ims.npy"
         _generate(path, items)
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forgets the peak of what ran before

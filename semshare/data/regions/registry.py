@@ -64,7 +64,7 @@ def _faster_rcnn(name: str, weights: Literal["DEFAULT"] | None = "DEFAULT") -> C
 def _none(device: torch.device | str) -> RegionExtractor:
     raise UserError(
         f"regions: {PRECOMPUTED!r} come from feature files: what extracted them is not here, so no picture "
-        "can be read; ask by text, or extract features of the same kind yourself"
+        "can be read; ask by text, or train a model on pictures"
     )
 
 

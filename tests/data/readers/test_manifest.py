@@ -319,7 +319,7 @@ def test_real_photographs_are_prepared(realdata: Path, tmp_path: Path, own_home:
     lines = read_lines(realdata / "coco16k" / manifest.PAIRS)[:200]
     (root / manifest.PAIRS).write_text("\n".join(lines), encoding="utf-8")
     made = prepare.prepare("coco16k", root)
-    assert made["regions"] == {"extractor": "grid", "pictures": 200, "features": 1280}
+    assert made["regions"] == {"extractor": "grid", "pictures": 200, "regions_a_picture": 36, "features": 1280}
     expected = Counter(json.loads(line)["split"] for line in lines)
     assert {split: counts["images"] for split, counts in made["splits"].items()} == expected
     assert any("15,800 of the manifest's 16,000 not described here" in note for note in made["notes"])

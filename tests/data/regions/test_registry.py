@@ -34,10 +34,15 @@ def corners(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_the_registry_names_each_extractor() -> None:
     detectors = {"fasterrcnn", "fasterrcnn-mobilenet"}
-    own = {"grid", "yolox-nano", "yolox-nano-imagenet"}
+    own = {"grid", "yolox-nano", "yolox-nano-imagenet", "precomputed"}
     assert set(EXTRACTORS) == own | detectors | {f"{name}-untrained" for name in detectors}
     assert isinstance(EXTRACTORS["grid"].make("cpu"), GridRegions)
     assert all(registry.about(name) for name in registry.names()) and registry.names()[-1] == "simulated"
+
+
+def test_regions_of_feature_files_are_made_of_no_picture() -> None:
+    with pytest.raises(UserError, match=r"'precomputed' come from feature files: .* train a model on pictures"):
+        EXTRACTORS["precomputed"].make("cpu")
 
 
 def test_what_has_seen_coco_says_so() -> None:
