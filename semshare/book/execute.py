@@ -105,8 +105,8 @@ def execute(page: Page) -> None:
             f"{notebook.name}: {type(error).__name__}: {error}; the previous book stays as it was"
         ) from error
     seconds = time.perf_counter() - start
-    postprocess.check_pictures(executed, notebook.name)
     postprocess.scrub(executed, seconds)
+    postprocess.caption_figures(executed, notebook.name)
     postprocess.fill_drawers(executed, notebook.stem, sections / postprocess.FILES)
     made_from = {
         "digest": page.digest,
