@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 # Roles and fields that nobody filled, directives, targets, labels after a formula.
 _RAW = re.compile(r"\{[a-zA-Z][\w:+.-]*\}|^:::.*|^```\{.*|^\([\w-]+\)=|\$\$ *\([\w-]+\)", re.MULTILINE)
 _MATHEMATICS = re.compile(r"\$\$.*?\$\$(?! *\()|\$[^$\n]+\$", re.DOTALL)
-_CODE = re.compile(r"^```[^{\n]*\n.*?^```$|^(?: {4}.*\n)+", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"^```[^{\n]*\n.*?^```$|^(?: {4}[^\n]*\n)+", re.DOTALL | re.MULTILINE)
 
 
 def page(notebook: NotebookNode) -> BeautifulSoup:

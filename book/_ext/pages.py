@@ -29,7 +29,8 @@ class LinkedNotebooks(SphinxPostTransform):
             page = posixpath.join(posixpath.dirname(self.env.docname), file.removesuffix(".ipynb"))
             if not node.get("refdomain") and file.endswith(".ipynb") and page in self.env.all_docs:
                 node["refdomain"], node["reftarget"], node["reftargetid"] = "doc", page, heading
-            if node.get("refdomain") == "doc" and not self.env.doc2path(node["reftarget"]).endswith(".ipynb"):
+            executed = self.env.doc2path(node["reftarget"]).endswith(".ipynb")
+            if node.get("refdomain") == "doc" and node["reftarget"].startswith("book/sections/") and not executed:
                 node["reftargetid"] = None
 
 

@@ -106,8 +106,8 @@ def execute(page: Page) -> None:
         ) from error
     seconds = time.perf_counter() - start
     postprocess.scrub(executed, seconds)
-    postprocess.caption_figures(executed, notebook.name)
     postprocess.fill_drawers(executed, notebook.stem, sections / postprocess.FILES)
+    postprocess.caption_figures(executed, notebook.name)  # last, so that a caption stands above its drawer
     made_from = {
         "digest": page.digest,
         "scale": handed.get("scale", "recorded"),

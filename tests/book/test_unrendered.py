@@ -43,12 +43,14 @@ def test_a_reader_of_the_notebook_alone_sees_no_markup_of_the_book(checkout: Pat
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_of_the_notebook_has_its_caption_and_its_alt_text(checkout: Path, name: str) -> None:
     stored = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
-    captions, alts = ([*map(converted.plain, converted.strings_shown(stored, what))] for what in ("caption", "alt"))
+    captions = [converted.plain(caption) for caption in converted.strings_shown(stored, "caption")]
+    alts = converted.strings_shown(stored, "alt")
     notebook = _executed(checkout, name)
-    page = converted.page(notebook)
-    pictures = page.select("img[src^='data:image/png']")
-    assert [picture["alt"] for picture in pictures] == alts
-    following = [picture.find_next(class_="jp-RenderedMarkdown") for picture in pictures]
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = [output for output in shown if "image/png" in output.get("data", {})]
+    assert [output.metadata["image/png"]["alt"] for output in pictures] == alts
+    outputs = converted.page(notebook).select(".jp-OutputArea-output")
+    following = [outputs[place + 1] for place, output in enumerate(outputs) if output.select("img[src^='data:']")]
     assert [converted.plain(caption.get_text()) for caption in following] == captions
     text = converted.plain(converted.markdown(notebook))
     assert all(caption in text for caption in captions)
