@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 
 # Roles and fields that nobody filled, directives, targets, labels after a formula.
 _RAW = re.compile(r"\{[a-zA-Z][\w:+.-]*\}|^:::.*|^```\{.*|^\([\w-]+\)=|\$\$ *\([\w-]+\)", re.MULTILINE)
-_MATHEMATICS = re.compile(r"\$\$.*?\$\$(?! *\()|\$[^$\n]+\$", re.DOTALL)
+_MATHEMATICS = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 _CODE = re.compile(r"^```[^{\n]*\n.*?^```$|^(?: {4}[^\n]*\n)+", re.DOTALL | re.MULTILINE)
 
 
@@ -33,7 +33,8 @@ def markdown(notebook: NotebookNode) -> str:
 
 def raw_markup(text: str) -> list[str]:
     """What of ``text`` only MyST would have understood."""
-    return _RAW.findall(_MATHEMATICS.sub("", text))
+    without = _MATHEMATICS.sub(lambda formula: "$$" if formula[0].startswith("$$") else "", text)
+    return _RAW.findall(without)
 
 
 def plain(text: str) -> str:
