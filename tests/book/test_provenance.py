@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from nbconvert.filters import markdown2html_mistune
 
 from semshare.book import provenance
-from semshare.data.catalogue import REGION_NAMES
 from semshare.data.dataset import PairedDataset
 from semshare.errors import UserError
 from semshare.experiment import Experiment
@@ -106,10 +105,6 @@ def test_a_drawer_without_runs_says_so_and_names_the_data(monkeypatch: pytest.Mo
     assert "nothing was trained for this" in drawer.get_text() and not drawer.select("b")
     assert "<b>mine</b>" in drawer.get_text() and "checksum abcdef012345" in drawer.get_text()
     assert behind["data"] == {"<b>mine</b>": {"status": "subset", "checksum": "abcdef0123456789"}}
-
-
-def test_every_kind_of_regions_is_described() -> None:
-    assert set(provenance.REGIONS) == set(REGION_NAMES)
 
 
 FIGURE = {"name": "fig-a", "caption": "A *caption*.", "alt": "What it shows."}
