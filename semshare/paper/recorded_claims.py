@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from semshare import methods
 from semshare.data import catalogue
-from semshare.paper import plans
+from semshare.paper import plans, recorded_failures
 from semshare.paper.comparisons import cell
 from semshare.paper.recordings import Study
 from semshare.paper.verdicts import (
@@ -49,7 +49,7 @@ class ClaimStudy:
 
     def study(self) -> Study:
         """What ``semshare record`` runs."""
-        return Study(self.name, self.about, self.plan, self.compare)
+        return Study(self.name, self.about, self.plan, self.compare, self.failures)
 
     def plans(self, root: Path | None, device: str) -> dict[str, Any]:
         """The plans of sections 1, 3 and 5, by the name of the section."""
@@ -96,11 +96,20 @@ class ClaimStudy:
             verdicts += classification_claims(drawn, self.dataset)
             if "linear" in of_method:
                 verdicts += linear_claims(drawn | {"linear": of_method["linear"]}, self.dataset)
-            if catalogue.entry(self.dataset).text_kind == "captions":
+            if _has_supercategories(self.dataset):
                 verdicts += failure_claims(drawn)
         if all(by_lambda.values()):
             verdicts += sensitivity_claims(by_lambda, drawn, self.dataset, plans.chosen_lambda(self.dataset))
         return [verdict.as_dict() for verdict in verdicts]
+
+    def failures(self, done: Sequence[Run]) -> dict[str, Any] | None:
+        """The retrieval failures of the first seed of *Ours*; None before it is there, and on tags."""
+        ours = self.sections(done)["classification"]["ours", self.dataset]
+        return recorded_failures.rows(ours[0]) if ours and _has_supercategories(self.dataset) else None
+
+
+def _has_supercategories(dataset: str) -> bool:
+    return catalogue.entry(dataset).text_kind == "captions"  # COCO's labels have them
 
 
 def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:
