@@ -215,6 +215,17 @@ def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str
     return f"<p>Computed on {data}: {how}.{trial}</p>"
 
 
+def recorded_in_a_sentence(recording: Recording) -> str:
+    """HTML: the gist of a recording's banner for the book's front page."""
+    made_of = {run.experiment.dataset: run.record["status"] for run in recording.runs}
+    data = "; ".join(
+        f"<code>{html.escape(name)}</code> ({html.escape(STATUS[status])})" for name, status in made_of.items()
+    )
+    facts = {name: value for name, value in recording.facts().items() if name != "torch"}
+    how = ", ".join(f"{html.escape(name.lower())} {html.escape(value)}" for name, value in facts.items())
+    return f"<p>Recorded on {data}: {how}.</p>"
+
+
 def _display_markdown(markdown: str, metadata: Mapping[str, Any] | None = None) -> None:
     """Display Markdown as it is; IPython's own class would open what looks like an address or a path."""
     told = {"text/markdown": metadata} if metadata else None

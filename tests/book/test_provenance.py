@@ -185,3 +185,10 @@ def test_claims_are_quoted_as_the_paper_has_them(monkeypatch: pytest.MonkeyPatch
     quote = BeautifulSoup(markdown2html_mistune(displayed[0][0]["text/markdown"]), "html.parser").blockquote
     lines = [paragraph.get_text() for paragraph in quote.select("p")]
     assert lines == [f"Claim {number}. {reference.TESTED[number]}" for number in (1, 6)]
+
+
+def test_a_recording_in_a_sentence_says_data_scale_and_how_much_is_there() -> None:
+    recording = recordings.load("flickr25k", Path(__file__).parents[2] / "book" / "recorded")
+    said = provenance.recorded_in_a_sentence(recording)
+    assert said.startswith("<p>Recorded on <code>flickr25k-simulated</code> (real text and labels, simulated regions)")
+    assert "recorded runs 23 of 23" in said and "scale laptop" in said and "seeds 0, 1, 2" in said
