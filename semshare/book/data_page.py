@@ -9,6 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from semshare.data.about import STATUS
+from semshare.data.collections import kept
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.fetch.official import PLANS
 from semshare.data.source import portable_notes
@@ -70,9 +71,16 @@ def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
         rows[one.name] = {
             "items": items[:12],
             "regions": one.store.checksum[:12],
-            "command for the real one": f"semshare data prepare {real}" + ("" if real in PLANS else " --root PLACE"),
+            "command for the real one": f"semshare data prepare {_how_named(real)}",
         }
     return words(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def _how_named(name: str) -> str:
+    """A dataset as ``semshare data prepare`` takes it."""
+    if name in PLANS:
+        return name
+    return f"{name}=FOLDER" if kept(name) else f"{name} --root PLACE"
 
 
 def licences(datasets: Sequence[PairedDataset]) -> HTML:

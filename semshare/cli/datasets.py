@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from semshare.cli.options import AsJson, Device, Name, Regions, Root, Scale, ScaleName, Tokens, Verify
+from semshare.cli.options import AsJson, Device, Name, OwnName, Regions, Root, Scale, ScaleName, Tokens, Verify
 
 data = typer.Typer(
     help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
@@ -17,7 +17,7 @@ data = typer.Typer(
 
 @data.command("prepare")
 def data_prepare(
-    name: Name,
+    name: OwnName,
     root: Root = None,
     from_dir: Annotated[Path | None, typer.Option(help="A folder of archives that need not be fetched.")] = None,
     regions: Regions = None,
@@ -28,6 +28,10 @@ def data_prepare(
         Path | None,
         typer.Option(help="A JSON file of COCO ids with their split: they become a dataset of the name it gives."),
     ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="captions or tags: what the texts of a collection of your own are. Default: guessed."),
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="The file of the region extractor's weights, where it cannot be fetched.")
     ] = None,
@@ -37,12 +41,31 @@ def data_prepare(
     What is given with --root, --regions and --tokens is remembered: training, notebooks and the book
     then take it without being told.
     """
+    from semshare.cli.report import what_follows
     from semshare.data import prepare
 
     made = prepare.prepare(
-        name, root, from_dir, regions, device, verify=verify, tokens=tokens, manifest=manifest, weights=weights
+        name,
+        root,
+        from_dir,
+        regions,
+        device,
+        verify=verify,
+        tokens=tokens,
+        manifest=manifest,
+        text=text,
+        weights=weights,
     )
     print(prepare.as_text(made))
+    print(what_follows(made["dataset"], made["words"]))
+
+
+@data.command("forget")
+def data_forget(name: Name) -> None:
+    """Forget a collection of your own, or where another dataset lies; files, regions and runs stay."""
+    from semshare.data.links import forget
+
+    print("\n".join(forget(name)))
 
 
 @data.command("show")

@@ -30,6 +30,13 @@ ReadUnder = Annotated[
 Preset = Annotated[PresetName, typer.Option(help="The supplementary's reading, or the released code's behaviour.")]
 Scale = Annotated[ScaleName, typer.Option(help="How much machine to ask for; it never changes the method.")]
 Name = Annotated[str, typer.Argument(help="flickr25k, nuswide, coco16k, or another name: see semshare data list.")]
+OwnName = Annotated[
+    str,
+    typer.Argument(
+        help="flickr25k, nuswide, coco16k, or another name: see semshare data list. NAME=FOLDER for a collection of "
+        "your own: its layout is seen from its files."
+    ),
+]
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder (default: where it was prepared).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Regions = Annotated[
@@ -38,7 +45,8 @@ Regions = Annotated[
         help="grid (offline); yolox-nano or yolox-nano-imagenet (weights of 4 MB, downloaded at first use or handed "
         "over with --weights); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
         "fasterrcnn-untrained or fasterrcnn-mobilenet-untrained (random weights: they try the pipeline offline, and no "
-        "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
+        "result comes of it); precomputed (feature files); simulated. Default: what the dataset was last prepared "
+        "with, else its own."
     ),
 ]
 Tokens = Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from semshare import methods
 from semshare.data import catalogue
 from semshare.data.regions.base import UNTRAINED
 from semshare.paper import reference
@@ -207,3 +208,10 @@ def verdicts_as_text(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> str:
         f"In short: {result['summary']}.",
     ]
     return "\n".join(lines)
+
+
+def what_follows(dataset: str, words: int) -> str:
+    """What follows from a dataset's texts: the paper's lambda, what an image ranks, how many words there are."""
+    kind = catalogue.entry(dataset).text_kind
+    gallery = "every caption" if kind == "captions" else "the distinct tag sets"
+    return f"  texts are {kind}: lambda {methods.chosen_lambda(kind):g}; an image ranks {gallery}; {words:,} words"

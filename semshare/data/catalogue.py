@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
+from semshare.data.collections import Datasets
 from semshare.data.dataset import PairedDataset, build_parts, check_items, check_words, items_checksum
 from semshare.data.labels import check_labels, unlearnt_notes
 from semshare.data.readers.coco import CocoSource, KarpathySource
@@ -115,23 +116,27 @@ _COCO_2014 = f"{_FOLDER} COCO 2014's annotations/ and dataset_coco.json"
 _COCO_OR_PAIRS = f"{_FOLDER} COCO 2014's annotations/ and pictures, or pairs.jsonl and small copies"
 _ROWS = "the JSONL or CSV file of your collection"
 
-CATALOGUE: dict[str, Entry] = {
-    "scenes-flickr25k": Entry(_scenes("flickr25k"), "tags"),
-    "scenes-nuswide": Entry(_scenes("nuswide"), "tags"),
-    "scenes-coco1k": Entry(_scenes("coco"), "captions", trained_as="scenes-coco5k", test_size=1000),
-    "scenes-coco5k": Entry(_scenes("coco"), "captions"),
-    "flickr25k": _on_disk("flickr25k", MirflickrSource, "tags", f"{_FOLDER} mirflickr/", ("flickr25k",)),
-    "flickr25k-simulated": _on_disk(
-        "flickr25k-simulated", FlickrTextSource, "tags", _TAGS_ONLY, _FLICKR, regions="simulated"
-    ),
-    "nuswide": _on_disk("nuswide", _nuswide("tc10"), "tags", _NUS, ("nuswide",)),
-    "nuswide-tc21": _on_disk("nuswide-tc21", _nuswide("tc21"), "tags", _NUS, ("nuswide",)),
-    "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
-    "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
-    "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
-    "coco16k": _listed("coco16k", COCO16K),
-    "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
-}
+CATALOGUE = Datasets(
+    {
+        "scenes-flickr25k": Entry(_scenes("flickr25k"), "tags"),
+        "scenes-nuswide": Entry(_scenes("nuswide"), "tags"),
+        "scenes-coco1k": Entry(_scenes("coco"), "captions", trained_as="scenes-coco5k", test_size=1000),
+        "scenes-coco5k": Entry(_scenes("coco"), "captions"),
+        "flickr25k": _on_disk("flickr25k", MirflickrSource, "tags", f"{_FOLDER} mirflickr/", ("flickr25k",)),
+        "flickr25k-simulated": _on_disk(
+            "flickr25k-simulated", FlickrTextSource, "tags", _TAGS_ONLY, _FLICKR, regions="simulated"
+        ),
+        "nuswide": _on_disk("nuswide", _nuswide("tc10"), "tags", _NUS, ("nuswide",)),
+        "nuswide-tc21": _on_disk("nuswide-tc21", _nuswide("tc21"), "tags", _NUS, ("nuswide",)),
+        "coco1k": _on_disk("coco1k", _karpathy, "captions", _COCO_2014, ("coco",), trained_as="coco5k", test_size=1000),
+        "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
+        "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
+        "coco16k": _listed("coco16k", COCO16K),
+        "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
+    },
+    Entry,
+    _found,
+)
 
 
 ENTRY_POINTS = "semshare.datasets"  # the group in which another package names functions that register datasets
@@ -146,14 +151,9 @@ def register(
     A worker process imports the module that calls this, so call it when that module is imported. Code in a notebook
     cannot be imported: its runs are trained in the notebook's own process, one after another.
 
-    Args:
-        name: what it is called everywhere.
-        open: gives the source.
-        text_kind: what its texts are: the paper's lambda and what retrieval ranks follow from it.
-        regions: the region extractor that it takes when none is named.
-
-    Raises:
-        UserError: another dataset has that name.
+    ``name`` is what it is called everywhere, ``open`` gives the source, ``text_kind`` is what its texts are (lambda and
+    what retrieval ranks follow from it), ``regions`` what makes its regions when none are named. Raises
+    :class:`UserError` where another dataset has that name.
     """
     module = sys._getframe(1).f_globals["__name__"]
     if name in CATALOGUE and _registered.get(name) != module:

@@ -6,33 +6,35 @@ and the checksums, which stay when the archives are deleted.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from semshare.data import catalogue
+from semshare.data.collections import Collection, check_name, keeping, read, recognised
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.fetch.download import Remote, check_space, fetch, recorded, verify
 from semshare.data.fetch.official import COCO_2014, PLANS, Piece, Plan
 from semshare.data.fetch.unpack import unpack
 from semshare.data.labels import unlearnt_notes
+from semshare.data.links import check_reads_root, make_link, place_of_link, remember
+from semshare.data.oddities import oddities
 from semshare.data.readers.manifest import read_manifest, remembered, remembering
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
-from semshare.data.regions.registry import known_regions, seen, take_weights
+from semshare.data.regions.registry import PRECOMPUTED, known_regions, seen, take_weights
 from semshare.data.shown import as_lines, unspaced_notes, words_of_texts
 from semshare.data.source import SPLITS, Item, Source
+from semshare.data.text_kinds import text_kind_of
 from semshare.data.tokens import WORDS, find
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
-from semshare.utils.files import write_text
 from semshare.utils.home import cache_folder, lock
 from semshare.utils.progress import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 ARCHIVES = "archives"
 
@@ -47,6 +49,7 @@ def prepare(
     verify: bool = False,
     tokens: str | None = None,
     manifest: Path | None = None,
+    text: str | None = None,
     weights: Path | None = None,
     **fetching: Any,
 ) -> dict[str, Any]:
@@ -56,8 +59,9 @@ def prepare(
     regions and the tokens.
 
     Args:
-        name: ``flickr25k``, ``nuswide``, ``coco`` (which opens ``coco5k``), or any other name of the catalogue,
-            which is only opened.
+        name: ``NAME=FOLDER`` for a collection of your own, whose layout is seen from its files and which is found by
+            NAME from then on (:mod:`semshare.data.collections`); ``flickr25k``, ``nuswide``, ``coco`` (which opens
+            ``coco5k``), or any other name of the catalogue, which is only opened.
         root: the dataset's folder (of ``custom`` also the file); by default what an earlier call was given, or one
             in the data cache. A folder that was filled by hand is used as it is: nothing is fetched into it, unless
             ``from_dir`` is given.
@@ -70,21 +74,50 @@ def prepare(
             told, or by this library's rule.
         manifest: the COCO ids and splits of a new dataset called ``name``; kept in the home, and the dataset is found
             by its name from then on (:mod:`semshare.data.readers.manifest`).
+        text: ``captions`` or ``tags``: what the texts of a collection of your own are; guessed where nothing says it.
         weights: the file of a region extractor's weights, copied into the cache; else it is fetched where it is
             missing.
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
 
     Returns:
-        What :func:`describe` returns, with the size of the regions' store, and ``words``.
+        What :func:`describe` returns, with the size of the regions' store, ``words``, and what is ``odd``.
 
     Raises:
         UserError: an unknown name, a file that is missing, wrong or cannot be fetched, data that cannot be used, or
             a ``root`` that cannot be linked, because data stands where the link would.
     """
+    name, own, folder = name.partition("=")
+    if own or text is not None:
+        if manifest is not None or from_dir is not None or (own and root is not None):
+            raise UserError(f"name: {name}=FOLDER says where a collection lies; leave root, from-dir and manifest away")
+        collection, root = _collection(name, Path(folder) if own else root, text, say)
+        regions = regions or (collection.layout.regions if own else catalogue.regions_of(name))
+        if weights is not None:
+            take_weights(known_regions(regions), weights, say)
+        with keeping(collection):
+            return _prepare(name, root, None, regions, device, say, verify, tokens, {})
     if weights is not None:
         take_weights(known_regions(regions or catalogue.regions_of(name)), weights, say)
     with nullcontext() if manifest is None else _with_manifest(name, manifest):
         return _prepare(name, root, from_dir, regions, device, say, verify, tokens, fetching)
+
+
+def _collection(name: str, root: Path | None, text: str | None, say: Callable[[str], None]) -> tuple[Collection, Path]:
+    """The collection called ``name``, at ``root`` or where it was prepared before, and where it lies."""
+    check_name(name, catalogue.CATALOGUE)
+    if root is None and (place := catalogue.stored((name,))) is not None:
+        root = place.resolve()
+    if root is None:
+        raise UserError(f"name: no collection {name!r} here yet, expected {name}=FOLDER")
+    layout = recognised(root)
+    say(f"{name}: {root}: {layout.about}")
+    texts = [item.texts for item in read(layout, root).items()]
+    kind, how = text_kind_of(texts, text, layout.text_kind, layout.about)
+    other = "tags" if kind == "captions" else "captions"
+    more = f"; if they are not, say --text {other}" if how.startswith("guessed") else ""
+    say(f"{name}: texts are {kind}, {how}{more}")
+    catalogue.forget_loaded()
+    return Collection(name, layout, kind), root
 
 
 @contextmanager
@@ -113,7 +146,7 @@ def _prepare(
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
     found = find_device(device)
     plan = PLANS.get(name) or (COCO_2014 if remembered(name) else None)
-    link = None if root is None else _place_of_link(name, root)
+    link = None if root is None else place_of_link(name, root)
     if root is None and (place := catalogue.stored(entry.folders)) is not None and place.is_symlink():
         root = place.resolve()
     if plan is not None and root is not None and from_dir is None and _is_own(root):
@@ -122,18 +155,29 @@ def _prepare(
         root = root or cache_folder("data") / plan.folder
         _collect(plan, root, from_dir, regions != "simulated", say, fetching)
     opened = "coco5k" if name == "coco" and root is not None and (root / "dataset_coco.json").is_file() else name
-    say(f"{opened}: reading; regions {regions!r} are extracted the first time")
+    first = (
+        "the feature files are read to their end" if regions == PRECOMPUTED else f"regions {regions!r} are extracted"
+    )
+    say(f"{opened}: reading; {first} the first time")
     dataset = _load(opened, root, regions, str(found), verify, tokenizer.name)
     if link is not None and root is not None:
-        _link(link, root.resolve(), say)
+        make_link(link, root.resolve(), say)
     if regions != before:
-        _remember(name, "regions", regions, say)
+        remember(name, "regions", regions, say)
     if tokens:
-        _remember(name, "tokens", tokenizer.name, say)
-    meta = {"extractor": regions, "pictures": len(dataset.store), "features": dataset.feature_size}
+        remember(name, "tokens", tokenizer.name, say)
+    meta = {
+        "extractor": regions,
+        "pictures": len(dataset.store),
+        "regions_a_picture": dataset.store.shape[0],
+        "features": dataset.feature_size,
+    }
     made = {"status": dataset.status, "regions": meta, "tokens": tokenizer.name, "words": len(dataset.vocabulary)}
     summed = summary(opened, dataset.source, root, dataset.store.skipped) | made
-    summed["notes"] += unspaced_notes(_items(opened, dataset.source, dataset.store.skipped), tokenizer)
+    items = _items(opened, dataset.source, dataset.store.skipped)
+    summed["notes"] += unspaced_notes(items, tokenizer)
+    pictures = getattr(dataset.store, "pictures", {})  # feature files have none
+    summed["odd"] = oddities(items, dataset.label_names, dataset.text_kind, tokenizer, pictures)
     return summed
 
 
@@ -149,7 +193,7 @@ def describe(
         UserError: an unknown name, or data that is not there or cannot be read.
     """
     if root is not None:
-        _check_reads_root(name)
+        check_reads_root(name)
     regions = catalogue.regions_of(name)
     tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
@@ -163,7 +207,7 @@ def describe(
     return found | ({"texts": words_of_texts(source, items, tokenizer, texts)} if texts else {})
 
 
-def summary(name: str, source: Source, root: Path | None, left_out: Collection[str] = ()) -> dict[str, Any]:
+def summary(name: str, source: Source, root: Path | None, left_out: Container[str] = ()) -> dict[str, Any]:
     """Counts, label frequencies, splits, checksums, licence and the reader's notes, ready for JSON.
 
     The items ``left_out``, whose pictures cannot be used, do not count.
@@ -187,7 +231,7 @@ def summary(name: str, source: Source, root: Path | None, left_out: Collection[s
     }
 
 
-def _items(name: str, source: Source, left_out: Collection[str]) -> list[Item]:
+def _items(name: str, source: Source, left_out: Container[str]) -> list[Item]:
     """The items of dataset ``name`` but for those ``left_out``."""
     items, test_size = [item for item in source.items() if item.id not in left_out], catalogue.entry(name).test_size
     if test_size is None:
@@ -205,7 +249,11 @@ def as_text(found: Mapping[str, Any]) -> str:
         lines.append(f"  {split:6} {counts['images']:>9,} images {counts['texts']:>9,} texts")
     lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
     regions = found["regions"]
-    size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
+    size = (
+        f": {regions['pictures']:,} pictures x {regions['regions_a_picture']} x {regions['features']}"
+        if "pictures" in regions
+        else ""
+    )
     no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
     lines.append(f"  regions {regions['extractor']}{size}{no_result}")
     if about := seen(regions["extractor"]):
@@ -218,6 +266,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
     lines.append(f"  licence: {found['licence']}")
     lines += [f"  note: {note}" for note in found["notes"]]
+    lines += [f"  odd: {line}" for line in found.get("odd", ())]
     lines += as_lines(found["texts"]) if "texts" in found else []
     return "\n".join(map(printable, lines))  # names, labels and texts are strangers' words
 
@@ -288,55 +337,6 @@ def _one(
     unpack(path, target, piece.only)
     if lacks := piece.lacks(root):
         raise UserError(f"{path.name} was unpacked, but {lacks}")
-
-
-def _check_reads_root(name: str) -> None:
-    if "root" not in catalogue.entry(name).reads:
-        raise UserError(f"root: dataset {name!r} is generated and reads none")
-
-
-def _remember(name: str, kind: Literal["regions", "tokens"], value: str, say: Callable[[str], None]) -> None:
-    """Let ``value`` be what dataset ``name`` takes from now on; a generated one remembers nothing."""
-    file = catalogue.note_file(name, kind)
-    if file is None or (file.is_file() and file.read_text(encoding="utf-8", errors="replace").strip() == value):
-        return
-    cache_folder("data")
-    write_text(file, f"{value}\n")
-    say(f"{name}: {kind} {value!r} are taken from now on where none are named")
-
-
-def _place_of_link(name: str, root: Path) -> Path | None:
-    """Where the data cache links to ``root``; None where the dataset's place in the cache is ``root`` itself.
-
-    Raises:
-        UserError: a dataset that reads no root, or data that stands there already.
-    """
-    _check_reads_root(name)
-    place = cache_folder("data") / catalogue.entry(name).folders[0]
-    if place.is_symlink() or not place.exists():
-        return place
-    if place.resolve() == root.resolve():
-        return None
-    raise UserError(
-        f"{place}: data stands here already and is what {name!r} means without --root; move or remove it, "
-        f"or leave --root away (found while {root} was to be made known in its place)"
-    )
-
-
-def _link(place: Path, root: Path, say: Callable[[str], None]) -> None:
-    """Let ``place`` in the data cache lead to ``root``, in place of an older link."""
-    before = place.readlink() if place.is_symlink() else None
-    _replace(place, lambda part: part.symlink_to(root))
-    if before != root:
-        say(f"{root}: found from now on without --root" + (f", in place of {before}" if before else ""))
-
-
-def _replace(path: Path, make: Callable[[Path], object]) -> None:
-    """Let what ``make`` makes under another name take the place of ``path``, in one move."""
-    part = cache_folder("data") / f"{path.name}.{os.getpid()}.part"
-    part.unlink(missing_ok=True)
-    make(part)
-    part.replace(path)
 
 
 def _is_own(root: Path) -> bool:

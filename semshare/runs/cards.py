@@ -116,12 +116,13 @@ def data_card(record: Mapping[str, Any], dataset: PairedDataset, tested: bool) -
     ).to_dict()
     region = registry.about(dataset.regions)
     features = f"{dataset.feature_size} numbers and one of {dataset.region_classes} classes"
+    each = f"{dataset.store.shape[0]} an image at most, each {features}"
     vectors = f"Word2Vec of size {dataset.vectors.shape[1]} from the training texts alone"
     cut = "" if dataset.tokenizer == OWN else f", {text(dataset.tokenizer.about)}"
     rows = [
         ("status", f"{dataset.status}: {meaning}"),
         ("texts", text(dataset.text_kind)),
-        ("regions", f"{text(dataset.regions)}: {region}; 36 an image at most, each {features}"),
+        ("regions", f"{text(dataset.regions)}: {region}; {each}"),
         ("words", f"{len(dataset.vocabulary):,}{cut}; {vectors}"),
         ("split seed", str(experiment["split_seed"])),
         ("checksum", f"`sha256:{text(record['data'])}`"),

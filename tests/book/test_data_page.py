@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import papermill
 import pytest
+from feature_files import tag_arrays
 from PIL import Image
 
 from semshare.book import data_page
@@ -49,6 +50,15 @@ def test_the_command_for_the_real_thing_and_the_checksums(drawn: list) -> None:
     shown = prepare.describe("scenes-flickr25k", scale="smoke")["checksum"].removeprefix("sha256:")
     assert table.loc["scenes-flickr25k", "items"] == shown[:12]
     assert table.loc["scenes-flickr25k", "regions"] == drawn[0].store.checksum[:12]
+
+
+def test_a_collection_of_feature_files_says_what_it_is_and_how_it_is_prepared(tmp_path: Path, own_home: Path) -> None:
+    prepare.prepare(f"mine={tag_arrays(tmp_path / 'own', classes=0)}", say=lambda line: None)
+    dataset = catalogue.load("mine", "smoke")
+    table = data_page.origin_table([dataset]).data
+    assert table["command for the real one"].to_dict() == {"mine": "semshare data prepare mine=FOLDER"}
+    notes = data_page.reader_notes([dataset]).data
+    assert "10 visual words (MiniBatchKMeans fitted on the training regions" in notes and str(tmp_path) not in notes
 
 
 def test_notes_are_escaped_and_keep_no_folder_of_this_machine(drawn: list) -> None:

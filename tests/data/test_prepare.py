@@ -120,7 +120,7 @@ def test_from_nothing_to_regions_and_again_without_a_request(
     assert made["root"] == str(root)
     assert made["splits"] == {name: {"images": n, "texts": n} for name, n in (("train", 6), ("dev", 2), ("test", 2))}
     assert made["labels"] == {"cat": 4, "dog": 6}
-    assert made["regions"] == {"extractor": "grid", "pictures": COUNT, "features": 1280}
+    assert made["regions"] == {"extractor": "grid", "pictures": COUNT, "regions_a_picture": 36, "features": 1280}
     assert set(made["archives"]) == {"annotations.zip", "tiny.zip"}
     assert "[1/2]" in capsys.readouterr().out
     dataset = catalogue.load("tiny", "full", root=root)

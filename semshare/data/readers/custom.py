@@ -39,8 +39,6 @@ from semshare.utils.texts import composed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_FIELDS = ("image", "texts", "labels", "split", "id")
-_NEEDED = _FIELDS[:3]
 _LONGEST = 100_000  # characters of one field
 
 
@@ -67,26 +65,28 @@ class CustomSource(FileSource):
             UserError: no such file, or rows that are wrong: the first 20 mistakes by line, and how many more.
         """
         self.root = Path(root)
-        self.path = _file(self.root)
+        self.path = described_by(self.root)
         self.split_seed = split_seed
-        check = _Rows(self.path)
-        rows = list(_jsonl(check) if self.path.suffix.lower() == ".jsonl" else _csv(check))
-        check.find(rows)
-        for line, record in rows:
-            check.row(line, record)
-        check.finish()
-        self._files, items = check.files, check.items
-        self.label_names = tuple(sorted({label for item in items for label in item.labels}))
-        self.splits: dict[str, Split] = {item.id: item.split for item in items}
-        if not check.with_split:
-            fifth = max(1, len(items) // 5)
-            self.splits = splits.split_ids(self.splits, split_seed, fifth, fifth)
-        self._items = [Item(item.id, item.texts, item.labels, self.splits[item.id]) for item in items]
+        check = Rows(self.path)
+        self._items = check.read(split_seed)
+        self._files = check.files
+        self.label_names = label_set(self._items)
+        self.splits: dict[str, Split] = {item.id: item.split for item in self._items}
         self.pool = f"custom-{pool_digest(self._files)}"
 
 
-class _Rows:
-    """The rows read so far, and every mistake with its line."""
+def label_set(items: Sequence[Item]) -> tuple[str, ...]:
+    """All labels of ``items``, a to z."""
+    return tuple(sorted({label for item in items for label in item.labels}))
+
+
+class Rows:
+    """The rows of a file that describes a collection, and every mistake with its line.
+
+    ``subject`` is the field that says what a row is about: here its picture.
+    """
+
+    subject = "image"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -99,6 +99,24 @@ class _Rows:
         self._named: dict[int, str] = {}  # of a line, the picture as it is written there
         self._lines: dict[tuple[str, str], int] = {}
         self._without_split: list[int] = []
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What a row may have; the first three it must."""
+        return (self.subject, "texts", "labels", "split", "id")
+
+    def read(self, split_seed: int) -> list[Item]:
+        """All items, split by ``split_seed`` where the file gives no split; raises all mistakes at once."""
+        rows = list(_jsonl(self) if self.path.suffix.lower() == ".jsonl" else _csv(self))
+        self.find(rows)
+        for line, record in rows:
+            self.row(line, record)
+        self.finish()
+        if self.with_split:
+            return self.items
+        fifth = max(1, len(self.items) // 5)
+        chosen = splits.split_ids((item.id for item in self.items), split_seed, fifth, fifth)
+        return [Item(item.id, item.texts, item.labels, chosen[item.id]) for item in self.items]
 
     def fault(self, line: int, message: str) -> None:
         """Note a mistake."""
@@ -116,9 +134,9 @@ class _Rows:
     def row(self, line: int, record: dict[str, Any]) -> None:
         """Check one row and keep it."""
         for name in record:
-            if name not in _FIELDS:
-                self.fault(line, f"unknown field {str(name)[:60]!r}, expected {', '.join(_FIELDS)}")
-        image = self._image(line, record.get("image"))
+            if name not in self.fields:
+                self.fault(line, f"unknown field {str(name)[:60]!r}, expected {', '.join(self.fields)}")
+        about = self.about(line, record.get(self.subject))
         texts = self._words(line, "texts", record.get("texts"), one_is_enough=True)
         labels = self._words(line, "labels", record.get("labels"), one_is_enough=False)
         split = self._split(line, record.get("split"))
@@ -127,15 +145,15 @@ class _Rows:
         if own and (not isinstance(id, str | int) or isinstance(id, bool) or not _is_sane(str(id))):
             self.fault(line, f"id: {_found(id, str)}, expected a text or a whole number")
             return
-        if image is not None and not self._once(line, "image", os.path.realpath(image)):
+        if about is not None and not self._once(line, self.subject, self.same(about)):
             return
-        if not own and image is None:
+        if not own and about is None:
             return
-        id = str(id if own else record["image"])
+        id = str(id if own else record[self.subject])
         if not self._once(line, "id", id):
             return
-        if image is not None:
-            self.files[id] = image
+        if about is not None:
+            self.keep(id, about)
         self.items.append(Item(id, tuple(texts), tuple(dict.fromkeys(labels)), split))
 
     def finish(self) -> None:
@@ -159,7 +177,16 @@ class _Rows:
             raise UserError("\n".join(shorten(listed, "mistakes")))
         whole.remember()
 
-    def _image(self, line: int, value: Any) -> Path | None:
+    def keep(self, id: str, about: Path) -> None:
+        """Note where the picture of an item is."""
+        self.files[id] = about
+
+    def same(self, about: Path) -> str:
+        """What is equal where two rows are about one picture."""
+        return os.path.realpath(about)
+
+    def about(self, line: int, value: Any) -> Path | None:
+        """Where the picture is that a row names; None after a fault."""
         if not isinstance(value, str) or not value.strip() or not _is_sane(value):
             self.fault(line, f"image: {_found(value, str)}, expected a path")
             return None
@@ -206,7 +233,8 @@ class _Rows:
         return first == line
 
 
-def _file(root: Path) -> Path:
+def described_by(root: Path) -> Path:
+    """The file that describes the collection at ``root``: itself, or the one JSONL or CSV file of a folder."""
     if root.is_dir():
         visible = (path for path in root.iterdir() if not path.name.startswith("."))  # macOS puts ._x beside x
         found = sorted(path for path in visible if path.suffix.lower() in (".jsonl", ".csv"))
@@ -220,7 +248,7 @@ def _file(root: Path) -> Path:
     return root
 
 
-def _jsonl(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl(check: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, text in enumerate(read_lines(check.path), 1):
         if not text.strip():
             continue
@@ -235,17 +263,17 @@ def _jsonl(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
             check.fault(line, f"found {text.strip()[:60]!r}, expected an object {{...}}")
 
 
-def _csv(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv(check: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows under the header; the line of a row is where it begins."""
     lines = read_lines(check.path)
-    rows = csv.reader((f"{line}\n" for line in lines), strict=True, delimiter=_delimiter(lines[0] if lines else ""))
+    rows = csv.reader((f"{line}\n" for line in lines), strict=True, delimiter=_delimiter(lines, check.fields[:3]))
     line = 1
     try:
         header = [name.strip() for name in next(rows, [])]
-        missing = [name for name in _NEEDED if name not in header]
+        missing = [name for name in check.fields[:3] if name not in header]
         if missing or len(set(header)) != len(header):
             found = f"no column {missing[0]!r}" if missing else "a column twice"
-            check.fault(1, f"{found} in the header, expected {', '.join(_FIELDS)} (the last two optional)")
+            check.fault(1, f"{found} in the header, expected {', '.join(check.fields)} (the last two optional)")
             return
         line = rows.line_num + 1
         for values in rows:
@@ -262,13 +290,14 @@ def _csv(check: _Rows) -> Iterator[tuple[int, dict[str, Any]]]:
         check.fault(line, f"not valid CSV: {error}")
 
 
-def _delimiter(header: str) -> str:
+def _delimiter(lines: Sequence[str], needed: Sequence[str]) -> str:
     """What separates the columns, by the header: a comma, or a semicolon or tab where that finds the columns."""
 
     def columns(delimiter: str) -> set[str]:
         return {name.strip().strip('"') for name in header.split(delimiter)}
 
-    return next((mark for mark in ",;\t" if columns(mark).issuperset(_NEEDED)), ",")
+    header = lines[0] if lines else ""
+    return next((mark for mark in ",;\t" if columns(mark).issuperset(needed)), ",")
 
 
 def _found(value: Any, right: type | None = None) -> str:

@@ -7,10 +7,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from semshare.data.dataset import items_checksum
+from semshare.data.readers.precomputed.base import PrecomputedSource
 from semshare.data.regions.extract import doubted, extract_to_store, refresh
-from semshare.data.regions.registry import EXTRACTORS, SIMULATED
+from semshare.data.regions.registry import EXTRACTORS, PRECOMPUTED, SIMULATED
 from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
 from semshare.data.regions.store import FeatureStore
+from semshare.data.regions.visual_words import classes_code
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
 from semshare.utils.files import ReadOnlyError, file_lock
@@ -22,17 +24,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from semshare.data.regions.arrays import ArrayStore
     from semshare.data.regions.base import RegionExtractor
     from semshare.data.source import Item, Source
 
 _NAMED = 3  # pictures left out that are named; the others are counted
 
 
-def region_store(source: Source, items: list[Item], regions: str, device: str, verify: bool) -> FeatureStore:
+def region_store(
+    source: Source, items: list[Item], regions: str, device: str, verify: bool
+) -> FeatureStore | ArrayStore:
     """The regions of the source's pool, extracted now where an item has none or its picture has changed.
 
-    ``verify`` reads every picture's file; else only one whose stamp is another one is read.
+    ``verify`` reads every picture's file; else only one whose stamp is another one is read. Regions of feature files
+    stay where they are.
     """
+    if regions == PRECOMPUTED:
+        if isinstance(source, PrecomputedSource):
+            return source.region_store(verify)
+        raise UserError(f"regions: {source.name} has no feature files, which {PRECOMPUTED!r} would be read from")
     if source.without_pictures and regions != SIMULATED:
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
     extractor = None if regions == SIMULATED else EXTRACTORS[regions]
@@ -109,6 +119,8 @@ def region_code(regions: str) -> str:
     """
     if regions == SIMULATED:
         return code_digest(RegionSimulator.__module__)
+    if regions == PRECOMPUTED:
+        return classes_code()
     extractor = EXTRACTORS[regions]
     opens = "semshare.data.pictures:as_rgb"
     make = extractor.make

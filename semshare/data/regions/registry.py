@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from semshare.data.regions.weights import Weights
 
 SIMULATED = "simulated"  # regions that no extractor makes: they are drawn from labels
+PRECOMPUTED = "precomputed"  # regions that were computed elsewhere and come as feature files
 RANDOM = "a detector with random weights, to try the pipeline: nothing on this page is a result"
 _SEEN = (
     "The detector was trained on COCO's train2017 with its 80 labels: of COCO it has seen train2014 whole, and most of "
@@ -60,6 +61,13 @@ def _faster_rcnn(name: str, weights: Literal["DEFAULT"] | None = "DEFAULT") -> C
     return make
 
 
+def _none(device: torch.device | str) -> RegionExtractor:
+    raise UserError(
+        f"regions: {PRECOMPUTED!r} come from feature files: what extracted them is not here, so no picture "
+        "can be read; ask by text, or extract features of the same kind yourself"
+    )
+
+
 def _yolox(device: torch.device | str) -> RegionExtractor:
     from semshare.data.regions.yolox import YoloxRegions
 
@@ -91,6 +99,7 @@ EXTRACTORS: dict[str, Extractor] = {
     "fasterrcnn-mobilenet": Extractor(_faster_rcnn("fasterrcnn-mobilenet"), _MOBILE, _SEEN),
     f"fasterrcnn{UNTRAINED}": Extractor(_faster_rcnn("fasterrcnn", None), RANDOM),
     f"fasterrcnn-mobilenet{UNTRAINED}": Extractor(_faster_rcnn("fasterrcnn-mobilenet", None), RANDOM),
+    PRECOMPUTED: Extractor(_none, "features from files, computed elsewhere"),
 }
 ENTRY_POINTS = "semshare.regions"  # the group in which another package names functions that register extractors
 _registered: dict[str, str] = {}  # extractors from outside, by name the module that registers them

@@ -1,0 +1,263 @@
+"""Collections of your own by name: what a folder holds is seen from its files, and kept until it is forgotten."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from semshare.data.readers.coco import CocoSource, KarpathySource
+from semshare.data.readers.custom import CustomSource
+from semshare.data.readers.groups import supercategories_beside
+from semshare.data.readers.image_folder import ImageFolderSource, holds_classes
+from semshare.data.readers.precomputed.captions import FEATURES as CAPTION_FEATURES
+from semshare.data.readers.precomputed.captions import CaptionArraysSource
+from semshare.data.readers.precomputed.rows import FEATURES as ROW_FEATURES
+from semshare.data.readers.precomputed.rows import ArrayRowsSource
+from semshare.data.readers.precomputed.tags import FEATURES as TAG_FEATURES
+from semshare.data.readers.precomputed.tags import TagArraysSource
+from semshare.data.regions.registry import PRECOMPUTED
+from semshare.data.text_kinds import TextKind
+from semshare.errors import UserError
+from semshare.utils.files import DamagedError, read_json, write_json, write_text
+from semshare.utils.home import cache_folder, home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from semshare.data.catalogue import Entry
+    from semshare.data.source import Source
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_SUFFIX = ".collection.json"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way in which collections lie on disk.
+
+    Attributes:
+        name: as it is kept.
+        about: for people.
+        is_at: whether a file or folder has this layout.
+        read: opens a file or folder with a split seed.
+        text_kind: what its texts are; None where that is said or guessed.
+        seeded: whether the split seed means anything.
+        regions: where its regions come from, unless said otherwise.
+        grouped: whether a file beside it may say the labels' super-categories.
+    """
+
+    name: str
+    about: str
+    is_at: Callable[[Path], bool]
+    read: Callable[[Path, int], Source]
+    text_kind: TextKind | None = None
+    seeded: bool = True
+    regions: str = "grid"
+    grouped: bool = False
+
+
+def _any(root: Path, pattern: str) -> bool:
+    return root.is_dir() and any(root.glob(pattern))
+
+
+def _described(root: Path) -> bool:
+    """Whether ``root`` is a file of rows, or a folder with at least one."""
+    if root.is_file():
+        return root.suffix.lower() in (".jsonl", ".csv")
+    return any(path.suffix.lower() in (".jsonl", ".csv") and path.name[0] != "." for path in root.iterdir())
+
+
+def _folder(root: Path) -> Path:
+    return root if root.is_dir() else root.parent
+
+
+# In the order in which they are looked for: feature files before the rows that may lie beside them.
+LAYOUTS = (
+    Layout(
+        "tag-arrays",
+        "feature files as the authors released FLICKR25K and NUS-WIDE (train_preim.npy, train_tag.mat...)",
+        lambda root: _any(root, f"*{TAG_FEATURES}"),
+        lambda root, seed: TagArraysSource(root),
+        "tags",
+        seeded=False,
+        regions=PRECOMPUTED,
+    ),
+    Layout(
+        "caption-arrays",
+        "feature files with five captions a picture, as SCAN's precomp and the authors' COCO (train_ims.npy, "
+        "train_caps.txt...)",
+        lambda root: _any(root, f"*{CAPTION_FEATURES}"),
+        lambda root, seed: CaptionArraysSource(root),
+        "captions",
+        seeded=False,
+        regions=PRECOMPUTED,
+    ),
+    Layout(
+        "array-rows",
+        "rows beside features.npy",
+        lambda root: (_folder(root) / ROW_FEATURES).exists(),
+        lambda root, seed: ArrayRowsSource(root, seed),
+        regions=PRECOMPUTED,
+        grouped=True,
+    ),
+    Layout("rows", "a file of rows with pictures", _described, CustomSource, grouped=True),
+    Layout(
+        "coco-karpathy",
+        "COCO 2014 with Karpathy's split (dataset_coco.json)",
+        lambda root: (root / "dataset_coco.json").is_file(),
+        lambda root, seed: KarpathySource(root),
+        "captions",
+        seeded=False,
+    ),
+    Layout(
+        "coco",
+        "COCO's annotations (annotations/instances_*.json, captions_*.json)",
+        lambda root: _any(root, "annotations/instances_*.json"),
+        CocoSource,
+        "captions",
+    ),
+    Layout("image-folder", "a folder of pictures for each class", holds_classes, ImageFolderSource, grouped=True),
+)
+_BY_NAME = {layout.name: layout for layout in LAYOUTS}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection as this home keeps it: its name, its layout, and what its texts are."""
+
+    name: str
+    layout: Layout
+    text_kind: TextKind
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Which of root and split seed mean something."""
+        return frozenset({"root", "split_seed"} if self.layout.seeded else {"root"})
+
+    def open(self, root: Path, split_seed: int) -> Source:
+        """What lies at ``root``; raises :class:`UserError` where it has not this layout or cannot be used."""
+        source = read(self.layout, root, split_seed)
+        source.name, source.text_kind = self.name, self.text_kind
+        return source
+
+
+def recognised(root: Path) -> Layout:
+    """The layout of what lies at ``root``.
+
+    Raises:
+        UserError: nothing there, or no layout that is known; the message lists them.
+    """
+    if not root.exists():
+        raise UserError(f"{root}: missing, expected the folder of a collection, or its JSONL or CSV file")
+    for layout in LAYOUTS:
+        if layout.is_at(root):
+            return layout
+    known = "; ".join(layout.about for layout in LAYOUTS)
+    raise UserError(f"{root}: found none of the layouts that are read here, expected one of: {known}")
+
+
+def read(layout: Layout, root: Path, split_seed: int = 0) -> Source:
+    """What lies at ``root`` in ``layout``, with the super-categories that a file beside it gives."""
+    source = layout.read(root, split_seed)
+    if layout.grouped:
+        source.supercategories = supercategories_beside(_folder(root), source.label_names)
+    return source
+
+
+def check_name(name: str, taken: MutableMapping[str, Entry]) -> None:
+    """Raise :class:`UserError` where a collection cannot be called ``name``."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f"name: found {name[:60]!r}, expected up to 40 letters a-z, digits, - or _")
+    if name in taken and kept(name) is None:
+        raise UserError(f"name: {name!r} is another dataset's; give your collection another one")
+
+
+def kept(name: str) -> Collection | None:
+    """The collection that this home keeps as ``name``; None where there is none.
+
+    Raises:
+        UserError: what is kept of it is damaged.
+    """
+    path = file_of(name)
+    if not _NAME.fullmatch(name) or not path.is_file():
+        return None
+    try:
+        content = read_json(path)
+        text_kind = content["text_kind"]
+        if text_kind not in get_args(TextKind):
+            raise KeyError(text_kind)
+        return Collection(name, _BY_NAME[content["layout"]], text_kind)
+    except (DamagedError, KeyError, TypeError):
+        raise UserError(
+            f"{path}: damaged, or of another version of semshare; prepare the collection again with semshare data "
+            f"prepare {name}=FOLDER"
+        ) from None
+
+
+def file_of(name: str) -> Path:
+    """The file that keeps the collection called ``name``."""
+    return home() / "data" / f"{name}{_SUFFIX}"
+
+
+def kept_names() -> list[str]:
+    """The collections that this home keeps, a to z."""
+    names = (path.name.removesuffix(_SUFFIX) for path in (home() / "data").glob(f"*{_SUFFIX}"))
+    return sorted(name for name in names if _NAME.fullmatch(name))
+
+
+@contextmanager
+def keeping(collection: Collection) -> Iterator[None]:
+    """Keep ``collection`` under its name; where the block fails, what was kept before stands again."""
+    path = cache_folder("data") / f"{collection.name}{_SUFFIX}"
+    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+    write_json(path, {"layout": collection.layout.name, "text_kind": collection.text_kind})
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_text(path, before)
+        raise
+
+
+class Datasets(MutableMapping[str, "Entry"]):
+    """Entries by name: those that were put in, then the collections that this home keeps."""
+
+    def __init__(
+        self, entries: Mapping[str, Entry], make: type[Entry], find: Callable[[str, str, tuple[str, ...]], Path]
+    ) -> None:
+        """Hold ``entries``; ``make`` makes others, and ``find`` gives the root of one that none is given for."""
+        self._entries, self._make, self._find = dict(entries), make, find
+
+    def __getitem__(self, name: str) -> Entry:
+        if name in self._entries:
+            return self._entries[name]
+        if (collection := kept(name)) is None:
+            raise KeyError(name)
+        return self._of(collection)
+
+    def _of(self, collection: Collection) -> Entry:
+        folders, layout = (collection.name,), collection.layout
+
+        def open(scale: str, root: Path | None, split_seed: int) -> Source:
+            return collection.open(root or self._find(collection.name, layout.about, folders), split_seed)
+
+        return self._make(open, collection.text_kind, collection.reads, folders=folders, regions=layout.regions)
+
+    def __setitem__(self, name: str, entry: Entry) -> None:
+        self._entries[name] = entry
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._entries
+        yield from (name for name in kept_names() if name not in self._entries)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

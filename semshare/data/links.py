@@ -1,0 +1,99 @@
+"""What ``semshare data prepare`` leaves in the data cache, and how it is forgotten: links to data, and notes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal
+
+from semshare.data import catalogue, collections
+from semshare.data.readers.manifest import remembered
+from semshare.errors import UserError
+from semshare.utils.files import write_text
+from semshare.utils.home import cache_folder, home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def forget(name: str) -> list[str]:
+    """Forget where dataset ``name`` lies, and what it was prepared with; a collection's name is then free.
+
+    Data, regions, word vectors and runs stay.
+
+    Returns:
+        What was forgotten, a line each.
+
+    Raises:
+        UserError: an unknown name, a dataset of which nothing is remembered, or one whose files lie in the data cache
+            itself.
+    """
+    folders = catalogue.entry(name).folders
+    place = home() / "data" / folders[0] if folders else None
+    if place is None:
+        raise UserError(f"name: {name!r} is generated, nothing is remembered of it")
+    if place.exists() and not place.is_symlink():
+        raise UserError(
+            f"{place}: the data of {name!r} itself lies here; delete the folder by hand if you want it gone"
+        )
+    manifest = remembered(name)
+    notes = [catalogue.note_file(name, "regions"), catalogue.note_file(name, "tokens")]
+    paths = [place, collections.file_of(name), *(path for path in (*notes, manifest) if path is not None)]
+    lines = []
+    for path in paths:
+        if path.is_symlink():
+            lines.append(f"{name}: {path.readlink()} is left as it is, and not found by that name any more")
+        elif not path.is_file():
+            continue
+        path.unlink()
+    catalogue.forget_loaded()
+    return lines or [f"{name}: nothing was remembered"]
+
+
+def check_reads_root(name: str) -> None:
+    if "root" not in catalogue.entry(name).reads:
+        raise UserError(f"root: dataset {name!r} is generated and reads none")
+
+
+def remember(name: str, kind: Literal["regions", "tokens"], value: str, say: Callable[[str], None]) -> None:
+    """Let ``value`` be what dataset ``name`` takes from now on; a generated one remembers nothing."""
+    file = catalogue.note_file(name, kind)
+    if file is None or (file.is_file() and file.read_text(encoding="utf-8", errors="replace").strip() == value):
+        return
+    cache_folder("data")
+    write_text(file, f"{value}\n")
+    say(f"{name}: {kind} {value!r} are taken from now on where none are named")
+
+
+def place_of_link(name: str, root: Path) -> Path | None:
+    """Where the data cache links to ``root``; None where the dataset's place in the cache is ``root`` itself.
+
+    Raises:
+        UserError: a dataset that reads no root, or data that stands there already.
+    """
+    check_reads_root(name)
+    place = cache_folder("data") / catalogue.entry(name).folders[0]
+    if place.is_symlink() or not place.exists():
+        return place
+    if place.resolve() == root.resolve():
+        return None
+    raise UserError(
+        f"{place}: data stands here already and is what {name!r} means without --root; move or remove it, "
+        f"or leave --root away (found while {root} was to be made known in its place)"
+    )
+
+
+def make_link(place: Path, root: Path, say: Callable[[str], None]) -> None:
+    """Let ``place`` in the data cache lead to ``root``, in place of an older link."""
+    before = place.readlink() if place.is_symlink() else None
+    _replace(place, lambda part: part.symlink_to(root))
+    if before != root:
+        say(f"{root}: found from now on without --root" + (f", in place of {before}" if before else ""))
+
+
+def _replace(path: Path, make: Callable[[Path], object]) -> None:
+    """Let what ``make`` makes under another name take the place of ``path``, in one move."""
+    part = cache_folder("data") / f"{path.name}.{os.getpid()}.part"
+    part.unlink(missing_ok=True)
+    make(part)
+    part.replace(path)

@@ -1,0 +1,134 @@
+"""A folder of pictures for each class, as torchvision's ImageFolder reads it, with captions in side files.
+
+::
+
+    dog/1.jpg  dog/1.txt  cat/2.jpg  cat/2.txt
+    train/dog/1.jpg  dev/dog/3.jpg  test/cat/4.jpg      (or with splits; val and valid mean dev)
+
+The name of the class's folder is the label. ``1.txt`` beside ``1.jpg`` holds its texts, one a line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from PIL import Image
+
+from semshare.data.files import pool_digest, read_lines, shorten
+from semshare.data.readers import splits
+from semshare.data.readers.whole import Whole
+from semshare.data.source import SPLITS, FileSource, Item, Split
+from semshare.errors import UserError
+from semshare.utils.texts import composed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SPLITS: dict[str, Split] = {
+    **{"train": "train", "training": "train", "test": "test", "testing": "test"},
+    **{"dev": "dev", "val": "dev", "valid": "dev", "validation": "dev"},
+}
+
+
+class ImageFolderSource(FileSource):
+    """The pictures of a folder that has a folder for each class.
+
+    Every picture is read to its end and every side file looked at before anything is made.
+    """
+
+    name = "image-folder"
+    status: Literal["real"] = "real"
+    text_kind: Literal["tags", "captions"] = "captions"
+    attribution = "Your own collection: its pictures and texts keep the licence they have."
+
+    def __init__(self, root: Path, split_seed: int = 0) -> None:
+        """Read and check every picture and text under ``root``.
+
+        Args:
+            root: the folder of the classes' folders, or of splits that hold them.
+            split_seed: the seed of the split, where there are no folders of splits.
+
+        Raises:
+            UserError: pictures without a text or that cannot be read, a split without pictures: the first 20, by file.
+        """
+        self.root = Path(root)
+        given = _splits(self.root)
+        self._files, faults = {}, []
+        found: list[tuple[str, tuple[str, ...], str, Split]] = []
+        for split, folder in given.items() if given else [("train", self.root)]:
+            for label, path in _pictures(folder):
+                id = path.relative_to(self.root).as_posix()
+                texts, fault = _texts(path)
+                faults += [f"{self.root / fault[0]}: {fault[1]}"] if fault else []
+                self._files[id] = path
+                found.append((id, texts, composed(label), split))
+        numbered = dict(enumerate(self._files.values()))
+        whole = Whole(self.root)
+        faults += [f"{numbered[number]}: {reason}" for number, reason in whole.faults(numbered).items()]
+        if faults:
+            raise UserError("\n".join(shorten(faults, "mistakes")))
+        if missing := [name for name in SPLITS if given and name not in {split for *_, split in found}]:
+            raise UserError(f"{self.root}: no picture in {missing[0]!r}, expected pictures in train, dev and test")
+        if len(found) < 3:
+            raise UserError(
+                f"{self.root}: {len(found)} pictures, expected at least 3: one for train, dev and test each"
+            )
+        whole.remember()
+        fifth = max(1, len(found) // 5)
+        chosen = {} if given else splits.split_ids(self._files, split_seed, fifth, fifth)
+        self._items = [Item(id, texts, (label,), chosen.get(id, split)) for id, texts, label, split in found]
+        self.label_names = tuple(sorted({label for _, _, label, _ in found}))
+        self.pool = f"folder-{pool_digest(self._files)}"
+
+
+def holds_classes(root: Path) -> bool:
+    """Whether there is a picture in a folder of ``root``, or in a folder of a split's folder."""
+    if not root.is_dir():
+        return False
+    folders = _splits(root).values() or [root]
+    return any(True for folder in folders for _ in _pictures(folder))
+
+
+def _splits(root: Path) -> dict[Split, Path]:
+    """The folders of the splits; empty where the folders of ``root`` are classes.
+
+    Raises:
+        UserError: two folders that mean one split, or a class among the splits.
+    """
+    folders = _folders(root)
+    named = [folder for folder in folders if folder.name.lower() in _SPLITS]
+    if len({_SPLITS[folder.name.lower()] for folder in named}) < 2:
+        return {}
+    if other := [folder for folder in folders if folder not in named]:
+        raise UserError(f"{other[0]}: no split, but {named[0].name} beside it is; expected train, dev and test")
+    splits_at: dict[Split, Path] = {}
+    for folder in named:
+        if (first := splits_at.setdefault(_SPLITS[folder.name.lower()], folder)) != folder:
+            raise UserError(f"{folder}: means the same split as {first.name}, expected one of them")
+    if missing := [split for split in SPLITS if split not in splits_at]:
+        raise UserError(f"{root}: no folder for {missing[0]}, expected train, dev and test")
+    return {split: splits_at[split] for split in SPLITS}
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+
+
+def _pictures(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The class and the path of each picture, by the ends of names that Pillow knows."""
+    endings = Image.registered_extensions()
+    for label in _folders(folder):
+        for path in sorted(label.iterdir()):
+            if path.suffix.lower() in endings and not path.name.startswith(".") and path.is_file():
+                yield label.name, path
+
+
+def _texts(picture: Path) -> tuple[tuple[str, ...], tuple[Path, str] | None]:
+    """The texts of the file beside ``picture``, or what is wrong with it."""
+    path = picture.with_suffix(".txt")
+    try:
+        texts = tuple(line.strip() for line in read_lines(path) if line.strip())
+    except UserError as error:
+        return (), (path, f"{str(error).removeprefix(f'{path}: ')}, expected the texts of {picture.name}, one a line")
+    return texts, None if texts else (path, f"empty, expected the texts of {picture.name}, one a line")

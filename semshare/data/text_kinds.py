@@ -1,0 +1,53 @@
+"""Whether the texts of a collection are captions or tags: said, given by the layout, or guessed from the texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from semshare.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TextKind = Literal["tags", "captions"]
+
+
+def text_kind_of(
+    texts: Sequence[Sequence[str]], said: str | None, fixed: TextKind | None = None, about: str = ""
+) -> tuple[TextKind, str]:
+    """What the texts of a collection are, and in a few words how that is known.
+
+    Args:
+        texts: of each item.
+        said: ``tags`` or ``captions`` where somebody says so.
+        fixed: what the layout has, whatever is said; None where it does not decide.
+        about: the layout, for the message.
+
+    Raises:
+        UserError: something else was said, or other than the layout has.
+    """
+    if said is not None and said not in get_args(TextKind):
+        raise UserError(f"text: found {said!r}, expected {' or '.join(get_args(TextKind))}")
+    if fixed is not None:
+        if said not in (None, fixed):
+            raise UserError(f"text: found {said!r}, expected {fixed}, which is what {about} have")
+        return fixed, "as this layout has"
+    if said is not None:
+        return cast(TextKind, said), "as was said"
+    if sum(len(some) > 1 for some in texts) * 2 > len(texts):
+        return "captions", "guessed: most items have several texts"
+    sentences = sum(_is_sentence(text) for some in texts for text in some)
+    count = sum(map(len, texts))
+    share = f"guessed: {sentences:,} of {count:,} texts read like sentences"
+    return ("captions" if sentences * 2 > count else "tags"), share
+
+
+_SMALL = frozenset("a an the of in on at with and is are to for by from un une le la les der die das ein eine".split())
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether ``text`` reads like a sentence: four words, few commas, a small word or a stop at the end."""
+    words = text.split()
+    if len(words) < 4 or text.count(",") + text.count(";") > len(words) // 3:
+        return False
+    return text.rstrip()[-1] in ".!?。" or not _SMALL.isdisjoint(word.strip(".,;").lower() for word in words)
