@@ -46,6 +46,7 @@ ACROSS = {
     "runs/test_outside": "methods and datasets from other packages",
     "runs/test_shared": "one cache that several users share",
     "test_browser": "the built book in a browser",
+    "test_delivery": "workflows, the container, the source distribution and the wheel",
     "test_doctests": "examples in docstrings",
     "test_encoding": "text files and pipes whatever the locale",
     "test_environment": "pyproject.toml, environment.yml and requirements.lock",

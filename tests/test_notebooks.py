@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -23,3 +24,10 @@ def test_notebooks_hold_no_outputs_and_one_parameters_cell(path: Path) -> None:
 
 def test_there_are_notebooks() -> None:
     assert len(NOTEBOOKS) >= 11
+
+
+def test_the_start_page_leads_to_every_notebook_and_nowhere_else() -> None:
+    folder = NOTEBOOKS[0].parent
+    links = re.findall(r"\]\(([^)]+)\)", (folder / "start.md").read_text(encoding="utf-8"))
+    assert sorted(link for link in links if link.endswith(".ipynb")) == [path.name for path in NOTEBOOKS]
+    assert all((folder / link).is_file() for link in links)
