@@ -146,7 +146,7 @@ def code_parts(notebook: Path, code: Code | None = None) -> dict[str, str]:
     """The digests of the modules that a notebook's cells import, followed through their own imports."""
     cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     lines = (line for source in cells for line in source.splitlines() if not line.startswith(("%", "!")))
-    return (code or installed()).followed(_MAKES_PAGES + "\n".join(lines), tables=TABLES)
+    return (code or installed(shows=True)).followed(_MAKES_PAGES + "\n".join(lines), tables=TABLES)
 
 
 @contextmanager
