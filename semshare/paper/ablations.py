@@ -1,4 +1,4 @@
-"""The recorded studies: the claims on real tags, and what is compared where one thing is changed."""
+"""The recorded studies: the claims on real data, and what is compared where one thing is changed."""
 
 from __future__ import annotations
 
@@ -9,85 +9,19 @@ from typing import TYPE_CHECKING, Any
 from semshare import bert, runs
 from semshare.errors import UserError
 from semshare.paper import plans, preset_costs
-from semshare.paper.comparisons import SCHEDULE, Comparison, study
-from semshare.paper.recordings import Study
-from semshare.paper.verdicts import classification_claims, consistency_claims, sensitivity_claims
+from semshare.paper.comparisons import Comparison, study
+from semshare.paper.recorded_claims import CLAIM_STUDIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from semshare.experiment import Experiment
-    from semshare.paper.recordings import RecordedRun
-    from semshare.runs.store import Run
+    from semshare.paper.recordings import Study
 
 _TAGS = "scenes-flickr25k"
-_FLICKR = "flickr25k-simulated"
 ETA = plans.ETAS[1]  # the paper's weight of the consistency loss
 
 MISSING_REGIONS = (0.0, 0.8, 0.94, 0.99)
 MISSING_WORDS = (0.0, 0.4, 0.8)
 TRAIN_ITEMS = (375, 750, 1500)
-
-
-# FLICKR25K: real text and labels, simulated regions; the supplementary's Fig. 1, Table 1 column and Fig. 3 panel
-
-
-def _flickr25k_plans(root: Path | None, device: str) -> dict[str, Any]:
-    """The plans of sections 1, 3 and 5; the sweep over lambda has one seed and takes section 3's variance."""
-    planned = {
-        "consistency": plans.consistency(_FLICKR, seeds=3, device=device),
-        "classification": plans.classification([_FLICKR], seeds=3, device=device, methods=plans.PAPERS),
-        "sensitivity": plans.sensitivity([_FLICKR], seeds=1, device=device),
-    }
-    return plans.with_each(planned, lambda experiments: [one.change(root=root) for one in experiments])
-
-
-def _flickr25k(root: Path | None, device: str) -> list[Experiment]:
-    distinct = {one.to_json(): one for one in plans.flat(_flickr25k_plans(root, device))}
-    return sorted(distinct.values(), key=lambda one: one.seed)
-
-
-def flickr25k_sections(done: Sequence[Run | RecordedRun]) -> dict[str, Any]:
-    """The finished runs in their places in the plans of sections 1, 3 and 5, by the name of the section.
-
-    A recording is of one schedule and one precision, which today's plans need not have: its runs keep their places.
-    """
-    alike = {"root", "precision", *SCHEDULE}
-
-    def cell(experiment: Experiment) -> str:
-        return experiment.model_dump_json(exclude=alike)
-
-    finished = {cell(run.experiment): run for run in done}
-
-    def of_plan(experiments: Sequence[Experiment]) -> list[Run | RecordedRun]:
-        return [finished[cell(experiment)] for experiment in experiments if cell(experiment) in finished]
-
-    return plans.with_each(_flickr25k_plans(None, "cpu"), of_plan)
-
-
-def _compare_flickr25k(done: Sequence[Run]) -> list[dict[str, Any]]:
-    """The verdicts on claims 1 to 4 that rest on finished runs alone; no score's own height is judged."""
-    planned = flickr25k_sections(done)
-    of_method = {method: some for (method, _), some in planned["classification"].items()}
-    by_lambda, (without, with_) = planned["sensitivity"][_FLICKR], planned["consistency"].values()
-    claims = []
-    without, with_ = _of_common_seeds([without, with_])
-    of_method = dict(zip(of_method, _of_common_seeds(of_method.values()), strict=True))
-    if without:
-        claims += consistency_claims(without, with_)
-    if all(of_method.values()):
-        claims += classification_claims(of_method, _FLICKR)
-    if all(by_lambda.values()):
-        by_method = {method: side for method, side in of_method.items() if side}
-        claims += sensitivity_claims(by_lambda, by_method, _FLICKR, plans.chosen_lambda(_FLICKR))
-    return [one.as_dict() for one in claims]
-
-
-def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:
-    """Each of ``groups`` without the runs of seeds that are not in all: runs finish in any order."""
-    groups = list(groups)
-    common = set.intersection(*({run.experiment.seed for run in some} for some in groups))
-    return [[run for run in some if run.experiment.seed in common] for some in groups]
 
 
 # Diagnosis: when does the consistency loss hurt?
@@ -168,12 +102,7 @@ def _weights(precision: str, root: Path | None) -> list[Comparison]:
 STUDIES: dict[str, Study] = {
     one.name: one
     for one in (
-        Study(
-            "flickr25k",
-            "FLICKR25K's real tags and labels on all 16,015 training pairs, with simulated regions, at laptop width.",
-            _flickr25k,
-            _compare_flickr25k,
-        ),
+        *(claims.study() for claims in CLAIM_STUDIES.values()),
         study(
             "presets",
             "What each difference between the supplementary and the released code costs, one field at a time.",

@@ -10,7 +10,7 @@ such file, and their intervals are those of a bootstrap over images and seeds.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -94,6 +94,11 @@ class RecordedRun:
     def title(self) -> str:
         """The method's name as the paper prints it."""
         return methods.get(self.experiment.method).title
+
+    @property
+    def seeded(self) -> bool:
+        """Whether its training drew anything: as :attr:`Run.seeded`."""
+        return _seeded(self.record)
 
     @property
     def test(self) -> Numbers:
@@ -248,7 +253,8 @@ def load(name: str, folder: Path | None = None) -> Recording:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows, readings = [], _load_sums(path.with_suffix(".npz"))
         for row in content["runs"]:
-            test, *epochs = readings.get(row["key"], [None])
+            kept = [replace(reading, seeded=_seeded(row)) for reading in readings.get(row["key"], [])]
+            test, *epochs = kept or [None]
             rows.append(RecordedRun(row, test, epochs))
         return Recording(content["name"], content["about"], content["planned"], rows, content["comparisons"])
     except FileNotFoundError:
@@ -258,7 +264,7 @@ def load(name: str, folder: Path | None = None) -> Recording:
 
 
 def row(run: Run) -> dict[str, Any]:
-    """A finished run as JSON keeps it: its record and measures, without its history's details and its items."""
+    """A finished run as JSON keeps it: its record, dev history and measures, without its items."""
     kept = (
         "key",
         "initial_weights",
@@ -278,13 +284,18 @@ def row(run: Run) -> dict[str, Any]:
     return {name: run.record[name] for name in kept} | {
         "experiment": experiment,
         "status": run.dataset.status,
+        "history": [_rounded(epoch) for epoch in run.history],
         "test": _rounded(run.test.numbers()),
         "epochs": [_rounded(one.numbers()) for one in epochs],
     }
 
 
-def _rounded(numbers: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 5) for name, value in numbers.items()}
+def _seeded(row: dict[str, Any]) -> bool:
+    return "seed" not in methods.get(row["experiment"]["method"]).unread
+
+
+def _rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 5) if isinstance(value, float) else value for name, value in numbers.items()}
 
 
 def _file(name: str, folder: Path | None) -> Path:

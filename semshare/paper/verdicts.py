@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from semshare.data import catalogue
 from semshare.paper import failures, reference
 from semshare.paper.plans import by_method, chosen_lambda
 from semshare.runs.intervals import (
@@ -255,7 +256,8 @@ def _along_lambda(
     chosen: float,
     measure: Measure,
 ) -> list[Verdict]:
-    name = f"{measure}, released discount" if at[chosen][0].captions and measure == "t2i" else measure
+    captions = catalogue.entry(dataset).text_kind == "captions"
+    name = f"{measure}, released discount" if captions and measure == "t2i" else measure
     curve = reference.figure_3(dataset, measure)
     small, largest = reference.LAMBDAS[1:4], reference.LAMBDAS[-1]
 

@@ -107,11 +107,6 @@ class Scored:
             return self.key
         return sha256(b"".join(np.ascontiguousarray(self.sums[f"{side}_f1"]) for side in ("image", "text"))).hexdigest()
 
-    @property
-    def captions(self) -> bool:
-        """Whether an image has several texts, so that ``t2i`` uses the released caption discount."""
-        return bool((self.sums["t2i"][:, 1] > 1).any())
-
     def rows(self, measure: str) -> np.ndarray:
         """[N, 2] of ``measure``; ``i2t_gain`` and ``t2i_gain`` are NDCG (ordinary discount) above a random ranking."""
         if measure in ("i2t_gain", "t2i_gain"):

@@ -9,11 +9,12 @@ import pytest
 
 from semshare.paper import comparisons
 from semshare.paper.ablations import STUDIES
+from semshare.paper.recorded_claims import CLAIM_STUDIES
 from semshare.runs.intervals import Interval, SeedVariance
 
 
 def _root(name: str) -> Path | None:
-    return Path("/data") if name in ("flickr25k", "released") else None
+    return Path("/data") if name in ("coco16k", "flickr25k", "released") else None
 
 
 def _needs(name: str) -> None:
@@ -29,7 +30,7 @@ def test_every_machine_plans_as_many_runs(name: str, precision: str, monkeypatch
     assert len(STUDIES[name].plan(_root(name), "cpu")) == there
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if name != "flickr25k"])
+@pytest.mark.parametrize("name", [name for name in STUDIES if name not in CLAIM_STUDIES])
 def test_every_comparison_pools_the_seeds_of_settings_like_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _needs(name)
     pools: list[int] = []

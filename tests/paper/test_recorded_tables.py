@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from semshare.experiment import DIFFERENCES, SCALES
-from semshare.paper import ablations, plans, preset_costs, recorded_tables, recordings
+from semshare.paper import plans, preset_costs, recorded_tables, recordings
+from semshare.paper.recorded_claims import CLAIM_STUDIES
 from semshare.paper.recordings import RecordedRun, Recording
 
 FOLDER = Path(__file__).resolve().parents[2] / "book" / "recorded"
@@ -91,7 +92,7 @@ def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
 def test_the_recorded_column_is_made_of_the_runs_that_its_plan_names() -> None:
     """Once the run at lambda 0 of section 5's sweep was in the mean of Ours: four seeds, and T2I .635 for .632."""
     recording = recordings.load("flickr25k", FOLDER)
-    sections = ablations.flickr25k_sections(recording.runs)
+    sections = CLAIM_STUDIES["flickr25k"].sections(recording.runs)
     table = recorded_tables.recorded_table(sections["classification"])
     assert table["", "seeds"].tolist() == [3] * len(plans.PAPERS)
     for (method, _), of_method in sections["classification"].items():

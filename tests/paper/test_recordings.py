@@ -52,6 +52,8 @@ def test_a_recording_reads_back_as_runs(folder: Path) -> None:
         live = runs.get(experiment, "cpu", quiet=True)
         assert run.experiment == experiment and run.key == live.key and run.title == "DSCMR"
         assert run.test.numbers() == pytest.approx(live.test.numbers(), abs=5.1e-6)
+        assert [row["epoch"] for row in run.record["history"]] == [row["epoch"] for row in live.history]
+        assert run.record["history"][-1]["t2i"] == pytest.approx(live.history[-1]["t2i"], abs=5.1e-6)
     assert [len(run.epochs) for run in recording.runs] == [0, 2]
     assert recording.frame().loc[0, "seeds"] == 2
 
@@ -158,3 +160,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: str | None, said:
         (tmp_path / "two.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=f"two.json: {said}"):
         recordings.load("two", tmp_path)
+
+
+def test_a_method_that_draws_nothing_stays_so(folder: Path, tmp_path: Path) -> None:
+    """Else its one run would be taken for a seed of which no other is known."""
+    for name in ("two.json", "two.npz"):
+        shutil.copy(folder / name, tmp_path)
+    content = json.loads((tmp_path / "two.json").read_text(encoding="utf-8"))
+    content["runs"][0]["experiment"]["method"] = "linear"
+    (tmp_path / "two.json").write_text(json.dumps(content), encoding="utf-8")
+    drawn = [(run.seeded, run.scored.seeded) for run in recordings.load("two", tmp_path).runs]
+    assert drawn == [(False, False), (True, True)]

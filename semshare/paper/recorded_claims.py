@@ -1,0 +1,139 @@
+"""The recorded studies that test the paper's claims: sections 1, 3, 4 and 5 on a dataset too large for the book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from semshare import methods
+from semshare.data import catalogue
+from semshare.paper import plans
+from semshare.paper.comparisons import SCHEDULE
+from semshare.paper.recordings import Study
+from semshare.paper.verdicts import (
+    classification_claims,
+    consistency_claims,
+    failure_claims,
+    linear_claims,
+    sensitivity_claims,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from semshare.experiment import Experiment
+    from semshare.paper.recordings import RecordedRun
+    from semshare.runs.store import Run
+
+# A recording is of one folder, schedule and precision, which today's plans need not have: its runs keep their places.
+_ALIKE = {"root", "precision", *SCHEDULE}
+
+
+@dataclass(frozen=True)
+class ClaimStudy:
+    """The claims on one dataset at scale ``laptop``.
+
+    Attributes:
+        name: of the study, and of its file.
+        about: one sentence for readers.
+        dataset: the catalogue's name.
+        seeds: how many the curves of section 1 and the tables of section 3 have.
+        sweep_seeds: how many every lambda of section 5 has.
+        methods: the rows of section 3's table.
+    """
+
+    name: str
+    about: str
+    dataset: str
+    seeds: int
+    sweep_seeds: int
+    methods: Sequence[str] = plans.METHODS
+
+    def study(self) -> Study:
+        """What ``semshare record`` runs."""
+        return Study(self.name, self.about, self.plan, self.compare)
+
+    def plans(self, root: Path | None, device: str) -> dict[str, Any]:
+        """The plans of sections 1, 3 and 5, by the name of the section."""
+        dataset, device_of = self.dataset, {"device": device}
+        planned = {
+            "consistency": plans.consistency(dataset, seeds=self.seeds, **device_of),
+            "classification": plans.classification([dataset], seeds=self.seeds, methods=self.methods, **device_of),
+            "sensitivity": plans.sensitivity([dataset], seeds=self.sweep_seeds, **device_of),
+        }
+        return plans.with_each(
+            planned, lambda experiments: [experiment.change(root=root) for experiment in experiments]
+        )
+
+    def plan(self, root: Path | None, device: str) -> list[Experiment]:
+        """Every experiment once: those of sections 1 and 3 seed by seed, then the rest of the sweep."""
+        planned = self.plans(root, device)
+        swept = planned.pop("sensitivity")
+        rows: list[Experiment] = sorted(plans.flat(planned), key=lambda experiment: experiment.seed)
+        rows += sorted(plans.flat(swept), key=lambda experiment: experiment.seed)
+        return list({experiment.to_json(): experiment for experiment in rows}.values())
+
+    def sections(self, done: Sequence[Run | RecordedRun]) -> dict[str, Any]:
+        """The finished runs in their places in :meth:`plans`."""
+        finished = {_cell(run.experiment): run for run in done}
+
+        def of_plan(experiments: Sequence[Experiment]) -> list[Run | RecordedRun]:
+            return [finished[_cell(experiment)] for experiment in experiments if _cell(experiment) in finished]
+
+        return plans.with_each(self.plans(None, "cpu"), of_plan)
+
+    def compare(self, done: Sequence[Run]) -> list[dict[str, Any]]:
+        """The verdicts that rest on finished runs alone; no score's own height is judged."""
+        planned = self.sections(done)
+        of_method = {method: side for (method, _), side in planned["classification"].items() if side}
+        drawn = {method: side for method, side in of_method.items() if "seed" not in methods.get(method).unread}
+        drawn = dict(zip(drawn, _of_common_seeds(drawn.values()), strict=True))
+        by_lambda = planned["sensitivity"][self.dataset]
+        by_lambda = dict(zip(by_lambda, _of_common_seeds(by_lambda.values()), strict=True))
+        without, with_ = _of_common_seeds(planned["consistency"].values())
+        verdicts = []
+        if without:
+            verdicts += consistency_claims(without, with_)
+        if drawn.keys() >= set(plans.PAPERS) and all(drawn.values()):
+            verdicts += classification_claims(drawn, self.dataset)
+            if "linear" in of_method:
+                verdicts += linear_claims(drawn | {"linear": of_method["linear"]}, self.dataset)
+            if catalogue.entry(self.dataset).text_kind == "captions":
+                verdicts += failure_claims(drawn)
+        if all(by_lambda.values()):
+            verdicts += sensitivity_claims(by_lambda, drawn, self.dataset, plans.chosen_lambda(self.dataset))
+        return [verdict.as_dict() for verdict in verdicts]
+
+
+def _cell(experiment: Experiment) -> str:
+    return experiment.model_dump_json(exclude=_ALIKE)
+
+
+def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:
+    """Each of ``groups`` without the runs of seeds that are not in all: runs finish in any order."""
+    groups = list(groups)
+    common = set.intersection(*({run.experiment.seed for run in runs} for runs in groups)) if groups else set()
+    return [[run for run in runs if run.experiment.seed in common] for runs in groups]
+
+
+CLAIM_STUDIES: Mapping[str, ClaimStudy] = {
+    study.name: study
+    for study in (
+        ClaimStudy(
+            "coco16k",
+            "16,000 real photographs of COCO with their captions and labels, regions of a CNN's grid, at laptop width.",
+            "coco16k",
+            seeds=5,
+            sweep_seeds=2,
+        ),
+        ClaimStudy(
+            "flickr25k",
+            "FLICKR25K's real tags and labels on all 16,015 training pairs, with simulated regions, at laptop width.",
+            "flickr25k-simulated",
+            seeds=3,
+            sweep_seeds=1,
+            methods=plans.PAPERS,
+        ),
+    )
+}
