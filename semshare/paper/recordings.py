@@ -20,6 +20,7 @@ import numpy as np
 from semshare import bert, methods, runs
 from semshare.errors import UserError
 from semshare.experiment import Experiment
+from semshare.paper.display import Verdicts
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
 from semshare.runs.intervals import MEASURES, Scored, scored, scored_epochs
@@ -126,9 +127,9 @@ class Recording:
         """Whether its intervals were made before standard errors were kept with them."""
         return any("error" not in comparison for comparison in self.comparisons)
 
-    def verdicts(self) -> list[Verdict]:
+    def verdicts(self) -> Verdicts:
         """The comparisons of a study that tests the paper's claims."""
-        return [Verdict.from_dict(one) for one in self.comparisons]
+        return Verdicts(Verdict.from_dict(one) for one in self.comparisons)
 
     def frame(self) -> pd.DataFrame:
         """The comparisons as a table, one row each; ``decided`` says whose interval knows of seeds and lacks 0."""

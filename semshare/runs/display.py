@@ -49,7 +49,7 @@ def _curves(history: list[dict[str, float]], best: Mapping[str, float]) -> list[
     loss = html.curve("loss", {"loss": [row["loss"] for row in history]}, kept)
     named = [name for name in ("image", "text") if f"{name}_f1" in history[0]]
     measures = {name: [row[f"{name}_f1"] for row in history] for name in named}
-    return [loss, html.curve("Micro-F1 on dev; the line marks the epoch kept", measures, kept)]
+    return [loss, html.curve("Micro-F1 on dev", measures, kept)]
 
 
 def _scores(best: Mapping[str, float], test: Evaluation | None) -> str:

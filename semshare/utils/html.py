@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from html import escape
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from semshare.utils.progress import printable
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-_HEIGHT = 96  # pixels of a thumbnail, at twice that where it is kept, for dense screens
+_HEIGHT = 96  # pixels of a thumbnail; it is kept half as large again, for dense screens
 _WIDEST = 240  # characters of a stranger's text that are shown
-_WIDTH, _TALL, _MARGIN = 300, 110, 30  # of a drawn curve
+_WIDTH, _TALL, _EDGE = 240, 80, 5  # pixels of a drawn curve, and what is free around it
 LABEL, SCORE, NOTE = "label", "score", "note"  # how a text is set
 
 # Colours of images and of texts: those of light pages, then those of dark ones. JupyterLab and the book say which they
@@ -34,18 +35,23 @@ STYLE = f"""<style>
 [data-jp-theme-light="true"] .semshare-shown,[data-theme="light"] .semshare-shown{{{_LIGHT}}}
 [data-jp-theme-light="false"] .semshare-shown,[data-theme="dark"] .semshare-shown{{{_DARK}}}
 .semshare-shown .row{{display:flex;flex-wrap:wrap;gap:.6em 1em;margin:.5em 0;align-items:flex-start}}
-.semshare-shown figure{{margin:0;max-width:13em;overflow-wrap:anywhere}}
+.semshare-shown figure{{margin:0;max-width:{_WIDTH}px;overflow-wrap:anywhere}}
 .semshare-shown figure img{{height:{_HEIGHT}px;max-width:100%;object-fit:contain;display:block;border-radius:3px}}
 .semshare-shown .none{{height:{_HEIGHT}px;width:{_HEIGHT}px;border:1px dashed {_LINE};overflow:hidden}}
 .semshare-shown .label{{border:1px solid {_LINE};border-radius:3px;padding:0 .35em}}
 .semshare-shown .score{{font-weight:600}}
 .semshare-shown .note{{color:{_QUIET}}}
 .semshare-shown table{{border-collapse:collapse;margin:.5em 0;font-size:inherit}}
-.semshare-shown th,.semshare-shown td{{border-bottom:1px solid {_LINE};padding:.15em .7em .15em 0;
-text-align:left;vertical-align:top;background:none;overflow-wrap:anywhere}}
+.semshare-shown.semshare-shown th,.semshare-shown.semshare-shown td{{border-bottom:1px solid {_LINE};padding:.15em .7em .15em 0;
+text-align:left;vertical-align:top;background:none;overflow-wrap:break-word}}
 .semshare-shown th{{font-weight:600}}
-.semshare-shown svg{{display:block;max-width:100%;overflow:visible}}
-.semshare-shown svg text{{fill:currentColor;font-size:11px}}
+.semshare-shown svg{{display:block;max-width:100%;border-left:1px solid {_LINE};border-bottom:1px solid {_LINE}}}
+.semshare-shown polyline{{fill:none;stroke:currentColor;stroke-width:2}}
+.semshare-shown polyline.kept{{stroke-width:1;opacity:.5}}
+.semshare-shown polyline.text{{stroke-dasharray:5 3}}
+.semshare-shown circle{{fill:currentColor}}
+.semshare-shown .image{{color:var(--semshare-image)}}
+.semshare-shown .text{{color:var(--semshare-text)}}
 </style>"""
 
 
@@ -112,7 +118,7 @@ def _thumbnail(image: Image.Image) -> bytes:
     from PIL import Image
 
     small = image.convert("RGB")
-    small.thumbnail((4 * _HEIGHT, 2 * _HEIGHT))
+    small.thumbnail((3 * _HEIGHT, 3 * _HEIGHT // 2))
     plain, file = Image.new("RGB", small.size), io.BytesIO()
     plain.paste(small)
     plain.save(file, "JPEG", quality=75, optimize=True)
@@ -120,56 +126,33 @@ def _thumbnail(image: Image.Image) -> bytes:
 
 
 def curve(title: str, lines: Mapping[str, Sequence[float]], kept: int | None = None) -> str:
-    """A drawing of ``lines`` by name, one value an epoch from 1, those of texts dashed; ``kept`` marks an epoch.
+    """A drawing of ``lines`` by name, one value an epoch from 1, that of a text dashed; ``kept`` marks an epoch.
 
-    Values that are not finite are left out.
+    What it shows is said below it in words: a notebook that is not trusted shows no drawing. Values that are not finite
+    are left out.
     """
-    values = [value for line in lines.values() for value in line if _finite(value)]
+    values = [value for line in lines.values() for value in line if isfinite(value)]
     if not values:
         return ""
     low, high, count = min(values), max(values), max(map(len, lines.values()))
-    right, bottom = _WIDTH - 64, _TALL - 18
-    step = (right - _MARGIN) / max(1, count - 1)
 
-    def at(epoch: int, value: float) -> tuple[float, float]:
-        return _MARGIN + step * epoch, bottom - (bottom - 18) * (value - low) / ((high - low) or 1)
+    def at(epoch: int, value: float) -> str:
+        x, y = (epoch - 1) / max(1, count - 1), (value - low) / ((high - low) or 1)
+        return f"{_EDGE + (_WIDTH - 2 * _EDGE) * x:.1f},{_TALL - _EDGE - (_TALL - 2 * _EDGE) * y:.1f}"
 
-    parts = [f'<line x1="{_MARGIN}" y1="{bottom}" x2="{right}" y2="{bottom}" stroke="currentColor" opacity=".4"/>']
+    drawn, told = [], []
     if kept is not None:
-        x, _ = at(kept - 1, low)
-        parts.append(f'<line x1="{x:.1f}" y1="18" x2="{x:.1f}" y2="{bottom}" stroke="currentColor" opacity=".4"/>')
-    ends: list[float] = []
+        drawn.append(f'<polyline class="kept" points="{at(kept, low)} {at(kept, high)}"/>')
     for name, line in lines.items():
-        points = [at(epoch, value) for epoch, value in enumerate(line) if _finite(value)]
-        colour = "var(--semshare-text)" if name == "text" else "var(--semshare-image)"
-        dashed = ' stroke-dasharray="5 3"' if name == "text" else ""
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>')
-        if len(points) == 1:
-            parts.append(f'<circle cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="3" fill="{colour}"/>')
-        if points and len(lines) > 1:
-            end = points[-1][1]
-            y = next((y for y in (end, end + 12, end - 12) if all(abs(y - other) >= 11 for other in ends)), end)
-            ends.append(y)
-            parts.append(
-                f'<text x="{points[-1][0] + 5:.1f}" y="{y + 4:.1f}" style="fill:{colour}">{text_in(name)}</text>'
-            )
-    for value, y in ((high, 22), (low, bottom)):
-        parts.append(f'<text x="{_MARGIN - 4}" y="{y}" text-anchor="end">{value:.2f}</text>')
-    parts.append(f'<text x="{_MARGIN}" y="10">{text_in(title)}</text>')
-    parts.append(f'<text x="{_MARGIN}" y="{_TALL - 4}">1</text>')
-    parts.append(f'<text x="{right}" y="{_TALL - 4}" text-anchor="end">epoch {count}</text>')
-    told = "; ".join(f"{name} from {line[0]:.3f} to {line[-1]:.3f}" for name, line in lines.items() if line)
-    return (
-        f'<svg role="img" width="{_WIDTH}" height="{_TALL}" viewBox="0 0 {_WIDTH} {_TALL}" '
-        f'aria-label="{text_in(f"{title} by epoch: {told}")}">{"".join(parts)}</svg>'
-    )
-
-
-def text_in(value: str) -> str:
-    """``value`` as the text of an SVG element, or of an attribute."""
-    return escape(printable(value))
-
-
-def _finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
+        points = [at(epoch, value) for epoch, value in enumerate(line, 1) if isfinite(value)]
+        kind = "text" if name == "text" else "image"
+        drawn.append(f'<polyline class="{kind}" points="{" ".join(points)}"/>')
+        dots = [points[0], points[-1]] if points else []
+        drawn += ['<circle class="{}" cx="{}" cy="{}" r="3"/>'.format(kind, *dot.split(",")) for dot in dots]
+        if line:
+            told.append(f'<span class="{kind}">{text(name)} {line[0]:.3f} → {line[-1]:.3f}</span>')
+    size = f'width="{_WIDTH}" height="{_TALL}" viewBox="0 0 {_WIDTH} {_TALL}"'
+    svg = f'<svg aria-hidden="true" {size}>{"".join(drawn)}</svg>'
+    epochs = f"{count} epochs" if kept is None else f"epoch {kept} of {count} kept"
+    head = "" if list(lines) == [title] else f"{text(title)}: "
+    return f"<figure>{svg}<figcaption>{head}{', '.join(told)}; {text(epochs, NOTE)}</figcaption></figure>"
