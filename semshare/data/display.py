@@ -71,5 +71,5 @@ def _picture(source: Source, id: str) -> Image.Image | str:
         return "no picture"
     try:
         return source.picture(id)
-    except UserError as error:
+    except (UserError, OSError) as error:  # a source from outside may raise what opening a file raises
         return str(error)

@@ -42,8 +42,8 @@ STYLE = f"""<style>
 .semshare-shown .score{{font-weight:600}}
 .semshare-shown .note{{color:{_QUIET}}}
 .semshare-shown table{{border-collapse:collapse;margin:.5em 0;font-size:inherit}}
-.semshare-shown.semshare-shown th,.semshare-shown.semshare-shown td{{border-bottom:1px solid {_LINE};padding:.15em .7em .15em 0;
-text-align:left;vertical-align:top;background:none;overflow-wrap:break-word}}
+.semshare-shown.semshare-shown th,.semshare-shown.semshare-shown td{{border-bottom:1px solid {_LINE};
+padding:.15em .7em .15em 0;text-align:left;vertical-align:top;background:none;overflow-wrap:break-word}}
 .semshare-shown th{{font-weight:600}}
 .semshare-shown svg{{display:block;max-width:100%;border-left:1px solid {_LINE};border-bottom:1px solid {_LINE}}}
 .semshare-shown polyline{{fill:none;stroke:currentColor;stroke-width:2}}
