@@ -268,7 +268,7 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     folder = _folder(trained, keys.key_of(parts))
     if processes.count() > 1 or not _holds(folder, trained):
         if is_run(folder) and (found := damage(folder)):
-            Progress(folder.name, quiet).say(f"{found}; trained again")
+            Progress(folder.name, quiet).say(f"{found}; trained again", stays=True)
         cache_folder(f"runs/{folder.name}")
         with processes.locked(folder / ".lock"):
             if not _holds(folder, trained):

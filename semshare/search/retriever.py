@@ -257,12 +257,13 @@ class Retriever:
         """Say what was left out; return the items that were to be used, and why they cannot be."""
         left_out = {id: reason for id, (_, reason) in index.skipped.items() if reason != NO_PICTURE}
         for id, reason in islice(left_out.items(), _SHOWN):
-            progress.say(f"left out {_shown(id)}: {printable(reason)}")
+            progress.say(f"left out {_shown(id)}: {printable(reason)}", stays=True)
         beside = count_no_pictures(reason for _, reason in index.skipped.values())
         for note in [*([beside] if beside else []), *notes]:
-            progress.say(printable(note))
+            progress.say(printable(note), stays=True)
         more = len(left_out) - _SHOWN
-        progress.say(f"{len(index):,} items, {len(left_out):,} left out" + (f" ({more:,} more)" if more > 0 else ""))
+        counts = f"{len(index):,} items, {len(left_out):,} left out" + (f" ({more:,} more)" if more > 0 else "")
+        progress.say(counts, stays=bool(left_out))
         return left_out
 
     def _encode_pictures(self, root: Path, ids: list[str], progress: Progress) -> Iterator[Piece]:
