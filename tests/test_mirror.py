@@ -52,6 +52,7 @@ ACROSS = {
     "test_environment": "pyproject.toml, environment.yml and requirements.lock",
     "test_hostile": "strangers' text on every page",
     "test_imports": "the order of imports",
+    "test_kernels": "notebooks run in kernels of their own",
     "test_launch": "notebooks opened elsewhere",
     "test_leaks": "no split sees another, from readers to runs",
     "test_mirror": "this file",
@@ -60,6 +61,7 @@ ACROSS = {
     "test_public_imports": "what each import drags in",
     "test_readme": "what documents tell people to type",
     "test_released": "preset `released` beside a slow network written from its description",
+    "utils/test_progress_notebook": "progress in a kernel",
 }
 
 
