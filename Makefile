@@ -39,7 +39,8 @@ lint: .venv/.stamp ## format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix
 
 lab: .venv/.stamp ## open JupyterLab at a page that says which notebook answers which question
-	@.venv/bin/jupyter lab --LabApp.default_url='/lab/tree/notebooks/start.md?factory=Markdown Preview' $(LAB)
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+		.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/notebooks/start.md $(LAB)
 
 bench: .venv/.stamp ## measure speed and memory beside named peers (leave the machine alone meanwhile)
 	@.venv/bin/python benchmarks/all.py
