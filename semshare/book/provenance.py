@@ -13,8 +13,9 @@ from IPython.display import HTML, display
 from myst_nb import glue
 from pandas.io.formats.style import Styler
 
-from semshare.data.about import REGIONS, STATUS
+from semshare.data.about import STATUS
 from semshare.data.dataset import PairedDataset
+from semshare.data.regions import registry
 from semshare.data.regions.base import UNTRAINED
 from semshare.experiment import SCALES, Experiment
 from semshare.paper import recordings
@@ -76,7 +77,8 @@ def _box(
     """A banner: datasets with their status and regions, then facts; ``last`` is markup of our own."""
     listed = "".join(
         f"<li><code>{html.escape(name)}</code>: {html.escape(STATUS[status])}; regions "
-        f"<code>{html.escape(regions)}</code>: {html.escape(REGIONS[regions])}</li>"
+        f"<code>{html.escape(regions)}</code>: {html.escape(registry.about(regions))}."
+        f"{html.escape(' ' + registry.seen(regions) if registry.seen(regions) else '')}</li>"
         for name, (status, regions) in made_of.items()
     )
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
@@ -166,7 +168,8 @@ def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str
     """HTML: the banner's gist for the book's front page, where the results of ``runs`` stand."""
     by_status: dict[str, list[str]] = {}
     for one in datasets:
-        what = STATUS[one.status] + (f"; regions of {REGIONS[one.regions]}" if one.regions.endswith(UNTRAINED) else "")
+        untrained = one.regions.endswith(UNTRAINED)
+        what = STATUS[one.status] + (f"; regions of {registry.about(one.regions)}" if untrained else "")
         by_status.setdefault(html.escape(what), []).append(f"<code>{html.escape(one.name)}</code>")
     data = "; ".join(f"{', '.join(names)} ({status})" for status, names in by_status.items())
     facts = [

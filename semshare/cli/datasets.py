@@ -28,6 +28,9 @@ def data_prepare(
         Path | None,
         typer.Option(help="A JSON file of COCO ids with their split: they become a dataset of the name it gives."),
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The file of the region extractor's weights, where it cannot be fetched.")
+    ] = None,
 ) -> None:
     """Fetch or find a dataset's files, verify and unpack them, extract regions and train word vectors.
 
@@ -36,7 +39,9 @@ def data_prepare(
     """
     from semshare.data import prepare
 
-    made = prepare.prepare(name, root, from_dir, regions, device, verify=verify, tokens=tokens, manifest=manifest)
+    made = prepare.prepare(
+        name, root, from_dir, regions, device, verify=verify, tokens=tokens, manifest=manifest, weights=weights
+    )
     print(prepare.as_text(made))
 
 

@@ -35,7 +35,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 Regions = Annotated[
     str | None,
     typer.Option(
-        help="grid (offline); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
+        help="grid (offline); yolox-nano or yolox-nano-imagenet (weights of 4 MB, downloaded at first use or handed "
+        "over with --weights); fasterrcnn or fasterrcnn-mobilenet (their weights are downloaded at first use); "
         "fasterrcnn-untrained or fasterrcnn-mobilenet-untrained (random weights: they try the pipeline offline, and no "
         "result comes of it); simulated. Default: what the dataset was last prepared with, else its own."
     ),

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from semshare.data.regions.base import UNTRAINED
-
 # By a source's status: what the data is.
 STATUS = {
     "real": "the real dataset",
     "subset": "a subset of the real dataset",
     "simulated": "real text and labels, simulated regions",
     "stand-in": "a drawn stand-in, not the real dataset",
-}
-RANDOM = "a detector with random weights, to try the pipeline: nothing on this page is a result"
-# By a region extractor's name: what a region is.
-REGIONS = {
-    "grid": "the cells of a 6 x 6 grid",
-    "fasterrcnn": "the best detections of a Faster R-CNN (ResNet-50) trained on COCO",
-    "fasterrcnn-mobilenet": "the best detections of a Faster R-CNN (MobileNetV3) trained on COCO",
-    "simulated": "drawn from the labels, not from pictures",
-    f"fasterrcnn{UNTRAINED}": RANDOM,
-    f"fasterrcnn-mobilenet{UNTRAINED}": RANDOM,
 }
 # By a source's status: what that means for the numbers.
 LIMITS = {

@@ -18,7 +18,7 @@ from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
 from semshare.data.readers.nuswide import Concepts, NusWideSource
 from semshare.data.regions.extract import say
 from semshare.data.regions.kept import left_out_notes, region_store
-from semshare.data.regions.registry import EXTRACTORS
+from semshare.data.regions.registry import known_regions
 from semshare.data.remembered import noted_tokens, stored
 from semshare.data.scenes.source import ScenesSource
 from semshare.data.tokens import OWN, Tokenizer, find
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from semshare.data.scenes.layout import View
     from semshare.data.source import Item, Source
-
-REGION_NAMES = (*EXTRACTORS, "simulated")
 
 
 @dataclass(frozen=True)
@@ -227,13 +225,6 @@ def tokens_of(name: str) -> Tokenizer:
         UserError: an unknown dataset, or a file of :func:`note_file` that names no tokenizer that is there.
     """
     return noted_tokens(note_file(name, "tokens"))
-
-
-def known_regions(regions: str, where: str = "regions") -> str:
-    """``regions``, if there are such; raises :class:`UserError`, which begins with ``where``."""
-    if regions not in REGION_NAMES:
-        raise UserError(f"{where}: unknown {regions!r}, expected one of {', '.join(REGION_NAMES)}")
-    return regions
 
 
 def trained_as(name: str) -> str:

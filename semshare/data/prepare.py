@@ -20,6 +20,7 @@ from semshare.data.labels import unlearnt_notes
 from semshare.data.readers.manifest import read_manifest, remembered, remembering
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
+from semshare.data.regions.registry import known_regions, seen, take_weights
 from semshare.data.shown import as_lines, unspaced_notes, words_of_texts
 from semshare.data.source import SPLITS, Item, Source
 from semshare.data.tokens import WORDS, find
@@ -46,6 +47,7 @@ def prepare(
     verify: bool = False,
     tokens: str | None = None,
     manifest: Path | None = None,
+    weights: Path | None = None,
     **fetching: Any,
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
@@ -68,6 +70,8 @@ def prepare(
             told, or by this library's rule.
         manifest: the COCO ids and splits of a new dataset called ``name``; kept in the home, and the dataset is found
             by its name from then on (:mod:`semshare.data.readers.manifest`).
+        weights: the file of a region extractor's weights, copied into the cache; else it is fetched where it is
+            missing.
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
 
     Returns:
@@ -77,6 +81,8 @@ def prepare(
         UserError: an unknown name, a file that is missing, wrong or cannot be fetched, data that cannot be used, or
             a ``root`` that cannot be linked, because data stands where the link would.
     """
+    if weights is not None:
+        take_weights(known_regions(regions or catalogue.regions_of(name)), weights, say)
     with nullcontext() if manifest is None else _with_manifest(name, manifest):
         return _prepare(name, root, from_dir, regions, device, say, verify, tokens, fetching)
 
@@ -101,7 +107,7 @@ def _prepare(
     """:func:`prepare` of a dataset that is known."""
     entry = catalogue.entry(name)
     before = catalogue.regions_of(name)
-    regions = catalogue.known_regions(regions) if regions else before
+    regions = known_regions(regions) if regions else before
     tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
@@ -202,6 +208,8 @@ def as_text(found: Mapping[str, Any]) -> str:
     size = f": {regions['pictures']:,} pictures x 36 x {regions['features']}" if "pictures" in regions else ""
     no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
     lines.append(f"  regions {regions['extractor']}{size}{no_result}")
+    if about := seen(regions["extractor"]):
+        lines.append(f"  note: {about}")
     if found["tokens"] != WORDS:
         lines.append(f"  tokens {found['tokens']}")
     if "words" in found:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from semshare import bert, runs
 from semshare.errors import UserError
-from semshare.paper import plans, preset_costs
+from semshare.paper import plans, preset_costs, strength
 from semshare.paper.comparisons import Comparison, study
 from semshare.paper.recorded_claims import CLAIM_STUDIES
 
@@ -124,6 +124,7 @@ STUDIES: dict[str, Study] = {
             "The effect of the consistency loss on a stand-in with fewer training pairs and as many steps.",
             _size,
         ),
+        strength.STUDY,
         study(
             "parts",
             "What each step from Independent to Ours brings: shared weights, hidden segments, predicting them.",

@@ -26,6 +26,15 @@ SCHEDULE = ("epochs", "least_steps", "most_steps", "learning_rate", "schedule")
 _DATA_AND_SCHEDULE = ("dataset", "missing_regions", "missing_words", "train_items", "scale", "batch", *SCHEDULE)
 
 
+# A recording is of one folder, schedule and precision, which today's plans need not have: its runs keep their places.
+_ALIKE = {"root", "precision", *SCHEDULE}
+
+
+def cell(experiment: Experiment) -> str:
+    """The place of a run in a plan, wherever its data lay, and in which precision and on which schedule it was made."""
+    return experiment.model_dump_json(exclude=_ALIKE)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two lists of experiments, an entry a seed, that differ in one thing; ``what`` names it for a recording's row."""
@@ -72,12 +81,14 @@ def rows(comparison: Comparison, done: Sequence[Run]) -> list[dict[str, Any]]:
     if None in sides[0] + sides[1]:
         return []
     changed, base = ([scored(run) for run in side] for side in sides)
-    variance = _pooled(done, comparison.base[0])
+    drawn = [run.experiment for run in (*sides[1], *sides[0]) if run.seeded]  # a method that draws nothing has no seed
+    variance = _pooled(done, drawn[0])
     table = []
     for measure in MEASURES:
         gap = difference(changed, base, measure, variance)
         interval = {name: value if isinstance(value, bool) else round(value, 5) for name, value in vars(gap).items()}
-        table.append(comparison.what | {"seeds": len(base), "measure": measure} | interval)
+        seeds = {experiment.seed for experiment in drawn}
+        table.append(comparison.what | {"seeds": len(seeds), "measure": measure} | interval)
     return table
 
 

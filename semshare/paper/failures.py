@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Direction = Literal["i2t", "t2i"]
 TOP: dict[Direction, int] = {"i2t": 5, "t2i": 3}  # how many items Fig. 2 shows a query
-KINDS = ("semantic", "superclass", "other")
+TITLES = {"semantic": "semantic", "superclass": "super-class", "other": "other"}  # of each kind
+KINDS = tuple(TITLES)
 _BLOCK = 256
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from semshare import methods
 from semshare.data import catalogue
-from semshare.paper import plans
-from semshare.paper.comparisons import SCHEDULE
+from semshare.paper import plans, recorded_failures
+from semshare.paper.comparisons import cell
 from semshare.paper.recordings import Study
 from semshare.paper.verdicts import (
     classification_claims,
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from semshare.experiment import Experiment
     from semshare.paper.recordings import RecordedRun
     from semshare.runs.store import Run
-
-# A recording is of one folder, schedule and precision, which today's plans need not have: its runs keep their places.
-_ALIKE = {"root", "precision", *SCHEDULE}
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class ClaimStudy:
 
     def study(self) -> Study:
         """What ``semshare record`` runs."""
-        return Study(self.name, self.about, self.plan, self.compare)
+        return Study(self.name, self.about, self.plan, self.compare, self.failures)
 
     def plans(self, root: Path | None, device: str) -> dict[str, Any]:
         """The plans of sections 1, 3 and 5, by the name of the section."""
@@ -62,9 +59,9 @@ class ClaimStudy:
             "classification": plans.classification([dataset], seeds=self.seeds, methods=self.methods, **device_of),
             "sensitivity": plans.sensitivity([dataset], seeds=self.sweep_seeds, **device_of),
         }
-        return plans.with_each(
-            planned, lambda experiments: [experiment.change(root=root) for experiment in experiments]
-        )
+        # The dataset's own regions, whatever it was last prepared with.
+        fields = {"root": root, "regions": catalogue.entry(dataset).regions}
+        return plans.with_each(planned, lambda section: [experiment.change(**fields) for experiment in section])
 
     def plan(self, root: Path | None, device: str) -> list[Experiment]:
         """Every experiment once: those of sections 1 and 3 seed by seed, then the rest of the sweep."""
@@ -76,10 +73,10 @@ class ClaimStudy:
 
     def sections(self, done: Sequence[Run | RecordedRun]) -> dict[str, Any]:
         """The finished runs in their places in :meth:`plans`."""
-        finished = {_cell(run.experiment): run for run in done}
+        finished = {cell(run.experiment): run for run in done}
 
         def of_plan(experiments: Sequence[Experiment]) -> list[Run | RecordedRun]:
-            return [finished[_cell(experiment)] for experiment in experiments if _cell(experiment) in finished]
+            return [finished[cell(experiment)] for experiment in experiments if cell(experiment) in finished]
 
         return plans.with_each(self.plans(None, "cpu"), of_plan)
 
@@ -99,15 +96,20 @@ class ClaimStudy:
             verdicts += classification_claims(drawn, self.dataset)
             if "linear" in of_method:
                 verdicts += linear_claims(drawn | {"linear": of_method["linear"]}, self.dataset)
-            if catalogue.entry(self.dataset).text_kind == "captions":
+            if _has_supercategories(self.dataset):
                 verdicts += failure_claims(drawn)
         if all(by_lambda.values()):
             verdicts += sensitivity_claims(by_lambda, drawn, self.dataset, plans.chosen_lambda(self.dataset))
         return [verdict.as_dict() for verdict in verdicts]
 
+    def failures(self, done: Sequence[Run]) -> dict[str, Any] | None:
+        """The retrieval failures of the first seed of *Ours*; None before it is there, and on tags."""
+        ours = self.sections(done)["classification"]["ours", self.dataset]
+        return recorded_failures.rows(ours[0]) if ours and _has_supercategories(self.dataset) else None
 
-def _cell(experiment: Experiment) -> str:
-    return experiment.model_dump_json(exclude=_ALIKE)
+
+def _has_supercategories(dataset: str) -> bool:
+    return catalogue.entry(dataset).text_kind == "captions"  # COCO's labels have them
 
 
 def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:

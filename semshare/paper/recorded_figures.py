@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from semshare.paper.drawing import QUANTITIES, interval_row, subplots
+from semshare.paper.recorded_tables import strength_table
+from semshare.paper.recordings import decided
+from semshare.paper.strength import CONSISTENCY
+from semshare.runs.quantities import HEADLINE
 from semshare.utils.extras import extra
 
 with extra("book"):
@@ -36,6 +40,37 @@ def phase(recording: Recording) -> Figure:
             text.set_fontweight("bold" if flag else "normal")
         axis.set(title=title, xlabel="share of words withheld", ylabel="share of regions withheld")
     _mark_before(figure, recording)
+    return figure
+
+
+def strength(recording: Recording) -> Figure:
+    """The effect of the consistency loss, in points, against how much better images are classified than texts.
+
+    A mark is a setting, numbered as in :func:`semshare.paper.recorded_tables.strength_table`; left are F1, right NDCG.
+    """
+    table = strength_table(recording)
+    figure, axes = subplots(1, 2, figsize=(10, 4.2), sharex=True, layout="constrained")
+    for axis, measures in zip(axes, (HEADLINE[:2], HEADLINE[2:]), strict=True):
+        axis.axhline(0, color="black", linewidth=0.6)
+        axis.axvline(0, color="black", linewidth=0.6, linestyle=":")
+        for measure in measures:
+            title, colour = QUANTITIES[measure]
+            rows = [
+                row
+                for row in recording.comparisons
+                if row["change"] == CONSISTENCY and row["measure"] == measure and row["setting"] in table.index
+            ]
+            for row in rows:
+                number, lead = table.loc[row["setting"], ["number", "lead"]]
+                value, low, high = (100 * row[name] for name in ("value", "low", "high"))
+                axis.plot([lead, lead], [low, high], color=colour, linewidth=1.5)
+                filled = colour if decided(row) else "white"
+                label = title if row is rows[0] else None
+                axis.plot(lead, value, "o", color=colour, markerfacecolor=filled, markersize=6, label=label)
+                axis.annotate(f"{number:g}", (lead, value), (5, 3), textcoords="offset points", fontsize=9)
+        axis.set(xlabel="image F1 minus text F1 without the loss, points", ylabel="effect of the loss, points")
+        axis.grid(alpha=0.3)
+        axis.legend()
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from semshare import methods
 from semshare.experiment import DIFFERENCES, Difference
 from semshare.model import MODALITIES
-from semshare.paper import preset_costs, reference
+from semshare.paper import preset_costs, reference, strength
 from semshare.paper.recordings import decided
 from semshare.runs.quantities import HEADLINE, title
 from semshare.utils.extras import extra
@@ -95,6 +95,31 @@ def _points(comparison: Mapping[str, Any]) -> str:
     low, value, high = (100 * comparison[name] for name in ("low", "value", "high"))
     star = "*" if decided(comparison) else ""
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
+
+
+def strength_table(recording: Recording) -> pd.DataFrame:
+    """Study ``strength``: a row a setting, numbered, of both F1 without the loss and the loss's effect on each measure.
+
+    ``lead`` is image F1 minus text F1 without the loss; *Linear* is its F1 on the same data. All are in points.
+    """
+    rows, keys = {}, {}
+    for number, (setting, arms) in enumerate(strength.arms(recording.runs).items(), 1):
+        without, linear = (
+            100 * pd.DataFrame([run.test.numbers() for run in side]).mean() for side in (arms.without, arms.linear)
+        )
+        f1 = {f"{modality} F1": f"{without[f'{modality}_f1']:.1f}" for modality in MODALITIES}
+        floor = " / ".join(f"{linear[f'{modality}_f1']:.1f}" for modality in MODALITIES)
+        effects = {
+            f"{_TITLES[row['measure']]}, with - without": _points(row)
+            for row in recording.comparisons
+            if (row["setting"], row["change"]) == (setting, strength.CONSISTENCY)
+        }
+        lead = without["image_f1"] - without["text_f1"]
+        rows[setting] = {"number": number, "lead": round(lead, 1), **f1, "Linear": floor} | effects
+        keys[setting] = [run.key for run in (*arms.without, *arms.with_, *arms.linear)]
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.attrs["keys"] = keys
+    return table
 
 
 def signs(recording: Recording) -> dict[str, int]:

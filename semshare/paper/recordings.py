@@ -48,12 +48,14 @@ class Study:
         plan: from the dataset's folder (None for the default) and a device to the experiments, the most telling first.
         compare: from finished runs to comparisons, each a dict with what was compared, ``value``, ``low`` and ``high``
             (where the paper's claims are tested, a :class:`Verdict`'s); one whose runs are not all there is left out.
+        failures: from finished runs to what is kept of retrieval failures; None where nothing is.
     """
 
     name: str
     about: str
     plan: Callable[[Path | None, str], list[Experiment]]
     compare: Callable[[Sequence[Run]], list[dict[str, Any]]]
+    failures: Callable[[Sequence[Run]], dict[str, Any] | None] = lambda done: None
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,14 @@ class RecordedRun:
 
 @dataclass(frozen=True)
 class Recording:
-    """A study's file: its runs, its comparisons, and whether every planned run is there."""
+    """A study's file: its runs, its comparisons, retrieval failures, and whether every planned run is there."""
 
     name: str
     about: str
     planned: int
     runs: list[RecordedRun]
     comparisons: list[dict[str, Any]]
+    failures: dict[str, Any] | None = None
 
     @property
     def before(self) -> bool:
@@ -194,6 +197,8 @@ def _write(path: Path, study: Study, planned: Sequence[Experiment], device: str)
     if done:
         content = {"name": study.name, "about": study.about, "planned": len(planned)}
         content |= {"runs": [row(run) for run in done], "comparisons": study.compare(done)}
+        if (failures := study.failures(done)) is not None:
+            content["failures"] = failures
         save_sums(path.with_suffix(".npz"), done)
         write_json(path, content, indent=1)
 
@@ -257,7 +262,8 @@ def load(name: str, folder: Path | None = None) -> Recording:
             kept = [replace(reading, seeded=_seeded(row)) for reading in readings.get(row["key"], [])]
             test, *epochs = kept or [None]
             rows.append(RecordedRun(row, test, epochs))
-        return Recording(content["name"], content["about"], content["planned"], rows, content["comparisons"])
+        whole = (content[name] for name in ("name", "about", "planned"))
+        return Recording(*whole, rows, content["comparisons"], content.get("failures"))
     except FileNotFoundError:
         raise UserError(f"{path}: nothing recorded there; semshare record {name} makes it") from None
     except (ValueError, KeyError, TypeError) as error:

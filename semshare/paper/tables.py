@@ -15,7 +15,7 @@ from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
 from semshare.model import MODALITIES
 from semshare.paper import oracles, plans, reference
-from semshare.paper.failures import KINDS, Direction, Failures
+from semshare.paper.failures import KINDS, TITLES, Direction, Failures
 from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
 from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
@@ -289,7 +289,7 @@ def failure_shares(failures: Sequence[Failures]) -> pd.DataFrame:
     rows = {}
     for one in failures:
         for kind in KINDS:
-            rows[one.direction.upper(), {"superclass": "super-class"}.get(kind, kind)] = {
+            rows[one.direction.upper(), TITLES[kind]] = {
                 "retrieved": one.share(kind),
                 "random": one.chance_share(kind),
                 "wrong items": int(one.wrong.sum()),

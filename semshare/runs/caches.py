@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import Timeout
 
-from semshare.data import catalogue, words
+from semshare.data import words
+from semshare.data.regions import registry
 from semshare.data.regions.kept import region_code
 from semshare.data.scenes import pool
 from semshare.errors import UserError
@@ -84,7 +85,7 @@ def _scenes_are_current(path: Path) -> bool:
 
 
 def _regions_are_current(path: Path) -> bool:
-    return any(path.name.endswith(f"-{name}-{region_code(name)}") for name in catalogue.REGION_NAMES)
+    return any(path.name.endswith(f"-{name}-{region_code(name)}") for name in registry.names())
 
 
 def _words_are_current(path: Path) -> bool:

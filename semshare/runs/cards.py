@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 
 from semshare import methods, training
-from semshare.data.about import LIMITS, RANDOM, REGIONS, STATUS
+from semshare.data.about import LIMITS, STATUS
+from semshare.data.regions import registry
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.source import portable_notes
 from semshare.data.tokens import OWN
@@ -113,13 +114,14 @@ def data_card(record: Mapping[str, Any], dataset: PairedDataset, tested: bool) -
         pretty_name=dataset.name,
         tags=["image-text-retrieval", "multi-label", dataset.status, dataset.text_kind],
     ).to_dict()
+    region = registry.about(dataset.regions)
     features = f"{dataset.feature_size} numbers and one of {dataset.region_classes} classes"
     vectors = f"Word2Vec of size {dataset.vectors.shape[1]} from the training texts alone"
     cut = "" if dataset.tokenizer == OWN else f", {text(dataset.tokenizer.about)}"
     rows = [
         ("status", f"{dataset.status}: {meaning}"),
         ("texts", text(dataset.text_kind)),
-        ("regions", f"{text(dataset.regions)}: {REGIONS[dataset.regions]}; 36 an image at most, each {features}"),
+        ("regions", f"{text(dataset.regions)}: {region}; 36 an image at most, each {features}"),
         ("words", f"{len(dataset.vocabulary):,}{cut}; {vectors}"),
         ("split seed", str(experiment["split_seed"])),
         ("checksum", f"`sha256:{text(record['data'])}`"),
@@ -285,7 +287,9 @@ def _limits(experiment: Mapping[str, Any], method: methods.Method, dataset: Pair
         "whatever else it shows.",
     ]
     if dataset.regions.endswith(UNTRAINED):
-        found.append(f"Its regions come from {RANDOM}.")
+        found.append(f"Its regions come from {registry.RANDOM}.")
+    if seen := registry.seen(dataset.regions):
+        found.append(seen)
     if experiment["scale"] != "full":
         found.append(
             f"Scale {experiment['scale']} shrinks network, data and epochs: no number here is of the paper's sizes."

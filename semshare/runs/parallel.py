@@ -14,6 +14,7 @@ import torch
 
 from semshare import methods
 from semshare.data import catalogue
+from semshare.data.regions import registry
 from semshare.runs.store import Run, get, missing
 from semshare.runs.trainer import thread_count, title
 from semshare.utils import processes
@@ -113,13 +114,14 @@ def _work(experiment: Experiment) -> float:
 
 
 def outside_modules() -> list[str]:
-    """The modules that register methods and datasets from outside: a worker process imports them first."""
-    return sorted({*methods.modules_to_import(), *catalogue.modules_to_import()})
+    """The modules that register methods, datasets and extractors from outside: a worker process imports them first."""
+    return sorted({*methods.modules_to_import(), *catalogue.modules_to_import(), *registry.modules_to_import()})
 
 
 def is_of_main(experiment: Experiment) -> bool:
-    """Whether the method or the dataset was registered by a notebook or script, which no worker can import."""
-    return methods.is_of_main(experiment.method) or catalogue.is_of_main(experiment.dataset)
+    """Whether method, dataset or regions were registered by a notebook or script, which no worker can import."""
+    registered = (methods.is_of_main(experiment.method), catalogue.is_of_main(experiment.dataset))
+    return any(registered) or registry.is_of_main(experiment.regions)
 
 
 def _begin(modules: Sequence[str], free: SimpleQueue[str]) -> None:

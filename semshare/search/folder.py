@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from semshare import methods
 from semshare.data import tokens
-from semshare.data.catalogue import REGION_NAMES
 from semshare.data.files import read_bytes, read_lines, read_text
+from semshare.data.regions.registry import known_regions
 from semshare.data.tokens import Tokenizer
 from semshare.data.words import Vocabulary
 from semshare.errors import UserError
@@ -45,6 +45,13 @@ _Size = Annotated[int, Field(gt=0)]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+def _known(regions: str) -> str:
+    try:
+        return known_regions(regions)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
 class Config(BaseModel):
     """What ``config.json`` says; ``weights``, ``vocabulary`` and ``tokenizer`` are checksums of what other files hold.
 
@@ -58,7 +65,7 @@ class Config(BaseModel):
     run: str
     status: Literal["real", "subset", "simulated", "stand-in"]
     experiment: Experiment
-    regions: Literal[REGION_NAMES]
+    regions: Annotated[str, AfterValidator(_known)]
     feature_size: _Size
     region_classes: _Size
     word_size: _Size

@@ -253,7 +253,7 @@ class PretrainedModel(ModelHubMixin):
                 f"model: {self.title} was trained on {self.config.regions} regions, which come from labels, not from "
                 f"pictures, so it cannot read pictures; expected one of {', '.join(EXTRACTORS)}"
             )
-        return EXTRACTORS[self.config.regions](self.device)
+        return EXTRACTORS[self.config.regions].make(self.device)
 
     def comparable(self, embedding: Tensor) -> Tensor:
         """``embedding`` [N, E] as its inner products rank: of length 1, unless the experiment ranks by plain ones."""

@@ -11,7 +11,6 @@ import pytest
 from bs4 import BeautifulSoup
 
 from semshare.book import provenance
-from semshare.data.catalogue import REGION_NAMES
 from semshare.data.dataset import PairedDataset
 from semshare.experiment import Experiment
 from semshare.paper.recordings import RecordedRun, Recording
@@ -92,7 +91,3 @@ def test_a_drawer_without_runs_says_so_and_names_the_data(monkeypatch: pytest.Mo
     assert "nothing was trained for this" in drawer.get_text() and not drawer.select("b")
     assert "<b>mine</b>" in drawer.get_text() and "checksum abcdef012345" in drawer.get_text()
     assert behind["data"] == {"<b>mine</b>": {"status": "subset", "checksum": "abcdef0123456789"}}
-
-
-def test_every_kind_of_regions_is_described() -> None:
-    assert set(provenance.REGIONS) == set(REGION_NAMES)

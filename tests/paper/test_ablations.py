@@ -19,7 +19,7 @@ COMMITTED = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def _root(name: str) -> Path | None:
-    return Path("/data") if name in ("coco16k", "flickr25k", "released") else None
+    return Path("/data") if name in ("coco16k", "flickr25k", "released", "strength") else None
 
 
 def _needs(name: str) -> None:

@@ -14,7 +14,7 @@ from semshare.runs.intervals import Interval, SeedVariance
 
 
 def _root(name: str) -> Path | None:
-    return Path("/data") if name in ("coco16k", "flickr25k", "released") else None
+    return Path("/data") if name in ("coco16k", "flickr25k", "released", "strength") else None
 
 
 def _needs(name: str) -> None:
@@ -36,17 +36,20 @@ def test_every_comparison_pools_the_seeds_of_settings_like_its_own(name: str, mo
     pools: list[int] = []
 
     def difference(first: list, second: list, measure: str, variance: SeedVariance) -> Interval:
-        of_base = second[0].experiment
+        base = next(run for run in (*second, *first) if run.seeded)  # Linear has no seed
         for runs in variance.settings:
-            assert len({(run.experiment.dataset, run.experiment.learning_rate) for run in (*runs, second[0])}) == 1
-            assert len({run.experiment.change(seed=of_base.seed).to_json() for run in runs}) == 1
+            assert len({(run.experiment.dataset, run.experiment.learning_rate) for run in (*runs, base)}) == 1
+            assert len({run.experiment.change(seed=base.experiment.seed).to_json() for run in runs}) == 1
         pools.append(len([runs for runs in variance.settings if len(runs) > 1]))
         return Interval(0.0, 0.0, 0.0, 0.0, 9.0)
 
     monkeypatch.setattr(comparisons, "difference", difference)
     monkeypatch.setattr(comparisons, "scored", lambda run: run)
     planned = STUDIES[name].plan(None, "cpu")
-    done = [SimpleNamespace(key=one.to_json(), network=one.to_json(), experiment=one) for one in planned]
+    done = [
+        SimpleNamespace(key=one.to_json(), network=one.to_json(), experiment=one, seeded=one.method != "linear")
+        for one in planned
+    ]
     rows = STUDIES[name].compare(done)
     seeds = {one.seed for one in planned}
     assert all(count > 1 for count in pools) if len(seeds) > 1 else not any(pools)

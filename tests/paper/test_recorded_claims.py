@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from semshare.data import catalogue
 from semshare.experiment import Experiment
 from semshare.paper import plans, recorded_claims
 from semshare.paper.recorded_claims import CLAIM_STUDIES
@@ -76,3 +77,10 @@ def test_tags_have_no_super_categories_to_confuse(monkeypatch: pytest.MonkeyPatc
     study = CLAIM_STUDIES["flickr25k"]
     study.compare(_done(study.plan(None, "cpu")))
     assert asked.keys() == {"consistency", "classification", "sensitivity"}
+
+
+def test_a_dataset_prepared_with_other_regions_keeps_its_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = CLAIM_STUDIES["coco16k"]
+    planned = study.plan(None, "cpu")
+    monkeypatch.setattr(catalogue, "regions_of", lambda name: "yolox-nano")
+    assert study.plan(None, "cpu") == planned and {experiment.regions for experiment in planned} == {"grid"}

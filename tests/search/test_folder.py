@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +10,11 @@ import pytest
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
-from semshare import runs
 from semshare.errors import UserError
 from semshare.runs.store import Run
 from semshare.search import pretrained
 from semshare.search.folder import CARD, CONFIG, FILES, WEIGHTS, WORDS
 from semshare.search.pretrained import PretrainedModel
-
-
-def _run(method: str = "ours", **fields: Any) -> Run:
-    fixed = {"epochs": 1, "precision": "float32", "seed": 31}  # a seed of these tests' own
-    return runs.get(runs.plan("scenes-flickr25k", method, "smoke", "cpu", **{**fixed, **fields}), "cpu", quiet=True)
-
-
-@pytest.fixture(scope="module")
-def run(semshare_home: Path) -> Run:
-    return _run()
-
-
-@pytest.fixture(scope="module")
-def saved(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run's model as a folder; tests that change it take :func:`copied`."""
-    folder = tmp_path_factory.mktemp("models") / "saved"
-    PretrainedModel.of_run(run, "cpu").save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def copied(saved: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(saved, tmp_path / "copied")
 
 
 def test_the_folder_holds_its_files_and_no_more(run: Run, saved: Path) -> None:
@@ -102,7 +77,7 @@ def _swapped(folder: Path) -> None:
         (_changed("experiment.width", -3), [CONFIG, "experiment.width", "-3", "greater than 0"]),
         (_changed("experiment.width", 64), [WEIGHTS, "32", "64"]),
         (_changed("experiment.method", "theirs"), [CONFIG, "experiment", "'theirs'"]),
-        (_changed("regions", "pyramid"), [CONFIG, "regions", "'pyramid'", "'grid'"]),
+        (_changed("regions", "pyramid"), [CONFIG, "regions", "'pyramid'", "one of grid, "]),
         (_changed("feature_size", 512), [WEIGHTS, "1280", "512"]),
         (_changed("thresholds.image", "high"), [CONFIG, "thresholds.image", "'high'"]),
         (lambda folder: (folder / WEIGHTS).unlink(), [WEIGHTS, "missing"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +12,13 @@ import pytest
 import torch
 from huggingface_hub import hub_mixin
 
-from semshare import evaluation, runs
+from semshare import evaluation
 from semshare.errors import UserError
 from semshare.runs.store import Run
 from semshare.search import pretrained
 from semshare.search.folder import CONFIG, WEIGHTS
 from semshare.search.pretrained import PretrainedModel
 from semshare.search.retriever import Retriever
-
-
-def _run(method: str = "ours", **fields: Any) -> Run:
-    fixed = {"epochs": 1, "precision": "float32", "seed": 31}  # a seed of these tests' own
-    return runs.get(runs.plan("scenes-flickr25k", method, "smoke", "cpu", **{**fixed, **fields}), "cpu", quiet=True)
-
-
-@pytest.fixture(scope="module")
-def run(semshare_home: Path) -> Run:
-    return _run()
-
-
-@pytest.fixture(scope="module")
-def saved(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run's model as a folder; tests that change it take :func:`copied`."""
-    folder = tmp_path_factory.mktemp("models") / "saved"
-    PretrainedModel.of_run(run, "cpu").save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def copied(saved: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(saved, tmp_path / "copied")
-
 
 # There and back
 
@@ -51,9 +28,9 @@ def copied(saved: Path, tmp_path: Path) -> Path:
     [("ours", {}), ("independent", {"preset": "released"}), ("dscmr", {"learning_rate": 2e-3})],
 )
 def test_a_folder_gives_the_runs_own_embeddings_bit_for_bit(
-    method: str, fields: dict[str, Any], tmp_path: Path
+    method: str, fields: dict[str, Any], tmp_path: Path, short_run: Callable[..., Run]
 ) -> None:
-    run = _run(method, **fields)
+    run = short_run(method, **fields)
     expected = run.reading("test")
     PretrainedModel.of_run(run, "cpu").save_pretrained(tmp_path / "model")
     model = PretrainedModel.from_pretrained(tmp_path / "model", device="cpu")
@@ -80,17 +57,17 @@ def test_pictures_give_the_runs_embeddings_through_the_models_own_regions(run: R
     assert (encoded.embedding - expected).abs().max() < 1e-4 < (expected[1:] - expected[:-1]).abs().amax(1).min()
 
 
-def test_where_padding_is_read_no_text_moves_another(tmp_path: Path) -> None:
-    model = PretrainedModel.of_run(_run("independent", preset="released"), "cpu")
+def test_where_padding_is_read_no_text_moves_another(short_run: Callable[..., Run]) -> None:
+    model = PretrainedModel.of_run(short_run("independent", preset="released"), "cpu")
     texts = ["dog", "dog sky girl tree people", "sky"]
     together, alone = model.encode_texts(texts).embedding, [model.encode_texts([one]).embedding for one in texts]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-6, rtol=0)
 
 
-def test_the_fingerprint_is_the_weights_words_and_fields(run: Run, saved: Path) -> None:
+def test_the_fingerprint_is_the_weights_words_and_fields(run: Run, saved: Path, short_run: Callable[..., Run]) -> None:
     model = PretrainedModel.from_pretrained(saved)
     assert model.fingerprint == PretrainedModel.of_run(run).fingerprint
-    assert model.fingerprint != PretrainedModel.of_run(_run(seed=32)).fingerprint
+    assert model.fingerprint != PretrainedModel.of_run(short_run(seed=32)).fingerprint
 
 
 def test_load_takes_a_folder_a_run_and_its_key(run: Run, saved: Path) -> None:
@@ -101,8 +78,8 @@ def test_load_takes_a_folder_a_run_and_its_key(run: Run, saved: Path) -> None:
 # Writing
 
 
-def test_saving_takes_the_place_of_an_older_model(copied: Path) -> None:
-    other = PretrainedModel.of_run(_run(seed=32), "cpu")
+def test_saving_takes_the_place_of_an_older_model(copied: Path, short_run: Callable[..., Run]) -> None:
+    other = PretrainedModel.of_run(short_run(seed=32), "cpu")
     other.save_pretrained(copied)
     assert PretrainedModel.from_pretrained(copied).fingerprint == other.fingerprint
     assert [path.name for path in copied.parent.iterdir()] == [copied.name]

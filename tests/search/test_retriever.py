@@ -17,19 +17,12 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from semshare import runs
 from semshare.errors import UserError
 from semshare.runs.store import Run
 from semshare.search import retriever as retriever_module
 from semshare.search import walk
 from semshare.search.pretrained import Encoded, PretrainedModel
 from semshare.search.retriever import Found, Hit, Retriever
-
-
-@pytest.fixture(scope="module")
-def run(semshare_home: Path) -> Run:
-    plan = runs.plan("scenes-flickr25k", "ours", "smoke", "cpu", epochs=1, precision="float32", seed=31)
-    return runs.get(plan, "cpu", quiet=True)
 
 
 @pytest.fixture(scope="module")

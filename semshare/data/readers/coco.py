@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from semshare.data.files import count_notes, find_pictures, last_part, missing_notes, name_few, pool_digest
-from semshare.data.readers.instances import LAYOUT, Instances, slim
+from semshare.data.readers.instances import LAYOUT, Instances, InstancesById, read_captions
 from semshare.data.readers.records import Records, read_sections
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
@@ -18,15 +17,13 @@ from semshare.errors import UserError
 if TYPE_CHECKING:
     from semshare.data.readers.instances import Key
 
-_CAPTIONS = 5  # kept an image, as the paper does
+CAPTIONS = 5  # kept an image, as the paper does
 DEV = 1000  # of the Karpathy split's 5,000 for validation
 KARPATHY_SIZES: dict[Split, int] = {"train": 113_287, "dev": DEV, "test": 5000}
 OFFICIAL_SIZES = {"train2014": 82_783, "val2014": 40_504, "train2017": 118_287, "val2017": 5000}
 _KARPATHY: dict[str, Split] = {"train": "train", "restval": "train", "val": "dev", "test": "test"}
 
-_ATTRIBUTION = (
-    "COCO annotations: COCO Consortium, CC BY 4.0. The photographs keep the licences of their Flickr authors."
-)
+ATTRIBUTION = "COCO annotations: COCO Consortium, CC BY 4.0. The photographs keep the licences of their Flickr authors."
 
 
 class CocoSource(FileSource):
@@ -44,7 +41,7 @@ class CocoSource(FileSource):
 
     name = "coco"
     text_kind: Literal["captions"] = "captions"
-    attribution = _ATTRIBUTION
+    attribution = ATTRIBUTION
 
     def __init__(self, root: Path, split_seed: int = 0) -> None:
         """Read the annotations of ``root``; raises :class:`UserError` naming a file or field that is off."""
@@ -67,7 +64,7 @@ class CocoSource(FileSource):
         kept = [key for key in described if key in here]
         splits = _split(kept, split_seed)
         self._items = [
-            Item(named[key], tuple(captions[key][:_CAPTIONS]), instances.names_of(key), split=splits[key])
+            Item(named[key], tuple(captions[key][:CAPTIONS]), instances.names_of(key), split=splits[key])
             for key in kept
         ]
         self.status: Literal["real", "subset"] = "real" if len(kept) > 100_000 else "subset"
@@ -92,10 +89,7 @@ class CocoSource(FileSource):
         captions: defaultdict[Key, list[str]] = defaultdict(list)
         unlisted = 0
         for split in instances.pictures:
-            path = self.root / "annotations" / f"captions_{split}.json"
-            _, annotations = read_sections(path, ("images", "annotations"), LAYOUT)
-            ids, texts = annotations.column("image_id", int), annotations.column("caption", str)
-            for id, text in zip(ids, texts, strict=True):
+            for id, text in read_captions(self.root, split):
                 key = instances.key(id, split)
                 unlisted += key not in instances.names
                 if key == (id, split) or text not in captions[key]:  # a picture of two files has its captions in both
@@ -118,14 +112,14 @@ class KarpathySource(FileSource):
 
     name = "coco5k"
     text_kind: Literal["captions"] = "captions"
-    attribution = _ATTRIBUTION + " Split: A. Karpathy and L. Fei-Fei, CVPR 2015."
+    attribution = ATTRIBUTION + " Split: A. Karpathy and L. Fei-Fei, CVPR 2015."
 
     def __init__(self, root: Path) -> None:
         """Read the split and the labels of ``root``; raises :class:`UserError` naming a file or field that is off."""
         self.root = Path(root)
         path = self.root / "dataset_coco.json"
         (records,) = read_sections(path, ("images",), LAYOUT)
-        instances = _Instances(self.root, "instances_*2014.json")
+        instances = InstancesById(self.root, "instances_*2014.json")
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
         items = _karpathy_items(records)
         paths = find_pictures(self.root, [name for name, _ in items.values()])
@@ -134,7 +128,7 @@ class KarpathySource(FileSource):
         unknown, absent = [], []
         owner: dict[Path, str] = {}
         for (id, (name, item)), file in zip(items.items(), paths, strict=True):
-            if id not in instances.files:
+            if id not in instances.names:
                 unknown.append(name)
             elif file is None:
                 absent.append(name)
@@ -151,43 +145,6 @@ class KarpathySource(FileSource):
         self.notes = (*differing, *instances.notes, *(lost if unknown else ()), *missing_notes(self.root, absent))
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
         self.pool = f"coco-karpathy-{pool_digest(self._files)}"
-
-
-class _Instances:
-    """:class:`Instances` of files that give no id twice, by the id alone; ``files`` has also what is not here."""
-
-    def __init__(self, root: Path, pattern: str) -> None:
-        self._all = Instances(root, pattern)
-        self._keys = self._all.by_id()
-        self.label_names, self.supercategories = self._all.label_names, self._all.supercategories
-        self.pictures, self.notes = self._all.pictures, self._all.notes
-        self.files = {
-            id: self._all.paths.get(key, root / key[1] / last_part(self._all.names[key]))
-            for id, key in self._keys.items()
-        }
-
-    def names_of(self, id: int) -> tuple[str, ...]:
-        """The labels of a picture, in ascending category id."""
-        return self._all.names_of(self._keys[id]) if id in self._keys else ()
-
-
-def _listed(folder: Path) -> set[str]:
-    """The names of a folder's files; none where there is no such folder."""
-    try:
-        with os.scandir(folder) as files:
-            return {file.name for file in files}
-    except OSError:
-        return set()
-
-
-def _read(path: Path, sections: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
-    """The lists called ``sections`` of a JSON file."""
-    return {records.section: records.content for records in read_sections(path, sections, LAYOUT, slim)}
-
-
-def _field(path: Path, record: Any, name: str, kind: type) -> Any:
-    """A field of one record, of the type ``kind``."""
-    return Records(path, "a record", [record]).column(name, kind)[0]
 
 
 def _split(keys: list[Key], seed: int) -> dict[Key, Split]:
@@ -214,10 +171,10 @@ def _karpathy_items(records: Records) -> dict[int, tuple[str, Item]]:
         if id in items:
             raise UserError(f"{records.at(place, 'cocoid')} is {id}: this image is listed twice")
         if not sentences:
-            raise UserError(f"{records.at(place, 'sentences')} of image {id} is empty, expected {_CAPTIONS}")
+            raise UserError(f"{records.at(place, 'sentences')} of image {id} is empty, expected {CAPTIONS}")
         texts = Records(records.path, f"{records.section}[{place}].sentences", sentences).column("raw", str)
         dev_seen += _KARPATHY[split] == "dev"
         if _KARPATHY[split] == "dev" and dev_seen > DEV:
             continue
-        items[id] = (f"{folder}/{file}", Item(str(id), tuple(texts[:_CAPTIONS]), (), _KARPATHY[split]))
+        items[id] = (f"{folder}/{file}", Item(str(id), tuple(texts[:CAPTIONS]), (), _KARPATHY[split]))
     return items

@@ -184,6 +184,41 @@ class Instances:
         self.supercategories = {name: self._categories[id][1] for name, id in ids.items()}
 
 
+class InstancesById:
+    """:class:`Instances` of files that give no id twice: pictures are known by their id alone.
+
+    Attributes:
+        names: the ``file_name`` of each picture.
+        paths: where each picture lies; those that are not here are left out.
+        splits: how many pictures each split lists.
+        label_names: the categories' names in ascending id.
+        supercategories: a label's super-category.
+        notes: what was left out or taken as one, one line each.
+    """
+
+    def __init__(self, root: Path, pattern: str) -> None:
+        """As :class:`Instances`; raises :class:`UserError` for two pictures of one id as well."""
+        self._instances = Instances(root, pattern)
+        self._keys = self._instances.by_id()
+        self.names = {id: self._instances.names[key] for id, key in self._keys.items()}
+        paths = self._instances.paths
+        self.paths = {id: paths[key] for id, key in self._keys.items() if key in paths}
+        self.splits = self._instances.pictures
+        self.label_names, self.supercategories = self._instances.label_names, self._instances.supercategories
+        self.notes = self._instances.notes
+
+    def names_of(self, id: int) -> tuple[str, ...]:
+        """The labels of a picture, in ascending category id."""
+        return self._instances.names_of(self._keys[id]) if id in self._keys else ()
+
+
+def read_captions(root: Path, split: str) -> list[tuple[int, str]]:
+    """The captions of a split in the file's order, each with its picture's id; raises :class:`UserError`."""
+    path = root / "annotations" / f"captions_{split}.json"
+    _, annotations = read_sections(path, ("images", "annotations"), LAYOUT)
+    return list(zip(annotations.column("image_id", int), annotations.column("caption", str), strict=True))
+
+
 def _pictures_of(root: Path, split: str) -> Path:
     """The folder of a split's pictures: its own, else all of ``root``."""
     return next((folder for folder in (root / split, root / "images" / split) if folder.is_dir()), root)

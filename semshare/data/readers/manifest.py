@@ -14,13 +14,14 @@ import json
 import re
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from semshare.data.files import is_inside, pool_digest, read_bytes, read_lines, shorten
-from semshare.data.readers.coco import _ATTRIBUTION, _CAPTIONS, _field, _Instances, _listed, _read
+from semshare.data.files import find_pictures, is_inside, pool_digest, read_bytes, read_lines, shorten
+from semshare.data.readers.coco import ATTRIBUTION, CAPTIONS
 from semshare.data.readers.coco_labels import LABELS, SUPERCATEGORIES
+from semshare.data.readers.instances import InstancesById, read_captions
 from semshare.data.readers.splits import SHIPPED
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
@@ -113,9 +114,9 @@ def remembering(manifest: Manifest) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Pair:
-    """What a folder has of one picture; its file need not be there."""
+    """What a folder has of one picture; ``file`` is None where its file is not here."""
 
-    file: Path
+    file: Path | None
     texts: tuple[str, ...]
     labels: tuple[str, ...]
 
@@ -165,30 +166,29 @@ class ManifestSource(FileSource):
         if not usable:
             raise UserError("\n".join([f"{self.root}: no picture of {manifest} can be used", *reasons]))
         chosen = _part(usable, listed.splits) if scale == "smoke" else usable
-        self._files = {str(id): pairs[id].file for id in chosen}
+        self._files = {str(id): file for id in chosen if (file := pairs[id].file)}
         self._items = [Item(str(id), pairs[id].texts, pairs[id].labels, listed.splits[id]) for id in chosen]
         counts = sorted({len(item.texts) for item in self._items})
         captions = "one caption" if counts == [1] else f"{' to '.join(map(str, counts[:1] + counts[1:][-1:]))} captions"
         read = f"read from {origin}: {captions} a picture"
-        self.attribution = f"{_ATTRIBUTION} Here {read}."
+        self.attribution = f"{ATTRIBUTION} Here {read}."
         self.notes = (read, *([f"how it was drawn: {listed.rule}"] if listed.rule else []), *reasons, *notes)
         self.pool = f"{self.name}-{pool_digest(self._files)}"
 
     def _official(self, splits: Mapping[int, Split]) -> dict[int, _Pair]:
         """What COCO's own files say of the pictures listed; of 2014 where they are here."""
         of_2014 = any((self.root / "annotations").glob("instances_*2014.json"))
-        instances = _Instances(self.root, "instances_*2014.json" if of_2014 else "instances_*.json")
+        instances = InstancesById(self.root, "instances_*2014.json" if of_2014 else "instances_*.json")
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
         captions: defaultdict[int, list[str]] = defaultdict(list)
-        for split in instances.pictures:
-            path = self.root / "annotations" / f"captions_{split}.json"
-            for record in _read(path, ("annotations",))["annotations"]:
-                if (id := _field(path, record, "image_id", int)) in splits:
-                    captions[id].append(_field(path, record, "caption", str))
+        for split in instances.splits:
+            for id, caption in read_captions(self.root, split):
+                if id in splits:
+                    captions[id].append(caption)
         return {
-            id: _Pair(instances.files[id], tuple(captions[id][:_CAPTIONS]), instances.names_of(id))
+            id: _Pair(instances.paths.get(id), tuple(captions[id][:CAPTIONS]), instances.names_of(id))
             for id in splits
-            if id in instances.files
+            if id in instances.names
         }
 
 
@@ -196,6 +196,7 @@ def _small_copies(root: Path, splits: Mapping[int, Split], notes: list[str]) -> 
     """The rows of ``pairs.jsonl`` that are listed; ``notes`` get what else the file says. All bad rows are told."""
     path = root / PAIRS
     pairs: dict[int, _Pair] = {}
+    images: dict[int, str] = {}
     lines: dict[int, int] = {}  # by id, where it was read
     faults: list[str] = []
     others, elsewhere = 0, 0
@@ -203,7 +204,7 @@ def _small_copies(root: Path, splits: Mapping[int, Split], notes: list[str]) -> 
         if not text.strip():
             continue
         try:
-            id, pair, split = _row(root, json.loads(text))
+            id, image, pair, split = _row(json.loads(text))
             if id in lines:
                 raise ValueError(f"id: {id} is the id of line {lines[id]} already")
         except (ValueError, RecursionError) as error:
@@ -214,18 +215,19 @@ def _small_copies(root: Path, splits: Mapping[int, Split], notes: list[str]) -> 
             others += 1
             continue
         elsewhere += split is not None and split != splits[id]
-        pairs[id] = pair
+        pairs[id], images[id] = pair, image
     if faults:
         raise UserError("\n".join(shorten(faults, "mistakes")))
     if others:
         notes.append(f"{path}: {others:,} rows whose id is not in the manifest, not used")
     if elsewhere:
         notes.append(f"{path}: {elsewhere:,} rows name another split than the manifest, whose split was taken")
-    return pairs
+    files = find_pictures(root, list(images.values()))
+    return {id: replace(pairs[id], file=file) for id, file in zip(images, files, strict=True)}
 
 
-def _row(root: Path, record: Any) -> tuple[int, _Pair, Any]:
-    """Id, content and split of one row; raises ValueError naming the field."""
+def _row(record: Any) -> tuple[int, str, _Pair, Any]:
+    """Id, picture's name, content and split of one row; raises ValueError naming the field."""
     if not isinstance(record, dict):
         raise ValueError(f"found {str(record)[:60]!r}, expected an object with id, image, texts and labels")
     id, image = record.get("id"), record.get("image")
@@ -242,19 +244,18 @@ def _row(root: Path, record: Any) -> tuple[int, _Pair, Any]:
     if unknown := [label for label in values["labels"] if label not in SUPERCATEGORIES]:
         raise ValueError(f"labels: found {unknown[0][:60]!r}, expected names of COCO's 80 categories")
     labels = tuple(sorted(set(values["labels"]), key=LABELS.index))
-    return int(str(id)), _Pair(root / image, tuple(values["texts"][:_CAPTIONS]), labels), record.get("split")
+    return int(str(id)), image, _Pair(None, tuple(values["texts"][:CAPTIONS]), labels), record.get("split")
 
 
 def _usable(splits: Mapping[int, Split], pairs: Mapping[int, _Pair]) -> tuple[list[int], dict[str, list[int]]]:
     """The ids that can be used, ascending, and by reason those that cannot."""
-    here = {folder: _listed(folder) for folder in {pair.file.parent for pair in pairs.values()}}
     usable: list[int] = []
     left_out: defaultdict[str, list[int]] = defaultdict(list)
     for id in sorted(splits):
         pair = pairs.get(id)
         if pair is None:
             left_out["not described here"].append(id)
-        elif pair.file.name not in here[pair.file.parent]:
+        elif pair.file is None:
             left_out["without picture"].append(id)
         elif not pair.texts:
             left_out["without caption"].append(id)

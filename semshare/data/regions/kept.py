@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from semshare.data.dataset import items_checksum
 from semshare.data.regions.extract import doubted, extract_to_store, refresh
-from semshare.data.regions.registry import EXTRACTORS
+from semshare.data.regions.registry import EXTRACTORS, SIMULATED
 from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
 from semshare.data.regions.store import FeatureStore
 from semshare.errors import UserError
@@ -33,11 +33,14 @@ def region_store(source: Source, items: list[Item], regions: str, device: str, v
 
     ``verify`` reads every picture's file; else only one whose stamp is another one is read.
     """
-    if source.without_pictures and regions != "simulated":
+    if source.without_pictures and regions != SIMULATED:
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
+    extractor = None if regions == SIMULATED else EXTRACTORS[regions]
+    if extractor is not None and extractor.weights:
+        extractor.weights().fetch()  # the folder's name holds their digest
     folder = _folder(source, items, regions)
     store, files = _complete(folder, items), source.files
-    if store is not None and (regions == "simulated" or not doubted(store, files, verify)):
+    if store is not None and (regions == SIMULATED or not doubted(store, files, verify)):
         return store  # reading takes no lock
     with ExitStack() as stack:
         try:
@@ -48,12 +51,12 @@ def region_store(source: Source, items: list[Item], regions: str, device: str, v
         store = _complete(folder, items)  # another process may have been faster
 
         def make() -> RegionExtractor:
-            return EXTRACTORS[regions](find_device(device))
+            return EXTRACTORS[regions].make(find_device(device))
 
         track = Progress(f"regions of {source.pool}").track
         if store is not None:
-            return store if regions == "simulated" else refresh(store, make, source.picture, files, track, verify)
-        if regions == "simulated":
+            return store if regions == SIMULATED else refresh(store, make, source.picture, files, track, verify)
+        if regions == SIMULATED:
             column = {label: index for index, label in enumerate(source.label_names)}
             labels = [[column[label] for label in item.labels] for item in items]
             return simulate_to_store(RegionSimulator(len(column)), [item.id for item in items], labels, folder, track)
@@ -95,14 +98,20 @@ def left_out_notes(skipped: Mapping[str, str]) -> list[str]:
 
 def _folder(source: Source, items: list[Item], regions: str) -> Path:
     """Where the regions of the source's pool are kept."""
-    drawn_from = items_checksum(items, source.label_names)[:12] if regions == "simulated" else source.pool
+    drawn_from = items_checksum(items, source.label_names)[:12] if regions == SIMULATED else source.pool
     return cache_folder("regions") / f"{drawn_from}-{regions}-{region_code(regions)}"
 
 
 def region_code(regions: str) -> str:
-    """The digest of the code that makes ``regions``: its extractor and what opens a picture, with their imports."""
-    if regions == "simulated":
+    """The digest of the code that makes ``regions``: its extractor and what opens a picture, with their imports.
+
+    That of the extractor's file of weights follows it, where there is one.
+    """
+    if regions == SIMULATED:
         return code_digest(RegionSimulator.__module__)
     extractor = EXTRACTORS[regions]
     opens = "semshare.data.pictures:as_rgb"
-    return code_digest(f"{extractor.__module__}:{extractor.__qualname__.partition('.')[0]}", opens)
+    make = extractor.make
+    code = code_digest(f"{make.__module__}:{make.__qualname__.partition('.')[0]}", opens)
+    weights = extractor.weights().digest() if extractor.weights else ""
+    return code + (f"-{weights}" if weights else "")

@@ -14,6 +14,7 @@ from semshare.data import catalogue
 from semshare.data.dataset import check_items
 from semshare.data.readers import coco
 from semshare.data.readers.coco import CocoSource, KarpathySource
+from semshare.data.readers.instances import InstancesById
 from semshare.errors import UserError
 
 # Ids with gaps and out of order, as COCO's own have gaps.
@@ -377,13 +378,10 @@ def test_json_is_read_in_every_encoding(root: Path, encoding: str) -> None:
     assert CocoSource(root).items() == expected
 
 
-def test_what_the_reader_of_manifests_takes_from_here(karpathy: Path) -> None:
-    path = karpathy / "dataset_coco.json"
-    records = coco._read(path, ("images",))["images"]
-    assert coco._field(path, records[2], "cocoid", int) == 102
-    with pytest.raises(UserError, match=r"cocoid is 102, a whole number, expected a text"):
-        coco._field(path, records[2], "cocoid", str)
-    instances = coco._Instances(karpathy, "instances_*2014.json")
+def test_pictures_by_their_id_alone(karpathy: Path) -> None:
+    instances = InstancesById(karpathy, "instances_*2014.json")
     assert instances.names_of(104) == ("dog",) and instances.names_of(105) == () and instances.names_of(1) == ()
-    assert instances.files[104] == karpathy / "train2014" / "COCO_train2014_000000000104.png"
-    assert instances.files[104].name in coco._listed(karpathy / "train2014") and coco._listed(karpathy / "no") == set()
+    assert instances.paths[104] == karpathy / "train2014" / "COCO_train2014_000000000104.png"
+    instances.paths[104].unlink()
+    again = InstancesById(karpathy, "instances_*2014.json")
+    assert 104 not in again.paths and again.names[104] == instances.names[104]

@@ -1,0 +1,100 @@
+"""Recorded retrieval failures: by labels, kinds and the pictures' ids, with neither picture nor caption."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from semshare.paper import failures
+from semshare.utils.extras import extra
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from torch import Tensor
+
+    from semshare.paper.failures import Direction, Failures
+    from semshare.runs.store import Run
+
+_DIRECTIONS: tuple[Direction, ...] = ("i2t", "t2i")
+COCO_PAGE = "https://cocodataset.org/#explore?id={}"  # COCO's own page of a picture
+
+
+def rows(run: Run) -> dict[str, Any]:
+    """What a recording keeps of the failures of ``run`` on its test split, ready for JSON.
+
+    Of each direction how many of the first items are wrong, by kind the share among them and among random wrong ones,
+    and the queries of :func:`semshare.paper.failures.examples` with what was retrieved for them, best first.
+    """
+    kept: dict[str, Any] = {"run": run.key}
+    for direction in _DIRECTIONS:
+        found = failures.find(run, direction)
+        kept[direction] = {
+            "wrong": int(found.wrong.sum()),
+            "shares": _shares(found) if found.wrong.any() else {},
+            "examples": [_example(run, found, query) for query in failures.examples(found)],
+        }
+    return kept
+
+
+def _shares(found: Failures) -> dict[str, list[float]]:
+    return {kind: [round(found.share(kind), 5), round(found.chance_share(kind), 5)] for kind in failures.KINDS}
+
+
+def _example(run: Run, found: Failures, query: int) -> dict[str, Any]:
+    part = run.dataset.parts["test"]
+    owner = part.owner if found.direction == "i2t" else range(len(part.image_ids))  # the picture of a retrieved item
+    retrieved = []
+    for rank, row in enumerate(found.retrieved[query].tolist()):
+        kinds = [failures.TITLES[kind] for kind in failures.KINDS if found.kinds[kind][query, rank]]
+        retrieved.append(_item(run, int(owner[row])) | {"kinds": kinds})
+    return _item(run, int(found.owner[query])) | {"retrieved": retrieved}
+
+
+def _item(run: Run, image: int) -> dict[str, Any]:
+    part = run.dataset.parts["test"]
+    return {"id": part.image_ids[image], "labels": _labels(part.labels[image], run.dataset.label_names)}
+
+
+def _labels(row: Tensor, names: Sequence[str]) -> list[str]:
+    return [names[column] for column in row.nonzero().flatten().tolist()]
+
+
+def shares_table(recorded: dict[str, Any]) -> pd.DataFrame:
+    """By direction and kind the share among wrong retrieved items and among random wrong ones, as :func:`rows` has it.
+
+    As :func:`semshare.paper.tables.failure_shares` of the run itself.
+    """
+    with extra("book"):
+        import pandas as pd
+    table = [
+        {
+            "direction": direction.upper(),
+            "kind": failures.TITLES[kind],
+            "retrieved": here,
+            "random": chance,
+            "wrong items": recorded[direction]["wrong"],
+        }
+        for direction in _DIRECTIONS
+        for kind, (here, chance) in recorded[direction]["shares"].items()
+    ]
+    return pd.DataFrame(table).set_index(["direction", "kind"])
+
+
+def examples_table(recorded: dict[str, Any], direction: Direction, page: str = COCO_PAGE) -> pd.DataFrame:
+    """The recorded examples of a direction, a row a retrieved item; ``page`` makes an address of a picture's id."""
+    with extra("book"):
+        import pandas as pd
+    table = [
+        {
+            "query": page.format(query["id"]),
+            "its labels": ", ".join(query["labels"]),
+            "rank": rank,
+            "retrieved": page.format(item["id"]),
+            "labels": ", ".join(item["labels"]),
+            "kind": " and ".join(item["kinds"]) or "right",
+        }
+        for query in recorded[direction]["examples"]
+        for rank, item in enumerate(query["retrieved"], 1)
+    ]
+    return pd.DataFrame(table)
