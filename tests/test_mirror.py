@@ -61,7 +61,6 @@ ACROSS = {
     "test_public_imports": "what each import drags in",
     "test_readme": "what documents tell people to type",
     "test_released": "preset `released` beside a slow network written from its description",
-    "utils/test_progress_notebook": "progress in a kernel",
 }
 
 
