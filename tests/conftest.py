@@ -62,6 +62,7 @@ BOOK = {
     "book/test_data_page",
     "book/test_explorer",
     "book/test_queue",
+    "book/test_unrendered",
     "test_browser",
     "test_kernels",
 }

@@ -41,6 +41,7 @@ ALLOWED = {
 }
 # Test files that no module answers to: they look across modules, or at what is not in the package.
 ACROSS = {
+    "book/test_unrendered": "executed notebooks outside the book: converted, and in JupyterLab",
     "runs/test_damage": "files of runs and caches that a power cut left damaged",
     "runs/test_interval_coverage": "how often intervals of the whole chain cover the truth",
     "runs/test_outside": "methods and datasets from other packages",

@@ -106,9 +106,9 @@ def execute(page: Page) -> None:
             f"{notebook.name}: {type(error).__name__}: {error}; the previous book stays as it was"
         ) from error
     seconds = time.perf_counter() - start
-    postprocess.check_pictures(executed, notebook.name)
     postprocess.scrub(executed, seconds)
     postprocess.fill_drawers(executed, notebook.stem, sections / postprocess.FILES)
+    postprocess.caption_figures(executed, notebook.name)  # last, so that a caption stands above its drawer
     made_from = {
         "digest": page.digest,
         "scale": handed.get("scale", "recorded"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sentences(experiment: Experiment) -> dict[str, str]:
-    """What pages say of ``experiment``, by the name that their prose glues.
+    """What pages say of ``experiment``, each by the name that a page puts it into its prose by.
 
     ``similarity`` is a clause, the others are whole sentences.
     """
