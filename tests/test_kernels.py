@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
-import papermill.parameterize
 import pytest
 from nbclient import NotebookClient
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 
 from semshare.book.execute import OwnKernel
 
@@ -17,10 +17,10 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_any_folder_and_twice_in_one_kernel(path: Path, built: Path, tmp_path: Path) -> None:
     """The book at scale smoke has trained what the notebook asks for."""
-    notebook = nbformat.read(path, 4)
+    notebook = load_notebook_node(str(path))
     (parameters,) = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if "scale =" in parameters:
-        notebook = papermill.parameterize.parameterize_notebook(notebook, {"scale": "smoke"})
+        notebook = parameterize_notebook(notebook, {"scale": "smoke"})
     resources = {"metadata": {"path": str(tmp_path)}}
     client = NotebookClient(notebook, timeout=600, resources=resources, kernel_manager_class=OwnKernel)
     with client.setup_kernel():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from semshare.data.about import REGIONS, STATUS
+from semshare.data.about import STATUS
+from semshare.data.regions import registry
 from semshare.errors import UserError
 from semshare.utils import html
 
@@ -39,7 +40,7 @@ def dataset_html(dataset: PairedDataset) -> str:
     told = {
         "labels": f"{len(dataset.label_names)}: {', '.join(dataset.label_names)}",
         "texts": f"{dataset.text_kind}, {len(dataset.vocabulary.words):,} words in the vocabulary",
-        "regions": f"{dataset.regions}: {REGIONS.get(dataset.regions, 'of an extractor from outside')}",
+        "regions": f"{dataset.regions}: {registry.about(dataset.regions)}. {registry.seen(dataset.regions)}".strip(),
         "attribution": dataset.attribution,
         "checksum": dataset.checksum[:12],
     }

@@ -100,7 +100,7 @@ class RecordedRun:
 
     @property
     def seeded(self) -> bool:
-        """Whether its training drew anything: as :attr:`Run.seeded`."""
+        """Whether its training drew anything by its seed."""
         return _seeded(self.record)
 
     @property

@@ -11,6 +11,7 @@ from PIL import Image
 
 from semshare.data import catalogue
 from semshare.data.dataset import PairedDataset
+from semshare.data.regions import registry
 from semshare.errors import UserError
 
 pytestmark = pytest.mark.slow
@@ -54,3 +55,7 @@ def test_it_says_why_there_is_no_picture(dataset: PairedDataset) -> None:
     for lost, told in ((source(without=True), "no picture"), (source(broken), "&lt;b&gt;: broken")):
         shown = replace(dataset, source=lost)._repr_html_()
         assert "<img" not in shown and shown.count(told) == 6
+
+
+def test_it_says_what_its_regions_are(dataset: PairedDataset) -> None:
+    assert f"grid: {registry.about('grid')}" in BeautifulSoup(dataset._repr_html_(), "html.parser").details.get_text()
