@@ -64,6 +64,7 @@ BOOK = {
     "book/test_queue",
     "book/test_unrendered",
     "test_browser",
+    "test_kernels",
 }
 
 

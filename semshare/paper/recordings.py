@@ -20,6 +20,7 @@ import numpy as np
 from semshare import bert, methods, runs
 from semshare.errors import UserError
 from semshare.experiment import Experiment
+from semshare.paper.display import Verdicts
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
 from semshare.runs.intervals import MEASURES, Scored, scored, scored_epochs
@@ -104,7 +105,7 @@ class RecordedRun:
 
     @property
     def seeded(self) -> bool:
-        """Whether training drew anything by its seed."""
+        """Whether its training drew anything by its seed."""
         return _seeded(self.record)
 
     @property
@@ -134,10 +135,10 @@ class Recording:
         """Whether its intervals were made before standard errors were kept with them."""
         return any("error" not in comparison for comparison in self.comparisons)
 
-    def verdicts(self, *claims: int) -> list[Verdict]:
+    def verdicts(self, *claims: int) -> Verdicts:
         """The comparisons of a study that tests the paper's claims: those of ``claims``, or all."""
-        verdicts = [Verdict.from_dict(comparison) for comparison in self.comparisons]
-        return [verdict for verdict in verdicts if not claims or verdict.claim in claims]
+        verdicts = (Verdict.from_dict(comparison) for comparison in self.comparisons)
+        return Verdicts(verdict for verdict in verdicts if not claims or verdict.claim in claims)
 
     def frame(self) -> pd.DataFrame:
         """The comparisons as a table, one row each; ``decided`` says whose interval knows of seeds and lacks 0."""
