@@ -7,9 +7,12 @@ SHELL := /bin/bash
 
 # The interpreter .venv is made with, the arguments of `semshare book` and those of pytest:
 #   make venv PYTHON=python3.12      make book BOOK="--scale smoke"      make test TEST="-n 0 tests/test_losses.py"
+# and those of JupyterLab:
+#   make lab LAB="--no-browser --port 8888"
 PYTHON ?= $(shell python3.11 -c pass 2>/dev/null && echo python3.11 || echo python3)
 BOOK ?=
 TEST ?=
+LAB ?=
 # The pair that `make lock` locks; the rest is the newest that pyproject.toml allows.
 TORCH ?= torch==2.14.1 torchvision==0.29.1
 
@@ -35,8 +38,9 @@ lint: .venv/.stamp ## format the code and mend what ruff can mend
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-lab: .venv/.stamp ## open the notebooks
-	@.venv/bin/jupyter lab notebooks
+lab: .venv/.stamp ## open JupyterLab at a page that says which notebook answers which question
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+		.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/notebooks/start.md $(LAB)
 
 bench: .venv/.stamp ## measure speed and memory beside named peers (leave the machine alone meanwhile)
 	@.venv/bin/python benchmarks/all.py

@@ -24,18 +24,11 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 SCALES: dict[str, dict[str, Any]] = {
     "smoke": {"width": 32, "layers": 1, "heads": 4, "feed_forward": 64, "epochs": 2, "learning_rate": 2e-3},
     "laptop": {
-        "width": 128,
-        "layers": 2,
-        "heads": 8,
-        "feed_forward": 256,
-        "epochs": 10,
-        "least_steps": 240,
-        "most_steps": 1200,
-        "schedule": "cosine",
-        "learning_rate": 4e-3,
+        "width": 128, "layers": 2, "heads": 8, "feed_forward": 256, "epochs": 10, "learning_rate": 4e-3,
+        "least_steps": 240, "most_steps": 1200, "schedule": "cosine",
     },
     "full": {"width": 768, "layers": 6, "heads": 8, "feed_forward": 3072, "epochs": 45, "learning_rate": 1e-4},
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -126,8 +119,7 @@ DIFFERENCES = (
     ),
     _measured_in_released(
         "text_queries", "all", "distinct",
-        "every tag set asks, or each item of the text gallery once, with its first label vector",
-        only=("tags",),
+        "every tag set asks, or each item of the text gallery once, with its first label vector", only=("tags",),
     ),
     _measured_in_released(
         "initial_words", "word2vec", "uniform", "word vectors begin with Word2Vec's, or uniform in ±0.1"
@@ -142,8 +134,7 @@ DIFFERENCES = (
     ),
     _measured_in_released(
         "epoch_pairs", "images", "captions",
-        "an epoch sees each image once with one of its captions, or once with each",
-        only=("captions",),
+        "an epoch sees each image once with one of its captions, or once with each", only=("captions",),
     ),
     _measured_in_released("precision", "the device's own", "float32", "what networks compute in"),
     Difference(
@@ -273,6 +264,21 @@ class Experiment(BaseModel):
     def to_json(self) -> str:
         """One line of JSON with sorted keys: equal experiments give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+    def __repr__(self) -> str:
+        return f"Experiment.make({', '.join(f'{name}={value!r}' for name, value in self.said().items())})"
+
+    def _repr_html_(self) -> str:
+        from semshare.utils import html
+
+        every = html.folded("Every field", html.facts(self.model_dump(mode="json")))
+        return html.shown(f"{self.method} on {self.dataset}", html.facts(self.said()), every)
+
+    def said(self) -> dict[str, Any]:
+        """The fields that are not as the scale and the defaults have them, and which method, data, scale and seed."""
+        usual = {name: field.default for name, field in type(self).model_fields.items()} | SCALES[self.scale]
+        named = ("dataset", "method", "scale", "seed")
+        return {name: value for name, value in self if name in named or value != usual[name]}
 
     def reading(self) -> dict[str, Any]:
         """The fields of ``READING``, as JSON has them."""

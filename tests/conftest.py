@@ -57,7 +57,15 @@ SLOW = {
 
 
 # Modules whose tests look at the built book: one of several workers takes them all, so that it is built once.
-BOOK = {"book/test_build", "book/test_data_page", "book/test_explorer", "book/test_queue", "test_browser"}
+BOOK = {
+    "book/test_build",
+    "book/test_data_page",
+    "book/test_explorer",
+    "book/test_queue",
+    "book/test_unrendered",
+    "test_browser",
+    "test_kernels",
+}
 
 
 class WholeModules(LoadFileScheduling):

@@ -250,3 +250,18 @@ def test_what_the_released_code_does_somewhere_only_is_set_there_only(
 def test_an_unknown_preset_is_named() -> None:
     with pytest.raises(UserError, match=r"^preset: unknown 'theirs', expected one of paper, released$"):
         preset_fields("theirs", "ours", "full", "tags")
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"lam": 0.01, "seed": 2, "epochs": 7}, {"preset": "released", "block": "pre-ln"}]
+)
+def test_its_text_makes_it_again_and_says_only_what_is_not_usual(fields: dict) -> None:
+    experiment = _make(**fields)
+    assert eval(repr(experiment), {"Experiment": Experiment}) == experiment
+    assert set(experiment.said()) == {"dataset", "method", "scale", "seed", *fields}
+
+
+def test_it_shows_what_is_not_usual_and_unfolds_to_every_field() -> None:
+    shown = _make(lam=0.125, bert="<b>")._repr_html_()
+    usual, _, every = shown.partition("<details>")
+    assert "0.125" in usual and "dropout" not in usual and "dropout" in every and "<b>" not in shown

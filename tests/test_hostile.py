@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from PIL import Image
 
 from semshare import runs
@@ -81,6 +82,16 @@ def test_what_strangers_wrote_is_shown_as_text(run: runs.Run) -> None:
     for page in shown:
         assert "<img" not in page and "<script" not in page and "\u202e" not in page
     assert html.unescape(shown[-2]).count("<img src") == 1, "the data card lists the label, escaped"
+
+
+def test_what_strangers_wrote_is_text_where_objects_show_themselves(run: runs.Run) -> None:
+    for thing in (run, run.experiment, run.dataset):
+        shown = thing._repr_html_()
+        tree = BeautifulSoup(shown, "html.parser")
+        assert not tree.find_all("script") and "\u202e" not in shown and "\x1b" not in shown
+        assert all(tag["src"].startswith("data:image/jpeg;base64,") for tag in tree.find_all("img"))
+        assert not any(name.startswith("on") for tag in tree.find_all(True) for name in tag.attrs)
+    assert LABELS[0] in BeautifulSoup(run.dataset._repr_html_(), "html.parser").get_text()
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 cut short", b"GIF89a", b"text"])

@@ -41,16 +41,19 @@ ALLOWED = {
 }
 # Test files that no module answers to: they look across modules, or at what is not in the package.
 ACROSS = {
+    "book/test_unrendered": "executed notebooks outside the book: converted, and in JupyterLab",
     "runs/test_damage": "files of runs and caches that a power cut left damaged",
     "runs/test_interval_coverage": "how often intervals of the whole chain cover the truth",
     "runs/test_outside": "methods and datasets from other packages",
     "runs/test_shared": "one cache that several users share",
     "test_browser": "the built book in a browser",
+    "test_delivery": "workflows, the container, the source distribution and the wheel",
     "test_doctests": "examples in docstrings",
     "test_encoding": "text files and pipes whatever the locale",
     "test_environment": "pyproject.toml, environment.yml and requirements.lock",
     "test_hostile": "strangers' text on every page",
     "test_imports": "the order of imports",
+    "test_kernels": "notebooks run in kernels of their own",
     "test_launch": "notebooks opened elsewhere",
     "test_leaks": "no split sees another, from readers to runs",
     "test_mirror": "this file",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -23,3 +28,34 @@ def test_notebooks_hold_no_outputs_and_one_parameters_cell(path: Path) -> None:
 
 def test_there_are_notebooks() -> None:
     assert len(NOTEBOOKS) >= 11
+
+
+def test_the_start_page_leads_to_every_notebook_and_nowhere_else() -> None:
+    folder = NOTEBOOKS[0].parent
+    links = re.findall(r"\]\(([^)]+)\)", (folder / "start.md").read_text(encoding="utf-8"))
+    assert sorted(link for link in links if link.endswith(".ipynb")) == [path.name for path in NOTEBOOKS]
+    assert all((folder / link).is_file() for link in links)
+
+
+def test_make_lab_opens_the_start_page_as_people_read_it(tmp_path: Path) -> None:
+    """With the program that it starts replaced by one that says what it was given."""
+    root = NOTEBOOKS[0].parent.parent
+    program = tmp_path / ".venv" / "bin" / "jupyter"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$JUPYTER_CONFIG_PATH" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(root / name, tmp_path / name)
+    (tmp_path / ".venv" / ".stamp").touch()
+    for path, told in ((None, ""), ("/mine", ":/mine")):
+        environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_CONFIG_PATH"}
+        environment |= {"JUPYTER_CONFIG_PATH": path} if path else {}
+        done = subprocess.run(
+            ["make", "lab", "LAB=--port=1"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        config, *words = done.stdout.split()
+        assert config == f"{tmp_path}/notebooks/.jupyter{told}"
+        assert words == ["lab", "--LabApp.default_url=/lab/tree/notebooks/start.md", "--port=1"]
+    settings = root / "notebooks" / ".jupyter" / "labconfig" / "default_setting_overrides.json"
+    viewers = json.loads(settings.read_text(encoding="utf-8"))["@jupyterlab/docmanager-extension:plugin"]
+    assert viewers == {"defaultViewers": {"markdown": "Markdown Preview"}}

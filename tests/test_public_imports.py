@@ -33,6 +33,8 @@ ALLOWED = {
     "semshare.experiment": set(),
     "semshare.paper.reference": set(),
     "semshare.cli.app": set(),
+    "semshare.utils.html": set(),
+    "semshare.paper.display": set(),
     "semshare.losses": TENSORS,
     "semshare.ranking": TENSORS,
     "semshare.metrics": TENSORS,

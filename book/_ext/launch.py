@@ -26,7 +26,7 @@ def links(repository: str, branch: str, notebook: str) -> list[dict[str, str]]:
         ),
         "Binder": (
             f"https://mybinder.org/v2/gh/{found[1]}/{branch}?urlpath=lab/tree/notebooks/{notebook}.ipynb",
-            "Open the notebook in Binder, which installs environment.yml",
+            "Open the notebook in Binder, which builds the Dockerfile",
         ),
     }
     return [

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
-from docutils.nodes import make_id
-from IPython.display import HTML
+from semshare.book import provenance
+from semshare.utils.markdown import anchor, bullets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +28,14 @@ EVIDENCE = {
 }
 
 
-def asked_why(verdicts: Sequence[Verdict]) -> HTML:
-    """Of each claim with a test that was not reproduced: how many were not, and the sections that ask why."""
+def say_where_asked_why(verdicts: Sequence[Verdict]) -> None:
+    """Display, for each claim with a test that was not reproduced, how many were not and the sections that ask why."""
     lines = []
     for claim, places in EVIDENCE.items():
-        own = [one for one in verdicts if one.claim == claim]
-        failed = sum(one.verdict == "not reproduced" for one in own)
+        own = [verdict for verdict in verdicts if verdict.claim == claim]
+        failed = sum(verdict.verdict == "not reproduced" for verdict in own)
         if failed:
-            links = [f"<a href='{page}.html#{make_id(heading)}'>{html.escape(heading)}</a>" for page, heading in places]
-            text = f"Claim {claim}: {failed} of {len(own)} tests not reproduced. "
-            lines.append(f"<li>{text}{'; '.join(links) or 'No study of this book asks why.'}</li>")
-    return HTML(f"<ul>{''.join(lines)}</ul>" if lines else "<p>No test came out as not reproduced.</p>")
+            links = [f"[{heading}]({page}.ipynb#{anchor(heading)})" for page, heading in places]
+            asked = "; ".join(links) or "No study of this book asks why."
+            lines.append(f"Claim {claim}: {failed} of {len(own)} tests not reproduced. {asked}")
+    provenance.say(bullets(lines) or "No test came out as not reproduced.")

@@ -26,7 +26,7 @@ from semshare.runs.keys import TABLES, library_versions
 from semshare.utils.checkout import commit, find_root
 from semshare.utils.devices import describe_device, find_device
 from semshare.utils.files import write_text
-from semshare.utils.progress import MARK
+from semshare.utils.progress import MARK, PLAIN
 from semshare.utils.source import Code, installed
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class OwnKernel(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """What starts a kernel here."""
-        return KernelSpec(argv=[*OWN_KERNEL, "-f", "{connection_file}"], display_name="Python 3", language="python")
+        argv = [*OWN_KERNEL, "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python", env={PLAIN: "1"})
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,9 @@ def execute(page: Page) -> None:
             f"{notebook.name}: {type(error).__name__}: {error}; the previous book stays as it was"
         ) from error
     seconds = time.perf_counter() - start
-    postprocess.check_pictures(executed, notebook.name)
     postprocess.scrub(executed, seconds)
     postprocess.fill_drawers(executed, notebook.stem, sections / postprocess.FILES)
+    postprocess.caption_figures(executed, notebook.name)  # last, so that a caption stands above its drawer
     made_from = {
         "digest": page.digest,
         "scale": handed.get("scale", "recorded"),
@@ -146,7 +147,7 @@ def code_parts(notebook: Path, code: Code | None = None) -> dict[str, str]:
     """The digests of the modules that a notebook's cells import, followed through their own imports."""
     cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     lines = (line for source in cells for line in source.splitlines() if not line.startswith(("%", "!")))
-    return (code or installed()).followed(_MAKES_PAGES + "\n".join(lines), tables=TABLES)
+    return (code or installed(shows=True)).followed(_MAKES_PAGES + "\n".join(lines), tables=TABLES)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
-from semshare.book.provenance import DRAWER, LINKS, WALL_TIME, minutes
+from semshare.book.provenance import DRAWER, FIGURE, LINKS, WALL_TIME, minutes
 from semshare.data.pictures import as_rgb
 from semshare.errors import UserError
 from semshare.utils.files import DamagedError, read_json, write_json
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 FILES = "files"  # the folder of what is shipped beside the pages
 _RECORD = "semshare"  # the notebook metadata that says what an executed notebook was made from
-_SOURCE = "# where it comes from"  # of a drawer's cell: myst-nb leaves out a cell without any
+# The sources of a caption's and a drawer's own cell: myst-nb leaves out a cell without any.
+_CAPTION_SOURCE = "# its caption, which the book shows as that of the figure"
+_DRAWER_SOURCE = "# where it comes from"
 _THUMBNAIL = (640, 360)  # pixels
 _LINKS = (
     f"<p><a href='{FILES}/{{file}}' download>Raw data (JSON)</a> · "
@@ -67,27 +69,42 @@ def scrub(executed: NotebookNode, seconds: float) -> None:
             cell.outputs = kept
 
 
-def check_pictures(executed: NotebookNode, name: str) -> None:
-    """Raise :class:`UserError` for a cell that shows a picture and has no alt text, caption or label for it."""
+def caption_figures(executed: NotebookNode, name: str) -> None:
+    """Make each picture of the page ``name`` a figure of the book, with the name, caption and alt text shown with it.
+
+    myst-nb reads them off the cell's metadata. The caption that Jupyter shows goes into a cell of its own, which the
+    book leaves out.
+
+    Raises:
+        UserError: a picture without a caption, or two pictures in one cell.
+    """
+    cells = []
     for number, cell in enumerate(executed.cells):
-        if any(_picture(output) for output in cell.get("outputs", [])):
-            shown = cell.metadata.get("mystnb", {})
-            figure = shown.get("figure", {})
-            wanted = {
-                "image.alt": shown.get("image", {}).get("alt"),
-                "figure.caption": figure.get("caption"),
-                "figure.name": figure.get("name"),
+        cells.append(cell)
+        outputs = cell.get("outputs", [])
+        pictures = sum(_picture(output) is not None for output in outputs)
+        captions = [output for output in outputs if FIGURE in output.get("metadata", {}).get("text/markdown", {})]
+        if pictures != len(captions):
+            raise UserError(
+                f"{name}: cell {number} shows {pictures} pictures and {len(captions)} captions; show a figure with "
+                "provenance.show(figure, made_of, name=..., caption=..., alt=...)"
+            )
+        if pictures > 1:
+            raise UserError(f"{name}: cell {number} shows {pictures} figures; give each of them a cell of its own")
+        for caption in captions:
+            figure = _taken(caption, FIGURE, "text/markdown")
+            cell.metadata["mystnb"] = {
+                "figure": {"name": figure["name"], "caption": figure["caption"]},
+                "image": {"alt": figure["alt"]},
             }
-            if missing := [key for key, value in wanted.items() if not str(value or "").strip()]:
-                raise UserError(
-                    f"{name}: cell {number} shows a picture, and its metadata mystnb lacks {', '.join(missing)}; "
-                    "who cannot see it needs an alt text, and the page refers to it by its label"
-                )
+            outputs.remove(caption)
+            cells.append(_own_cell(_CAPTION_SOURCE, caption, f"caption-{number}", ["remove-cell"]))
+    executed.cells = cells
 
 
 def told(executed: NotebookNode, name: str) -> list[Any]:
     """What outputs of a page recorded under ``name``, as its banner does of its datasets, taken out of the outputs."""
-    lists = [_taken(output, name) for cell in executed.cells for output in cell.get("outputs", [])]
+    lists = [_taken(output, name, "text/html") for cell in executed.cells for output in cell.get("outputs", [])]
     return [one for some in lists for one in some or ()]
 
 
@@ -102,7 +119,7 @@ def fill_drawers(executed: NotebookNode, name: str, folder: Path) -> None:
     for cell in executed.cells:
         cells.append(cell)
         for output in list(cell.get("outputs", [])):
-            if behind := _taken(output, DRAWER):
+            if behind := _taken(output, DRAWER, "text/html"):
                 number += 1
                 file = folder / f"{name}-{number}.json"
                 write_json(file, {"page": name, **behind})
@@ -110,11 +127,12 @@ def fill_drawers(executed: NotebookNode, name: str, folder: Path) -> None:
                 output.data["text/html"] = output.data["text/html"].replace(LINKS, links)
                 cell.outputs.remove(output)
                 tags = [*cell.metadata.get("tags", []), "remove-input"]
-                own = nbformat.v4.new_code_cell(
-                    _SOURCE, metadata={"tags": tags}, outputs=[output], id=f"drawer-{number}"
-                )
-                cells.append(own)
+                cells.append(_own_cell(_DRAWER_SOURCE, output, f"drawer-{number}", tags))
     executed.cells = cells
+
+
+def _own_cell(source: str, output: NotebookNode, id: str, tags: list[str]) -> NotebookNode:
+    return nbformat.v4.new_code_cell(source, metadata={"tags": tags}, outputs=[output], id=id)
 
 
 def on_front(shown: str) -> str:
@@ -137,10 +155,10 @@ def _picture(output: NotebookNode) -> str | None:
     return output.get("data", {}).get("image/png")
 
 
-def _taken(output: NotebookNode, name: str) -> Any:
-    """What the library told the book in ``output`` under ``name``, taken out of it."""
-    told = output.get("metadata", {}).get("text/html", {})
+def _taken(output: NotebookNode, name: str, mime: str) -> Any:
+    """What the library told the book in ``output`` under ``name``, beside data of type ``mime``, taken out of it."""
+    told = output.get("metadata", {}).get(mime, {})
     found = told.pop(name, None)
     if found is not None and not told:
-        output.metadata.pop("text/html")
+        output.metadata.pop(mime)
     return found

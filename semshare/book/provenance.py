@@ -1,35 +1,41 @@
-"""Where a page's numbers come from: its banner, the drawer under each figure and table, numbers handed to its prose."""
+"""What a page shows: its banner, figures and tables with the drawer that says where they come from, and findings.
+
+All of it is displayed by the notebook's cells, so that Jupyter, papermill's output and the book say the same.
+"""
 
 from __future__ import annotations
 
 import html
 import json
 import platform
+import string
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from IPython.display import HTML, display
-from myst_nb import glue
+from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from semshare.data.about import STATUS
 from semshare.data.dataset import PairedDataset
 from semshare.data.regions import registry
 from semshare.data.regions.base import UNTRAINED
+from semshare.errors import UserError
 from semshare.experiment import SCALES, Experiment
-from semshare.paper import recordings
+from semshare.paper import recordings, reference
 from semshare.paper.recordings import RecordedRun, Recording
 from semshare.runs.keys import library_versions
 from semshare.runs.store import Run
 from semshare.utils.checkout import commit
 from semshare.utils.devices import describe_device, find_device
-from semshare.utils.markdown import distinct
+from semshare.utils.markdown import distinct, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DATA = "semshare-data"  # the banner's own record of its datasets, in the notebook's output
+FIGURE = "semshare-figure"  # a figure's name, caption and alt text, in the output of its caption
 DRAWER = "semshare-drawer"  # what stands behind a figure or table, in the output of its drawer
 WALL_TIME = "<span class='wall-time'></span>"  # semshare book writes the notebook's wall time in here
 LINKS = "<span class='raw-data'></span>"  # and the links to a drawer's data and to the notebook in here
@@ -86,17 +92,43 @@ def _box(
     return HTML(f"<div class='banner'><strong>{title}</strong>{about}<ul>{listed}</ul><dl>{rows}{last}</dl></div>")
 
 
-def show(shown: object, made_of: Recording | Sequence[Run | PairedDataset] = ()) -> None:
-    """Display a figure or table with a drawer under it that says where it comes from.
+def show(
+    shown: object,
+    made_of: Recording | Sequence[Run | PairedDataset] = (),
+    *,
+    name: str = "",
+    caption: str = "",
+    alt: str = "",
+) -> None:
+    """Display a figure with its caption, or a table, and under it a drawer that says where it comes from.
 
-    In a book the drawer links to the notebook and to a JSON file: the runs with their experiments and measures, and the
-    cells of a table.
+    In a book a figure can be linked to by its name, ``[the curves below](#fig-curves)``, and the drawer links to the
+    notebook and to a JSON file: the runs with their experiments and measures, and the cells of a table.
 
     Args:
         shown: a figure, a table (plain or styled), or anything else that a notebook can display.
         made_of: the runs behind it, or what recorded them; or its datasets, where nothing was trained.
+        name: of a figure, and of figures alone: what links in the book lead to, ``fig-`` and some words.
+        caption: of a figure: what one sees, in Markdown; strangers' words in it go through
+            :func:`semshare.utils.markdown.text`.
+        alt: of a figure: what it shows, in plain words, for those who cannot see it.
+
+    Raises:
+        UserError: a figure without name, caption or alt text, or one of these for anything else.
     """
-    display(shown)
+    described = {"name": name, "caption": caption, "alt": alt}
+    if isinstance(shown, Figure):
+        if missing := [key for key, words in described.items() if not words.strip()]:
+            raise UserError(
+                f'show: the figure has no {", no ".join(missing)}; give all of name="fig-...", caption="..." and '
+                'alt="...": links lead to the name, and who cannot see the figure needs the alt text'
+            )
+        display(shown, metadata={"image/png": {"alt": alt}})
+        _display_markdown(caption, {FIGURE: described})
+    elif given := [key for key, words in described.items() if words]:
+        raise UserError(f"show: {type(shown).__name__} is no figure, so it takes no {', no '.join(given)}")
+    else:
+        display(shown)
     parts = list(made_of.runs if isinstance(made_of, Recording) else made_of)
     rows = [
         recordings.row(one) if isinstance(one, Run) else one.record
@@ -183,8 +215,46 @@ def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str
     return f"<p>Computed on {data}: {how}.{trial}</p>"
 
 
-def show_in_prose(values: Mapping[str, object]) -> None:
-    """Glue every value under its name, for ``{glue:text}`` in the page's prose."""
-    for name, value in values.items():
-        # A numpy number prints as np.float64(...), which no format in prose can read.
-        glue(name, value.item() if isinstance(value, np.generic) else value, display=False)
+def recorded_in_a_sentence(recording: Recording) -> str:
+    """HTML: the gist of a recording's banner for the book's front page."""
+    made_of = {run.experiment.dataset: run.record["status"] for run in recording.runs}
+    data = "; ".join(
+        f"<code>{html.escape(name)}</code> ({html.escape(STATUS[status])})" for name, status in made_of.items()
+    )
+    facts = {name: value for name, value in recording.facts().items() if name != "torch"}
+    how = ", ".join(f"{html.escape(name.lower())} {html.escape(value)}" for name, value in facts.items())
+    return f"<p>Recorded on {data}: {how}.</p>"
+
+
+def _display_markdown(markdown: str, metadata: Mapping[str, Any] | None = None) -> None:
+    """Display Markdown as it is; IPython's own class would open what looks like an address or a path."""
+    told = {"text/markdown": metadata} if metadata else None
+    display({"text/markdown": markdown, "text/plain": markdown}, raw=True, metadata=told)
+
+
+class _Sentence(string.Formatter):
+    """Puts values into Markdown; all but a number shows as just that text."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        shown = format(value, format_spec)
+        return shown if isinstance(value, Number) else text(shown)
+
+
+def say(sentence: str, **values: object) -> None:
+    """Display Markdown that holds values: a finding as prose, in Jupyter as in the book.
+
+    Args:
+        sentence: Markdown with fields as Python's ``format`` has them, ``"images score **{f1:.2f}**"``; a brace of
+            LaTeX is doubled.
+        values: what the fields name. Nothing in them is markup: a stranger's words show as they are.
+
+    Raises:
+        KeyError: a field that no value is given for.
+    """
+    _display_markdown(_Sentence().vformat(sentence, (), values))
+
+
+def quote_claims(*numbers: int) -> None:
+    """Display the tested claims with these numbers as the quotation that a page opens with."""
+    lines = "\n>\n".join(f"> **Claim {number}.** {{claim_{number}}}" for number in numbers)
+    say(lines, **{f"claim_{number}": reference.TESTED[number] for number in numbers})

@@ -47,6 +47,9 @@ class Part:
     owner: Tensor
     caption_index: Tensor
 
+    def __repr__(self) -> str:
+        return f"<Part: {len(self.image_ids):,} images, {len(self.texts):,} texts, {self.labels.shape[1]} labels>"
+
     @property
     def text_labels(self) -> Tensor:
         """The labels of each text, [M, C] float, which are its image's."""
@@ -55,8 +58,7 @@ class Part:
     def distinct_texts(self, with_labels: bool = True) -> tuple[Tensor, Tensor]:
         """The distinct (words, labels) pairs, or the distinct words: what a tag gallery holds.
 
-        Returns:
-            [D] the rows of their first occurrences, and [M] which of the D stands for each text.
+        Gives [D] the rows of their first occurrences, and [M] which of the D stands for each text.
         """
         rows: list[int] = []
         place: dict[tuple, int] = {}
@@ -133,10 +135,8 @@ class Batch:
 class PairedDataset:
     """A dataset ready for tensors; ``vectors`` [V, 300] holds the vocabulary's Word2Vec vectors.
 
-    ``tokenizer`` cut its texts into words.
-
-    With ``first_boxes`` the boxes of a split's first image stand for every image of it; with ``unknown_words`` context
-    prediction may hide ``<unk>`` and asks for it. Both are the released code's.
+    ``tokenizer`` cut its texts into words. With ``first_boxes`` the boxes of a split's first image stand for every
+    image of it; with ``unknown_words`` context prediction may hide ``<unk>`` and asks for it: both as released.
     """
 
     name: str
@@ -155,6 +155,16 @@ class PairedDataset:
     first_boxes: bool = False
     unknown_words: bool = False
     tokenizer: Tokenizer = OWN
+
+    def __repr__(self) -> str:
+        from semshare.data import display
+
+        return display.dataset_text(self)
+
+    def _repr_html_(self) -> str:
+        from semshare.data import display
+
+        return display.dataset_html(self)
 
     @property
     def regions(self) -> str:
@@ -223,10 +233,9 @@ class PairedDataset:
     ) -> Iterator[Batch]:
         """One pass over shuffled pairs: each image once, with a text drawn at random, or as often as it has captions.
 
-        It begins with the batch numbered ``first``, from 0: what comes before is drawn and not read.
-
-        ``aligned`` draws among the image's own texts, ``same-labels`` among those of all images with its label vector.
-        A pass over ``captions`` draws nothing where they are aligned: each caption is read once, with its image.
+        It begins with the batch numbered ``first``, from 0: what comes before is drawn and not read. ``aligned`` draws
+        among the image's own texts, ``same-labels`` among those of all images with its label vector. A pass over
+        ``captions`` draws nothing where they are aligned: each caption is read once, with its image.
         """
         part = self.parts[split]
         texts_of = part.texts_by_image(pairing)
@@ -285,10 +294,7 @@ def check_words(name: str, items: Sequence[Item], tokenizer: Tokenizer = OWN) ->
 
 
 def build_parts(
-    items: Sequence[Item],
-    label_names: Sequence[str],
-    vocabulary: Vocabulary,
-    tokenizer: Tokenizer = OWN,
+    items: Sequence[Item], label_names: Sequence[str], vocabulary: Vocabulary, tokenizer: Tokenizer = OWN
 ) -> dict[Split, Part]:
     """Turn items into one :class:`Part` a split; rows keep the order of ``items``."""
     column = {label: index for index, label in enumerate(label_names)}

@@ -58,7 +58,7 @@ def curve(
 def write_under(axis: Axes, text: str, width: int = 40) -> None:
     """Write ``text`` under ``axis``, broken into lines of ``width`` letters."""
     lines = [wrapped for line in text.split("\n") for wrapped in textwrap.wrap(line, width) or [""]]
-    axis.set_xlabel("\n".join(lines), fontsize=8, parse_math=False)
+    axis.set_xlabel("\n".join(lines), fontsize=9, parse_math=False)
 
 
 def bare(axis: Axes, colour: tuple | None = None) -> None:

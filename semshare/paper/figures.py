@@ -57,7 +57,7 @@ def pictures(*datasets: PairedDataset, split: Split = "train", count: int = 4) -
 def label_counts(*datasets: PairedDataset) -> Figure:
     """How many training pairs carry each label, and how many labels and words an item has; one row a dataset."""
     figure, axes = subplots(
-        len(datasets), 3, figsize=(10, 3.4 * len(datasets)), width_ratios=(2, 1, 1), squeeze=False, layout="constrained"
+        len(datasets), 3, figsize=(9, 3.4 * len(datasets)), width_ratios=(2, 1, 1), squeeze=False, layout="constrained"
     )
     for dataset, (frequencies, *histograms) in zip(datasets, axes, strict=True):
         part = dataset.parts["train"]
@@ -117,7 +117,7 @@ def _draw_regions(axis: Axes, picture: Image.Image, boxes: Tensor, eligible: Ten
 
 def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
     """Fig. 1: the four quantities on test, epoch by epoch, with (solid) and without (dotted) consistency."""
-    figure, axes = subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(9, 4), layout="constrained")
     for runs, style, name in ((with_, "-", "consistency+"), (without, ":", "consistency−")):
         for quantity, (title, colour) in QUANTITIES.items():
             values = np.array([[epoch.numbers()[quantity] for epoch in run.epochs] for run in runs])
@@ -127,7 +127,7 @@ def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
     axes[1].set(xlabel="epoch", ylabel="NDCG@500 on test", title="Retrieval")
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=9)
         axis.grid(alpha=0.3)
     return figure
 
@@ -158,7 +158,7 @@ def _sentences_for_images(run: Run, failures: Failures, queries: Sequence[int]) 
             lines += [(f"      {_labels(part.text_labels[row], dataset)}", "dimgrey")]
         for height, (line, colour) in enumerate(lines):
             y = 0.98 - height / max(len(lines), 16)
-            beside.text(0, y, line, color=colour, fontsize=8.5, va="top", parse_math=False)
+            beside.text(0, y, line, color=colour, fontsize=9, va="top", parse_math=False)
         beside.axis("off")
         bare(picture)
     return figure
@@ -196,7 +196,7 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
     """Fig. 3: NDCG@500 against lambda, solid T2I, dotted I2T; one panel a dataset, the paper's curve in grey."""
     columns = min(len(runs), 2)
     rows = -(-len(runs) // columns)
-    figure, axes = subplots(rows, columns, figsize=(5.4 * columns, 3.8 * rows), squeeze=False, layout="constrained")
+    figure, axes = subplots(rows, columns, figsize=(4.8 * columns, 3.6 * rows), squeeze=False, layout="constrained")
     for axis, (dataset, by_lambda) in zip(axes.flat, runs.items(), strict=False):
         places = np.arange(len(by_lambda))
         if not by_lambda:
@@ -214,7 +214,7 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
         axis.set_xticks(places, [f"{lam:g}" for lam in by_lambda])
         axis.set(title=dataset, xlabel="lambda", ylabel="NDCG@500 x 100")
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=9)
     for axis in axes.flat[len(runs) :]:
         axis.remove()
     return figure
@@ -233,7 +233,7 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
                     palette="colorblind", ax=axis)  # fmt: skip
     axis.set(xlabel="mean Micro-F1 on test", ylabel="mean NDCG@500 above chance, points")
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -274,13 +274,13 @@ def classification(table: pd.DataFrame) -> Figure:
         axis.set_yticks(range(len(rows)), list(rows.index))
         axis.set(title=dataset, xlabel="Micro-F1 on test")
         axis.grid(alpha=0.3)
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return figure
 
 
 def gradient_conflict(frame: pd.DataFrame) -> Figure:
     """``diagnosis.gradient_conflict`` drawn: cosine (left) and ratio of norms (right) by epoch and modality."""
-    figure, axes = subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     titles = {"cosine": "cosine of the two gradients", "ratio": "consistency's norm / label prediction's"}
     for axis, (column, title) in zip(axes, titles.items(), strict=True):
         for modality, style in (("image", "-"), ("text", "--")):
@@ -288,7 +288,7 @@ def gradient_conflict(frame: pd.DataFrame) -> Figure:
             axis.plot(some["epoch"], some[column], style, color=QUANTITIES[f"{modality}_f1"][1], label=modality)
         axis.set(xlabel="epoch", ylabel=title)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=9)
     axes[0].axhline(0, color="grey", linewidth=1)
     return figure
 
@@ -308,7 +308,7 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
     panels = {number: some[::-1] for number, some in panels.items() if some}
     heights = [len(some) + 2 for some in panels.values()]
     figure, axes = subplots(
-        len(panels), 1, figsize=(9, 0.19 * sum(heights) + 0.5), height_ratios=heights, squeeze=False,
+        len(panels), 1, figsize=(9, 0.215 * sum(heights) + 0.5), height_ratios=heights, squeeze=False,
         layout="constrained",
     )  # fmt: skip
     for axis, (number, some) in zip(axes.flat, panels.items(), strict=True):
@@ -321,13 +321,13 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
             if one.finds is not None:
                 axis.plot(sign * (one.finds - one.bound), place, "|", color="black", markersize=7)
         names = [f"{one.dataset}  {one.measure}" for one in some]
-        axis.set_yticks(range(len(some)), names, fontsize=6.5, parse_math=False)
+        axis.set_yticks(range(len(some)), names, fontsize=8.5, parse_math=False)
         axis.set_ylim(-0.8, len(some) - 0.2)
         axis.set_title(f"Claim {number}", loc="left", fontsize=9)
     axes.flat[-1].set_xlabel("points above the bound (a correlation: hundredths)")
     handles = [Line2D([], [], color=colour, marker=mark, label=name) for name, (colour, mark) in looks.items()]
     handles += [Line2D([], [], color="black", marker="|", linestyle="", label="the design finds from here")]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=8)
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=9)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 from semshare.paper import failures
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    from pandas.io.formats.style import Styler
     from torch import Tensor
 
     from semshare.paper.failures import Direction, Failures
@@ -98,3 +100,14 @@ def examples_table(recorded: dict[str, Any], direction: Direction, page: str = C
         for rank, item in enumerate(query["retrieved"], 1)
     ]
     return pd.DataFrame(table)
+
+
+def linked(table: pd.DataFrame) -> Styler:
+    """``table`` of :func:`examples_table`, escaped, an address shown as a link that says the picture's id."""
+
+    def link(address: str) -> str:
+        id = address.rpartition("=")[2]
+        return f'<a href="{html.escape(address)}">{html.escape(id)}</a>'
+
+    styled = table.style.format(escape="html").format(link, subset=["query", "retrieved"])
+    return styled.hide(axis="index").set_table_attributes("class='dense'")

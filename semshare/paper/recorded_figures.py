@@ -26,7 +26,7 @@ def phase(recording: Recording) -> Figure:
     Red lowers, blue raises; a value in bold has an interval that knows of seeds and does not hold 0.
     """
     frame = recording.frame()
-    figure, axes = subplots(2, 2, figsize=(10, 8), layout="constrained")
+    figure, axes = subplots(2, 2, figsize=(9, 7.6), layout="constrained")
     limit = 100 * frame["value"].abs().max()
     for axis, (measure, (title, _)) in zip(axes.flat, QUANTITIES.items(), strict=True):
         some = frame[frame["measure"] == measure]
@@ -49,7 +49,7 @@ def strength(recording: Recording) -> Figure:
     A mark is a setting, numbered as in :func:`semshare.paper.recorded_tables.strength_table`; left are F1, right NDCG.
     """
     table = strength_table(recording)
-    figure, axes = subplots(1, 2, figsize=(10, 4.2), sharex=True, layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(9, 4.2), sharex=True, layout="constrained")
     for axis, measures in zip(axes, (HEADLINE[:2], HEADLINE[2:]), strict=True):
         axis.axhline(0, color="black", linewidth=0.6)
         axis.axvline(0, color="black", linewidth=0.6, linestyle=":")
@@ -78,7 +78,7 @@ def costs(recording: Recording) -> Figure:
     """The presets' differences in points: a panel a measure, a row a field, filled where the interval decides."""
     frame = recording.frame()
     fields = list(dict.fromkeys(frame["field"]))[::-1]
-    figure, axes = subplots(1, 4, figsize=(11, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
+    figure, axes = subplots(1, 4, figsize=(9, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
     for axis, (measure, (title, colour)) in zip(axes, QUANTITIES.items(), strict=True):
         some = frame[frame["measure"] == measure].set_index("field").loc[fields]
         for place, (value, low, high) in enumerate(100 * some[["value", "low", "high"]].to_numpy()):

@@ -20,6 +20,7 @@ import numpy as np
 from semshare import bert, methods, runs
 from semshare.errors import UserError
 from semshare.experiment import Experiment
+from semshare.paper.display import Verdicts
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
 from semshare.runs.intervals import MEASURES, Scored, scored, scored_epochs
@@ -98,8 +99,13 @@ class RecordedRun:
         return methods.get(self.experiment.method).title
 
     @property
+    def history(self) -> list[dict[str, Any]]:
+        """The run's dev measures by epoch; empty where they were not recorded."""
+        return self.record.get("history", [])
+
+    @property
     def seeded(self) -> bool:
-        """Whether its training drew anything: as :attr:`Run.seeded`."""
+        """Whether its training drew anything by its seed."""
         return _seeded(self.record)
 
     @property
@@ -129,9 +135,10 @@ class Recording:
         """Whether its intervals were made before standard errors were kept with them."""
         return any("error" not in comparison for comparison in self.comparisons)
 
-    def verdicts(self) -> list[Verdict]:
-        """The comparisons of a study that tests the paper's claims."""
-        return [Verdict.from_dict(one) for one in self.comparisons]
+    def verdicts(self, *claims: int) -> Verdicts:
+        """The comparisons of a study that tests the paper's claims: those of ``claims``, or all."""
+        verdicts = (Verdict.from_dict(comparison) for comparison in self.comparisons)
+        return Verdicts(verdict for verdict in verdicts if not claims or verdict.claim in claims)
 
     def frame(self) -> pd.DataFrame:
         """The comparisons as a table, one row each; ``decided`` says whose interval knows of seeds and lacks 0."""

@@ -319,15 +319,23 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
     return _flush_left(pd.DataFrame(rows).style).set_table_attributes("class='dense verdicts'").hide(axis="index")
 
 
-def verdicts_by_claim(verdicts: Sequence[Verdict]) -> str:
-    """HTML: each claim with how its tests came out, which unfolds to its rows of the table."""
+def verdicts_by_claim(evidence: Mapping[str, Sequence[Verdict]]) -> str:
+    """HTML: each claim with how its tests came out on each kind of data, which unfolds to the rows of the table.
+
+    ``evidence`` are the verdicts by what they were made on, in plain words, the strongest first.
+    """
     parts = []
     for claim, text in reference.TESTED.items():
-        own = [one for one in verdicts if one.claim == claim]
-        outcome = summary(own) if own else "not tested on this data"
-        rows = verdict_table(own).set_uuid(f"claim-{claim}").to_html() if own else ""
-        told = f"<summary>{claim}. {html.escape(text)} <em>{outcome}</em></summary>"
-        parts.append(f"<details>{told}{rows}</details>")
+        outcomes, tables = [], []
+        for number, (made_on, verdicts) in enumerate(evidence.items()):
+            own = [verdict for verdict in verdicts if verdict.claim == claim]
+            name = html.escape(made_on)
+            outcomes.append(f"<em>{name}: {summary(own) if own else 'not tested'}</em>")
+            if own:
+                rows = verdict_table(own).set_uuid(f"claim-{claim}-{number}").to_html()
+                tables.append(f"<p>{name}</p>{rows}")
+        told = f"<summary>{claim}. {html.escape(text)} {' '.join(outcomes)}</summary>"
+        parts.append(f"<details>{told}{''.join(tables)}</details>")
     return f"<div class='claims'>{''.join(parts)}</div>"
 
 

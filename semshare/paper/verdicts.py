@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data import catalogue
 from semshare.paper import failures, reference
+from semshare.paper.display import Verdicts, verdict_text
 from semshare.paper.plans import by_method, chosen_lambda
 from semshare.runs.intervals import (
     MEASURES,
@@ -70,6 +71,12 @@ class Verdict:
     paper: float | None
     seeds: tuple[int, ...]
     runs: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return verdict_text(self)
+
+    def _repr_html_(self) -> str:
+        return Verdicts([self])._repr_html_()
 
     @property
     def verdict(self) -> Outcome:
@@ -159,7 +166,7 @@ def rule() -> str:
     )
 
 
-def all_claims(found: Mapping[str, Any]) -> list[Verdict]:
+def all_claims(found: Mapping[str, Any]) -> Verdicts:
     """Every claim, from the runs of :func:`semshare.paper.plans.everything`."""
     without, with_ = found["consistency"].values()
     verdicts = consistency_claims(without, with_)
@@ -175,7 +182,7 @@ def all_claims(found: Mapping[str, Any]) -> list[Verdict]:
     return verdicts
 
 
-def consistency_claims(without: Sequence[Run], with_: Sequence[Run]) -> list[Verdict]:
+def consistency_claims(without: Sequence[Run], with_: Sequence[Run]) -> Verdicts:
     """Claims 1 and 2 (Fig. 1): what the consistency loss does, read after the last epoch.
 
     The variance between seeds is pooled over the two settings: the other methods are read at their best epoch.
@@ -190,7 +197,7 @@ def consistency_claims(without: Sequence[Run], with_: Sequence[Run]) -> list[Ver
         (2, "I2T NDCG falls when the consistency loss is added", "i2t", 0.0),
         (2, "T2I NDCG falls when the consistency loss is added", "t2i", 0.0),
     )
-    verdicts = []
+    verdicts = Verdicts()
     for claim, statement, measure, bound in tests:
         fall = difference(*last, measure, variance)
         paper = _minus(*(reference.figure_1(dataset, measure) or (None, None)))
@@ -198,15 +205,15 @@ def consistency_claims(without: Sequence[Run], with_: Sequence[Run]) -> list[Ver
         verdicts.append(_verdict(claim, statement, dataset, name, fall, bound, "above", paper, runs))
     together = rank_correlation([plain, added])
     statement, name = "NDCG rises as the classification error falls, epoch by epoch", "Spearman of F1 and NDCG"
-    return [*verdicts, _verdict(2, statement, dataset, name, together, 0.0, "above", None, runs)]
+    return Verdicts([*verdicts, _verdict(2, statement, dataset, name, together, 0.0, "above", None, runs)])
 
 
-def classification_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> list[Verdict]:
+def classification_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> Verdicts:
     """Claim 3 (Table 1) on one dataset: ``runs`` by method, each one run a seed; seeds are pooled over all of them."""
     of_method = {method: [scored(run) for run in side] for method, side in runs.items()}
     variance = SeedVariance.pool(of_method.values())
     measures: tuple[Measure, ...] = ("image_f1", "text_f1")
-    verdicts = []
+    verdicts = Verdicts()
     for other in ("independent", "dscmr", "ours+con"):
         both, title = _paired(runs["ours"], runs[other]), runs[other][0].title
         for measure in measures:
@@ -217,11 +224,11 @@ def classification_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> li
     return verdicts
 
 
-def linear_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> list[Verdict]:
+def linear_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> Verdicts:
     """Claim 6, the book's own, on one dataset: ``runs`` by method, of which Linear has one, without a seed."""
     of_method = {method: [scored(run) for run in side] for method, side in runs.items()}
     variance = SeedVariance.pool(of_method.values())
-    verdicts = []
+    verdicts = Verdicts()
     for measure in MEASURES:
         lead = difference(of_method["ours"], of_method["linear"], measure, variance)
         name, both = f"{measure}: Ours - {runs['linear'][0].title}", [*runs["ours"], *runs["linear"]]
@@ -231,7 +238,7 @@ def linear_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> list[Verdi
 
 def sensitivity_claims(
     runs: Mapping[float, Sequence[Run]], methods: Mapping[str, Sequence[Run]], dataset: str, chosen: float
-) -> list[Verdict]:
+) -> Verdicts:
     """Claim 4 (Fig. 3) on one dataset.
 
     Args:
@@ -245,7 +252,9 @@ def sensitivity_claims(
     settings = [side for lam, side in at.items() if lam < reference.LAMBDAS[-1]]
     variance = SeedVariance.pool([*settings, *([scored(run) for run in side] for side in methods.values())])
     measures: tuple[Measure, ...] = ("i2t", "t2i")
-    return [verdict for measure in measures for verdict in _along_lambda(runs, at, variance, dataset, chosen, measure)]
+    return Verdicts(
+        verdict for measure in measures for verdict in _along_lambda(runs, at, variance, dataset, chosen, measure)
+    )
 
 
 def _along_lambda(
@@ -278,7 +287,7 @@ def _along_lambda(
     ]
 
 
-def failure_claims(methods: Mapping[str, Sequence[Run]]) -> list[Verdict]:
+def failure_claims(methods: Mapping[str, Sequence[Run]]) -> Verdicts:
     """Claim 5 (Fig. 2): wrong items of *Ours* are of the two kinds more often than random wrong items.
 
     ``methods`` are the runs of Table 1, by method: the variance between seeds is pooled over all of them.
@@ -286,7 +295,7 @@ def failure_claims(methods: Mapping[str, Sequence[Run]]) -> list[Verdict]:
     runs = methods["ours"]
     dataset = runs[0].experiment.dataset
     directions: tuple[failures.Direction, ...] = ("i2t", "t2i")
-    verdicts = []
+    verdicts = Verdicts()
     for direction in directions:
         of_method = {
             method: [failures.scored(failures.find(run, direction), run.key) for run in side]

@@ -9,12 +9,14 @@ from semshare import training
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from semshare.data.dataset import PairedDataset
     from semshare.experiment import Experiment
+    from semshare.paper.recordings import RecordedRun
     from semshare.runs.store import Run
 
 
 def sentences(experiment: Experiment) -> dict[str, str]:
-    """What pages say of ``experiment``, by the name that their prose glues.
+    """What pages say of ``experiment``, each by the name that a page puts it into its prose by.
 
     ``similarity`` is a clause, the others are whole sentences.
     """
@@ -40,15 +42,20 @@ def sentences(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def converged(runs: Iterable[Run]) -> str:
+def made_on(datasets: Iterable[PairedDataset]) -> str:
+    """What the results on ``datasets`` are about, in a word or two."""
+    return "drawings" if {dataset.status for dataset in datasets} == {"stand-in"} else "this build's data"
+
+
+def converged(runs: Iterable[Run | RecordedRun]) -> str:
     """How many of the distinct ``runs`` have converged by dev, and what follows for what is compared."""
     distinct = list({run.key: run for run in runs if run.history}.values())
     done = sum(training.late_gain(run.history) < training.CONVERGED for run in distinct)
     rule = f"the last fifth of their steps brought less than {training.CONVERGED:g} on dev, by the mean of both F1"
     if 10 * done >= 9 * len(distinct):
-        return f"{done} of {len(distinct)} runs behind this page have converged: {rule}."
+        return f"{done} of {len(distinct)} runs behind it have converged: {rule}."
     return (
-        f"Only {done} of {len(distinct)} runs behind this page have converged ({rule}). What is compared here is "
+        f"Only {done} of {len(distinct)} runs behind it have converged ({rule}). What is compared here is "
         "therefore what the methods reach at this scale, not where they would end."
     )
 

@@ -14,7 +14,7 @@ from semshare.data import catalogue
 from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Retrieval, Stored, Thresholds
 from semshare.experiment import READING, Experiment
-from semshare.runs import cards, keys, protocols, trainer
+from semshare.runs import cards, display, keys, protocols, trainer
 from semshare.runs.record import RECORD, damage, is_run, record_of
 from semshare.runs.trainer import load_data
 from semshare.utils import processes
@@ -52,6 +52,13 @@ class Run:
     experiment: Experiment
     folder: Path
     record: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return display.run_text(self)
+
+    def _repr_html_(self) -> str:
+        kept = self.__dict__.get("test") or _loaded(Evaluation, self._evaluation_path("test"))
+        return display.run_html(self, kept)
 
     @property
     def key(self) -> str:
@@ -191,9 +198,12 @@ class Run:
             device = find_device()
         return trainer.read(self.experiment, methods.get(self.experiment.method), dataset, split, weights, device)
 
+    def _evaluation_path(self, name: str) -> Path:
+        return self.folder / f"{name}-{self.experiment.dataset}{evaluation_suffix(self.experiment)}"
+
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
-        path = self.folder / f"{name}-{self.experiment.dataset}{evaluation_suffix(self.experiment)}"
+        path = self._evaluation_path(name)
         if (kept := _loaded(Evaluation, path)) is not None:
             return kept
         part, kind = self.dataset.parts["test"], self.dataset.text_kind
@@ -258,7 +268,7 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     folder = _folder(trained, keys.key_of(parts))
     if processes.count() > 1 or not _holds(folder, trained):
         if is_run(folder) and (found := damage(folder)):
-            Progress(folder.name, quiet).say(f"{found}; trained again")
+            Progress(folder.name, quiet).say(f"{found}; trained again", stays=True)
         cache_folder(f"runs/{folder.name}")
         with processes.locked(folder / ".lock"):
             if not _holds(folder, trained):

@@ -19,7 +19,7 @@ from semshare.data.decode import computed, decoded
 from semshare.data.files import digest, read_lines
 from semshare.data.pictures import as_rgb, content_digest, open_picture, unchanged
 from semshare.errors import UserError
-from semshare.search import pretrained
+from semshare.search import display, pretrained
 from semshare.search.index import Index, Owner, Piece
 from semshare.search.pretrained import Encoded, PretrainedModel
 from semshare.search.walk import NO_PICTURE, check_is_picture, count_no_pictures, walk
@@ -41,11 +41,21 @@ _WIDEST = 160  # characters of a text that are shown
 
 @dataclass(frozen=True)
 class Hit:
-    """One item that was found: a picture's path or a text, its score, and the labels predicted for it."""
+    """One item that was found: a picture's path or a text, its score, and the labels predicted for it.
+
+    ``modality`` says which of the two it is.
+    """
 
     item: str
     score: float
     labels: tuple[str, ...]
+    modality: Modality = "text"
+
+    def __repr__(self) -> str:
+        return f"<Hit {self.score:.4f}  {_shown(self.item)}  [{_listed(self.labels)}]>"
+
+    def _repr_html_(self) -> str:
+        return display.hit_html(self)
 
 
 @dataclass(frozen=True)
@@ -53,13 +63,21 @@ class Found:
     """What was found for one query, best first.
 
     ``labels`` are those predicted for the query itself. ``unknown`` lists a text's words that the model does not know;
-    a text of which it knows none finds nothing, since any ranking would be one of no word.
+    a text of which it knows none finds nothing, since any ranking would be one of no word. ``modality`` says whether
+    the query is a text or a picture, which is named by its file where it has one.
     """
 
     query: str
     labels: tuple[str, ...]
     unknown: tuple[str, ...]
     hits: tuple[Hit, ...]
+    modality: Modality = "text"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return display.found_html([self])
 
     def __str__(self) -> str:
         """For a terminal: what strangers named is shown as text."""
@@ -71,6 +89,16 @@ class Found:
         for rank, hit in enumerate(self.hits, 1):
             lines.append(f"  {rank:3d}  {hit.score:.4f}  {_shown(hit.item)}  [{_listed(hit.labels)}]")
         return "\n".join(lines)
+
+
+class Answers(list[Found]):
+    """What was found for several queries, one after the other."""
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def _repr_html_(self) -> str:
+        return display.found_html(self)
 
 
 class Retriever:
@@ -140,7 +168,7 @@ class Retriever:
             raise UserError(f"{name}: no text in it, expected one a line")
         return self._add(name, "text", partial(Index.update, stamps=stamps), self._encode_texts, path, index, str)
 
-    def search_texts(self, *texts: str, top: int = 10) -> list[Found]:
+    def search_texts(self, *texts: str, top: int = 10) -> Answers:
         """The ``top`` items for each of ``texts``; all texts are searched at once.
 
         Raises:
@@ -153,9 +181,9 @@ class Retriever:
         results = [
             next(found) if known else Found(text, (), (), ()) for text, (known, _) in zip(texts, split, strict=True)
         ]
-        return [replace(one, unknown=tuple(unknown)) for one, (_, unknown) in zip(results, split, strict=True)]
+        return Answers(replace(one, unknown=tuple(unknown)) for one, (_, unknown) in zip(results, split, strict=True))
 
-    def search_images(self, *images: str | Path | Image.Image, top: int = 10) -> list[Found]:
+    def search_images(self, *images: str | Path | Image.Image, top: int = 10) -> Answers:
         """The ``top`` items for each of ``images``, files or opened pictures; all are searched at once.
 
         Raises:
@@ -163,7 +191,7 @@ class Retriever:
         """
         self._check(top)
         if not images:
-            return []  # a model of texts alone reads no pictures
+            return Answers()  # a model of texts alone reads no pictures
         names = [
             str(getattr(image, "filename", "") or "picture" if isinstance(image, Image.Image) else image)
             for image in images
@@ -229,12 +257,13 @@ class Retriever:
         """Say what was left out; return the items that were to be used, and why they cannot be."""
         left_out = {id: reason for id, (_, reason) in index.skipped.items() if reason != NO_PICTURE}
         for id, reason in islice(left_out.items(), _SHOWN):
-            progress.say(f"left out {_shown(id)}: {printable(reason)}")
+            progress.say(f"left out {_shown(id)}: {printable(reason)}", stays=True)
         beside = count_no_pictures(reason for _, reason in index.skipped.values())
         for note in [*([beside] if beside else []), *notes]:
-            progress.say(printable(note))
+            progress.say(printable(note), stays=True)
         more = len(left_out) - _SHOWN
-        progress.say(f"{len(index):,} items, {len(left_out):,} left out" + (f" ({more:,} more)" if more > 0 else ""))
+        counts = f"{len(index):,} items, {len(left_out):,} left out" + (f" ({more:,} more)" if more > 0 else "")
+        progress.say(counts, stays=bool(left_out))
         return left_out
 
     def _encode_pictures(self, root: Path, ids: list[str], progress: Progress) -> Iterator[Piece]:
@@ -280,7 +309,7 @@ class Retriever:
             seconds = time.perf_counter() - start
             progress.say(f"{count:,} {what} encoded in {seconds:.1f} s, {count / seconds:,.1f} a second")
 
-    def _search(self, modality: Modality, names: Sequence[str], encoded: Encoded, top: int) -> list[Found]:
+    def _search(self, modality: Modality, names: Sequence[str], encoded: Encoded, top: int) -> Answers:
         """What is found for each query of ``encoded``: the best of every collection together."""
         queries = self.model.comparable(encoded.embedding)
         finite = torch.isfinite(queries).all(1) & torch.isfinite(encoded.scores).all(1)
@@ -292,11 +321,13 @@ class Retriever:
             if self.model.config.experiment.ranking == "cosine":
                 values = values.clamp(-1, 1)  # rounding can take a product of unit vectors beyond
             for query, (row, found, labelled) in enumerate(zip(values.tolist(), ids, scores, strict=True)):
-                labels = self.model.predicted(index.owner.modality, labelled)
-                hits[query] += [Hit(item(id), *rest) for id, *rest in zip(found, row, labels, strict=True)]
+                labels, kind = self.model.predicted(index.owner.modality, labelled), index.owner.modality
+                hits[query] += [Hit(item(id), *rest, kind) for id, *rest in zip(found, row, labels, strict=True)]
         best = [tuple(sorted(some, key=lambda hit: -hit.score)[:top]) for some in hits]
         labels = self.model.predicted(modality, encoded.scores)
-        return [Found(name, own, (), some) for name, own, some in zip(names, labels, best, strict=True)]
+        return Answers(
+            Found(name, own, (), some, modality) for name, own, some in zip(names, labels, best, strict=True)
+        )
 
     def _check(self, top: int) -> None:
         if top < 1:

@@ -21,6 +21,11 @@ def text(value: object) -> str:
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
 
 
+def anchor(heading: str) -> str:
+    """What Jupyter calls a heading in links to it: ``notebook.ipynb#What-was-found``."""
+    return heading.replace(" ", "-")
+
+
 def distinct(values: Iterable[object], none: str = "none") -> str:
     """The different ones of ``values`` as text, sorted, with commas; ``none`` where there are no values."""
     return ", ".join(sorted({str(value) for value in values})) or none

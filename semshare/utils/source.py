@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).resolve().parent.parent
 # What locks, shows, keeps files or words an error computes nothing, whoever imports it.
 QUIET = ("semshare.errors", *(f"semshare.utils.{name}" for name in ("checkout", "files", "home", "progress", "source")))
+SHOWS = ("__repr__", "_repr_html_")  # methods by which an object shows itself, which computes nothing either
 
 _Binding = tuple[str, str | None]  # a module, and the name taken from it (None: the module itself)
 
@@ -44,9 +45,9 @@ class Code:
     Reads sources from disk once; a module is not imported.
     """
 
-    def __init__(self, package: Path = _PACKAGE) -> None:
-        """``package`` is the folder that holds the sources of ``semshare``."""
-        self._package = package
+    def __init__(self, package: Path = _PACKAGE, shows: bool = False) -> None:
+        """``package`` holds the sources of ``semshare``; with ``shows`` the methods of ``SHOWS`` count too."""
+        self._package, self._shows = package, shows
         self._modules: dict[str, _Module | None] = {}
         self._names: frozenset[str] = frozenset({"semshare"})
         self._whole: dict[tuple[str, tuple[str, ...]], tuple[str, set[_Binding]]] = {}
@@ -123,7 +124,7 @@ class Code:
     def followed(self, text: str, stop: Collection[str] = (), tables: Collection[str] = ()) -> dict[str, str]:
         """:meth:`parts` of what the source ``text`` imports, e.g. a notebook's cells."""
         self._names = frozenset({"semshare"})
-        source = _parse(text)
+        source = _parse(text, shows=self._shows)
         used = {self._resolved(one) for one in self._used(source, source.statements, True, tables)}
         roots = [f"{module}:{name}" if name and module in tables else module for module, name in used]
         return self.parts([root for root in roots if self._module(root.partition(":")[0])], stop, tables)
@@ -168,7 +169,9 @@ class Code:
         if name not in self._modules:
             path = self._path(name)
             package = path is not None and path.name == "__init__.py"
-            self._modules[name] = None if path is None else _parse(path.read_text(encoding="utf-8"), package)
+            self._modules[name] = (
+                None if path is None else _parse(path.read_text(encoding="utf-8"), package, self._shows)
+            )
         return self._modules[name]
 
     def _path(self, name: str) -> Path | None:
@@ -186,9 +189,9 @@ class Code:
 
 
 @cache
-def installed() -> Code:
-    """The code that runs here."""
-    return Code()
+def installed(shows: bool = False) -> Code:
+    """The code that runs here, with how its objects show themselves or without."""
+    return Code(shows=shows)
 
 
 def code_digest(*roots: str, stop: Collection[str] = ()) -> str:
@@ -203,6 +206,10 @@ def _digest(roots: tuple[str, ...], stop: tuple[str, ...]) -> str:
 
 class _Plain(ast.NodeTransformer):
     """A tree without docstrings, annotations of functions, and blocks for type checkers."""
+
+    def __init__(self, shows: bool) -> None:
+        """``shows``: the methods of ``SHOWS`` stay."""
+        self._left_out = () if shows else SHOWS
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
@@ -222,6 +229,7 @@ class _Plain(ast.NodeTransformer):
         return self._body(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.body = [part for part in node.body if getattr(part, "name", "") not in self._left_out]
         return self._body(node)
 
     def _body(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
@@ -232,11 +240,11 @@ class _Plain(ast.NodeTransformer):
         return node
 
 
-def _parse(text: str, package: bool = False) -> _Module:
+def _parse(text: str, package: bool = False, shows: bool = False) -> _Module:
     tree = ast.parse(text)
     checked = [node for node in ast.walk(tree) if isinstance(node, ast.If) and _for_checkers(node)]
     lazily = _bindings(statement for block in checked for statement in block.body) if package else {}
-    plain = ast.fix_missing_locations(_Plain().visit(tree))
+    plain = ast.fix_missing_locations(_Plain(shows).visit(tree))
     return _Module(tuple(plain.body), _bindings(plain.body), lazily)
 
 

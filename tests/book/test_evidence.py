@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import nbformat
+import pytest
 
 from semshare.book import evidence
 from semshare.paper import reference
@@ -19,12 +20,19 @@ def _verdict(claim: int, value: float) -> Verdict:
     return Verdict(claim, "rises", "scenes-flickr25k", "F1", interval, 0.0, "above", None, (0,), ("0",))
 
 
-def test_claims_that_are_not_reproduced_lead_to_the_sections_that_ask_why() -> None:
-    shown = evidence.asked_why([_verdict(1, -0.1), _verdict(1, 0.1), _verdict(2, 0.2), _verdict(5, -0.2)]).data
-    assert "Claim 1: 1 of 2 tests not reproduced." in shown and "Claim 2" not in shown
-    assert "08_diagnosis.html#when-consistency-hurts-and-when-it-helps" in shown
-    assert "Claim 5: 1 of 1 tests not reproduced. No study of this book asks why." in shown
-    assert "<li>" not in evidence.asked_why([_verdict(3, 0.1)]).data
+def _said(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> str:
+    said: list[str] = []
+    monkeypatch.setattr(evidence.provenance, "say", said.append)
+    evidence.say_where_asked_why(verdicts)
+    return said[0]
+
+
+def test_claims_that_are_not_reproduced_lead_to_the_sections_that_ask_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = _said(monkeypatch, _verdict(1, -0.1), _verdict(1, 0.1), _verdict(2, 0.2), _verdict(5, -0.2))
+    assert "- Claim 1: 1 of 2 tests not reproduced." in said and "Claim 2" not in said
+    assert "[Where the two losses meet](08_diagnosis.ipynb#Where-the-two-losses-meet); [When" in said
+    assert "- Claim 5: 1 of 1 tests not reproduced. No study of this book asks why." in said
+    assert _said(monkeypatch, _verdict(3, 0.1)) == "No test came out as not reproduced."
 
 
 def test_every_claim_has_its_evidence_under_headings_that_exist() -> None:

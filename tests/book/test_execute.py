@@ -13,7 +13,7 @@ from semshare.utils.source import Code
 ROOT = Path(execute.__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
-HERE = Code(ROOT / "semshare")
+HERE = Code(ROOT / "semshare", shows=True)
 
 
 @pytest.fixture
@@ -25,8 +25,13 @@ def tree(tmp_path: Path) -> Path:
 
 def _stale(tree: Path) -> set[str]:
     """The numbers of the notebooks whose code is another in ``tree`` than here."""
-    code = Code(tree)
+    code = Code(tree, shows=True)
     return {path.name[:2] for path in NOTEBOOKS if execute.code_parts(path, code) != execute.code_parts(path, HERE)}
+
+
+def test_the_book_looks_at_how_objects_show_themselves() -> None:
+    for path in NOTEBOOKS:
+        assert execute.code_parts(path) == execute.code_parts(path, HERE)
 
 
 ALL = {path.name[:2] for path in NOTEBOOKS}
@@ -46,6 +51,8 @@ def test_nothing_is_stale_at_first_and_a_comment_changes_nothing(tree: Path) -> 
         ("book/explorer.py", {"11"}),
         ("book/postprocess.py", ALL),
         ("search/retriever.py", {"06"}),
+        ("search/display.py", {"06"}),
+        ("data/display.py", ALL),
         ("cli/app.py", set()),
         ("book/build.py", set()),
         ("book/front.py", set()),

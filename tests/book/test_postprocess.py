@@ -11,15 +11,15 @@ from damage import every_damage, spoil
 from PIL import Image
 
 from semshare.book import postprocess
-from semshare.book.provenance import DRAWER, LINKS
+from semshare.book.provenance import DRAWER, FIGURE, LINKS
 from semshare.errors import UserError
 
-DESCRIBED = {"figure": {"caption": "A caption.", "name": "fig-a"}, "image": {"alt": "What it shows."}}
+DESCRIBED = {"name": "fig-a", "caption": "A *caption*.", "alt": "What it shows."}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
-def _notebook(mystnb: dict, *outputs: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    cell = nbformat.v4.new_code_cell("figure", metadata={"mystnb": mystnb}, outputs=list(outputs))
+def _notebook(*outputs: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    cell = nbformat.v4.new_code_cell("figure", metadata={"tags": ["hide-input"]}, outputs=list(outputs))
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A page"), cell])
 
 
@@ -27,9 +27,13 @@ def _shown(data: dict, **metadata: object) -> nbformat.NotebookNode:
     return nbformat.v4.new_output("display_data", data=data, metadata=metadata)
 
 
+def _caption() -> nbformat.NotebookNode:
+    return _shown({"text/markdown": DESCRIBED["caption"]}, **{"text/markdown": {FIGURE: dict(DESCRIBED)}})
+
+
 @every_damage
 def test_an_executed_notebook_that_a_power_cut_left_is_executed_again(damage: str, tmp_path: Path) -> None:
-    executed, path = _notebook({}), tmp_path / "07_x.ipynb"
+    executed, path = _notebook(), tmp_path / "07_x.ipynb"
     postprocess.set_record(executed, {"digest": "a"})
     nbformat.write(executed, path)
     assert postprocess.record(path) == {"digest": "a"}
@@ -37,39 +41,49 @@ def test_an_executed_notebook_that_a_power_cut_left_is_executed_again(damage: st
     assert postprocess.record(path) == {}
 
 
-@pytest.mark.parametrize(
-    ("without", "missing"),
-    [("image", "image.alt"), ("figure", "figure.caption, figure.name"), ("both", "image.alt, figure.caption")],
-)
-def test_a_picture_without_a_description_is_refused(without: str, missing: str) -> None:
-    mystnb = {} if without == "both" else {name: value for name, value in DESCRIBED.items() if name != without}
-    with pytest.raises(
-        UserError, match=rf"07_x.ipynb: cell 1 shows a picture, and its metadata mystnb lacks {missing}"
-    ):
-        postprocess.check_pictures(_notebook(mystnb, _shown({"image/png": PIXEL})), "07_x.ipynb")
+def test_a_picture_becomes_a_figure_of_the_book_and_keeps_its_caption_in_jupyter() -> None:
+    picture, drawer = _shown({"image/png": PIXEL}), _shown({"text/html": "<details></details>"})
+    notebook = _notebook(picture, _caption(), drawer)
+    postprocess.caption_figures(notebook, "07_x")
+    _, figure, caption = notebook.cells
+    assert figure.metadata["mystnb"] == {
+        "figure": {"name": "fig-a", "caption": "A *caption*."},
+        "image": {"alt": "What it shows."},
+    }
+    assert figure.outputs == [picture, drawer] and figure.metadata["tags"] == ["hide-input"]
+    assert caption.metadata["tags"] == ["remove-cell"], "the book has it under the figure"
+    assert caption.outputs == [_shown({"text/markdown": "A *caption*."})] and caption.source
+    nbformat.validate(notebook)
 
 
-def test_blank_alt_text_is_none() -> None:
-    with pytest.raises(UserError, match=r"lacks image.alt;"):
-        postprocess.check_pictures(
-            _notebook(DESCRIBED | {"image": {"alt": " "}}, _shown({"image/png": PIXEL})), "x.ipynb"
-        )
+def test_a_picture_without_a_caption_is_refused() -> None:
+    notebook = _notebook(_shown({"image/png": PIXEL}))
+    with pytest.raises(UserError, match=r"07_x: cell 1 shows 1 pictures and 0 captions; show a figure with .*caption="):
+        postprocess.caption_figures(notebook, "07_x")
 
 
-def test_a_described_picture_and_a_table_pass() -> None:
-    postprocess.check_pictures(_notebook(DESCRIBED, _shown({"image/png": PIXEL})), "x.ipynb")
-    postprocess.check_pictures(_notebook({}, _shown({"text/html": "<table></table>"})), "x.ipynb")
+def test_two_figures_in_a_cell_are_refused() -> None:
+    notebook = _notebook(*(2 * [_shown({"image/png": PIXEL}), _caption()]))
+    with pytest.raises(UserError, match=r"07_x: cell 1 shows 2 figures; give each of them a cell of its own"):
+        postprocess.caption_figures(notebook, "07_x")
+
+
+def test_a_table_and_a_finding_stay_as_they_are() -> None:
+    outputs = [_shown({"text/html": "<table></table>"}), _shown({"text/markdown": "In short: **1** of 2."})]
+    notebook = _notebook(*outputs)
+    postprocess.caption_figures(notebook, "07_x")
+    assert [cell.get("outputs", []) for cell in notebook.cells] == [[], outputs]
 
 
 def test_a_drawer_gets_a_cell_its_data_and_its_links(tmp_path: Path) -> None:
     picture = _shown({"image/png": PIXEL})
     drawer = _shown({"text/html": f"<details>{LINKS}</details>"}, **{"text/html": {DRAWER: {"runs": ["r"]}}})
     (tmp_path / "07_x-9.json").write_text("of an earlier page", encoding="utf-8")
-    notebook = _notebook(DESCRIBED, picture, drawer)
+    notebook = _notebook(picture, drawer)
     postprocess.fill_drawers(notebook, "07_x", tmp_path)
     _, figure, own = notebook.cells
     assert figure.outputs == [picture], "one output, so one caption"
-    assert own.metadata.tags == ["remove-input"] and own.source
+    assert own.metadata.tags == ["hide-input", "remove-input"] and own.source
     shown = own.outputs[0]
     assert "href='files/07_x-1.json'" in shown.data["text/html"] and LINKS not in shown.data["text/html"]
     assert "href='../../_sources/book/sections/07_x.ipynb'" in shown.data["text/html"]
@@ -86,7 +100,7 @@ def test_links_lead_on_from_the_first_page() -> None:
 
 def test_a_thumbnail_is_the_first_picture_or_an_empty_one(tmp_path: Path) -> None:
     path = tmp_path / "a.ipynb"
-    nbformat.write(_notebook(DESCRIBED, _shown({"image/png": PIXEL})), path)
+    nbformat.write(_notebook(_shown({"image/png": PIXEL})), path)
     seen = set()
     for source, name in ((path, "a.png"), (tmp_path / "none.ipynb", "b.png")):
         postprocess.write_thumbnail(source, tmp_path / name)

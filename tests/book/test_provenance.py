@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from types import SimpleNamespace
 from unittest.mock import Mock
 
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib.figure import Figure
+from nbconvert.filters import markdown2html_mistune
 
 from semshare.book import provenance
 from semshare.data.dataset import PairedDataset
+from semshare.errors import UserError
 from semshare.experiment import Experiment
+from semshare.paper import reference
 from semshare.paper.recordings import RecordedRun, Recording
 
 
@@ -59,12 +65,20 @@ def _recorded(**changed: object) -> RecordedRun:
     return RecordedRun(record)
 
 
+def _all_displayed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, dict]]:
+    """What is displayed from here on: each thing with its metadata."""
+    displayed: list[tuple[object, dict]] = []
+    monkeypatch.setattr(
+        provenance, "display", lambda shown, raw=False, metadata=None: displayed.append((shown, metadata or {}))
+    )
+    return displayed
+
+
 def _displayed(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[object, BeautifulSoup, dict]:
     """What was shown, its drawer, and what stands behind it."""
-    displayed = []
-    monkeypatch.setattr(provenance, "display", displayed.append)
+    displayed = _all_displayed(monkeypatch)
     provenance.show(*arguments)
-    shown, drawer = displayed
+    (shown, _), (drawer, _) = displayed
     return shown, BeautifulSoup(drawer.data, "html.parser"), drawer.metadata[provenance.DRAWER]
 
 
@@ -91,3 +105,90 @@ def test_a_drawer_without_runs_says_so_and_names_the_data(monkeypatch: pytest.Mo
     assert "nothing was trained for this" in drawer.get_text() and not drawer.select("b")
     assert "<b>mine</b>" in drawer.get_text() and "checksum abcdef012345" in drawer.get_text()
     assert behind["data"] == {"<b>mine</b>": {"status": "subset", "checksum": "abcdef0123456789"}}
+
+
+FIGURE = {"name": "fig-a", "caption": "A *caption*.", "alt": "What it shows."}
+
+
+def test_a_figure_is_shown_with_its_caption_and_its_drawer(monkeypatch: pytest.MonkeyPatch) -> None:
+    displayed, figure = _all_displayed(monkeypatch), Figure()
+    provenance.show(figure, [_recorded()], **FIGURE)
+    picture, caption, (drawer, _) = displayed
+    assert picture == (figure, {"image/png": {"alt": "What it shows."}})
+    assert caption[0] == {"text/markdown": "A *caption*.", "text/plain": "A *caption*."}
+    assert caption[1] == {"text/markdown": {provenance.FIGURE: FIGURE}}
+    assert "key-0" in drawer.data
+
+
+@pytest.mark.parametrize("missing", list(FIGURE))
+def test_a_figure_that_is_not_described_is_refused(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    displayed = _all_displayed(monkeypatch)
+    with pytest.raises(UserError, match=rf"show: the figure has no {missing}; give all of"):
+        provenance.show(Figure(), **(FIGURE | {missing: " "}))
+    assert not displayed
+
+
+def test_a_table_takes_no_caption(monkeypatch: pytest.MonkeyPatch) -> None:
+    displayed = _all_displayed(monkeypatch)
+    with pytest.raises(UserError, match="show: DataFrame is no figure, so it takes no caption"):
+        provenance.show(pd.DataFrame(), caption="A caption.")
+    assert not displayed
+
+
+def _said(monkeypatch: pytest.MonkeyPatch, sentence: str, **values: object) -> str:
+    displayed = _all_displayed(monkeypatch)
+    provenance.say(sentence, **values)
+    [(shown, metadata)] = displayed
+    assert not metadata
+    return shown["text/markdown"]
+
+
+def test_a_finding_holds_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = _said(
+        monkeypatch, "*Ours*: **{f1:.2f}**, {n:,} of ${{n}}$, {kind}", f1=np.float64(0.125), n=np.int64(1500), kind="ok"
+    )
+    assert said == "*Ours*: **0.12**, 1,500 of ${n}$, ok"
+    with pytest.raises(KeyError):
+        provenance.say("{missing}")
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        "<script>alert(1)</script>",
+        "[a](javascript:alert(1))",
+        "**bold**",
+        "{numref}`x`",
+        "# heading",
+        "a\n\n- b",
+        "$x$",
+    ],
+)
+@pytest.mark.parametrize("wrapped", [str, lambda word: [word]], ids=["text", "list"])
+def test_strangers_words_in_a_finding_are_shown_and_not_read(
+    monkeypatch: pytest.MonkeyPatch, strange: str, wrapped: Callable[[str], object]
+) -> None:
+    said = _said(monkeypatch, "Asked: {words}.", words=wrapped(strange))
+    page = BeautifulSoup(markdown2html_mistune(said), "html.parser")
+    assert [tag.name for tag in page.find_all(True)] == ["p"]
+    assert page.get_text().strip() == f"Asked: {' '.join(str(wrapped(strange)).split())}."
+
+
+@pytest.mark.parametrize("strange", ["http://localhost:1/x", __file__])
+def test_a_finding_is_never_fetched_or_read_from_a_file(monkeypatch: pytest.MonkeyPatch, strange: str) -> None:
+    assert "def test" not in _said(monkeypatch, "{words}", words=strange)
+
+
+def test_claims_are_quoted_as_the_paper_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    displayed = _all_displayed(monkeypatch)
+    provenance.quote_claims(1, 6)
+    quote = BeautifulSoup(markdown2html_mistune(displayed[0][0]["text/markdown"]), "html.parser").blockquote
+    lines = [paragraph.get_text() for paragraph in quote.select("p")]
+    assert lines == [f"Claim {number}. {reference.TESTED[number]}" for number in (1, 6)]
+
+
+def test_a_recording_in_a_sentence_says_data_scale_and_how_much_is_there() -> None:
+    recording = provenance.recordings.load("flickr25k")
+    said = provenance.recorded_in_a_sentence(recording)
+    assert said.startswith("<p>Recorded on <code>flickr25k-simulated</code> (real text and labels, simulated regions)")
+    assert "recorded runs 23 of 23" in said and "scale laptop" in said and "seeds 0, 1, 2" in said

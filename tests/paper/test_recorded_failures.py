@@ -57,3 +57,11 @@ def test_where_nothing_is_wrong_there_is_no_share(run: SimpleNamespace) -> None:
     part.labels = part.text_labels = part.labels * 0 + 1
     kept = recorded_failures.rows(run)
     assert kept["t2i"] == {"wrong": 0, "shares": {}, "examples": []}
+
+
+def test_links_say_the_id_and_nothing_is_markup(run: SimpleNamespace) -> None:
+    kept = recorded_failures.rows(run)
+    kept["i2t"]["examples"][0]["labels"] = ["<b>cat</b>"]
+    shown = recorded_failures.linked(recorded_failures.examples_table(kept, "i2t")).to_html()
+    assert '<a href="https://cocodataset.org/#explore?id=22">22</a>' in shown
+    assert "<b>" not in shown and "&lt;b&gt;cat" in shown

@@ -80,13 +80,13 @@ def test_the_best_is_in_bold_but_no_width_and_no_lone_column() -> None:
 def test_verdicts_are_escaped_and_fold_their_runs() -> None:
     interval = Interval(0.1, 0.05, 0.15, 0.022, 9)
     one = Verdict(5, "<b>kind</b>", "d<i>", "m & n", interval, 0.0, "above", None, (0, 1), ("aa", "bb"))
-    shown = BeautifulSoup(tables.verdicts_by_claim([one]), "html.parser")
+    shown = BeautifulSoup(tables.verdicts_by_claim({"dra<wings": [one]}), "html.parser")
     assert not shown.select("td b, td i")
     cells = [cell.get_text(" ") for cell in shown.select("tbody td")]
     assert cells[0].startswith("5. <b>kind</b>") and "m & n" in cells[0] and cells[1] == "d<i>"
     assert cells[2:] == ["–", "+0.100 [+0.050,\xa0+0.150]", "≥ +0.069", "–", "2", "reproduced", "2 aa bb"]
     assert [part.get_text() for part in shown.select(".claims > details > summary em")] == [
-        *["not tested on this data"] * 4,
-        "of 1 tests, 1 reproduced, 0 not reproduced, 0 inconclusive",
-        "not tested on this data",
+        *["dra<wings: not tested"] * 4,
+        "dra<wings: of 1 tests, 1 reproduced, 0 not reproduced, 0 inconclusive",
+        "dra<wings: not tested",
     ]

@@ -64,6 +64,11 @@ def test_runs_have_converged_where_the_end_brings_nothing() -> None:
     rising = [_run("a", 0.006), _run("b", 0.006)]
     fitted = SimpleNamespace(key="fitted", history=[])
     said = wording.converged([*flat, flat[0], rising[0], fitted])
-    assert said.startswith("9 of 10 runs behind this page have converged: ") and "0.005" in said
+    assert said.startswith("9 of 10 runs behind it have converged: ") and "0.005" in said
     said = wording.converged([*flat, *rising])
     assert said.startswith("Only 9 of 11 runs") and "not where they would end" in said
+
+
+def test_results_are_about_drawings_only_where_all_data_is() -> None:
+    drawn, real = SimpleNamespace(status="stand-in"), SimpleNamespace(status="subset")
+    assert wording.made_on([drawn, drawn]) == "drawings" and wording.made_on([drawn, real]) == "this build's data"

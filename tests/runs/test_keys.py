@@ -114,6 +114,16 @@ def test_shared_training_code_changes_every_key(file: str, tree: Path) -> None:
     assert _changed(tree) == ALL
 
 
+def test_how_an_object_shows_itself_changes_no_key(tree: Path) -> None:
+    _edit(tree / "data" / "dataset.py", "return display.dataset_html(self)", "return display.dataset_text(self)")
+    _edit(tree / "data" / "dataset.py", 'return f"<Part: ', 'return f"<A part: ')
+    for file in ("data/display.py", "utils/html.py", "runs/display.py"):
+        (tree / file).write_text("ADDED = 1\n", encoding="utf-8")
+    assert _changed(tree) == _changed(tree, keys.encoding_code) == set()
+    _edit(tree / "data" / "dataset.py", "def images(self", "def shown_images(self")
+    assert _changed(tree) == ALL
+
+
 def test_how_data_is_loaded_changes_every_key(tree: Path) -> None:
     _edit(tree / "data" / "catalogue.py", "min_count=4 if", "min_count=5 if")
     assert _changed(tree) == ALL

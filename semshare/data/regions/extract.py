@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from semshare.data.pictures import content_digest, stamp, unchanged
 from semshare.data.regions.store import FeatureStore, StoreWriter, note_pictures, rewrite
 from semshare.utils.files import ReadOnlyError
 from semshare.utils.memory import memory_kept
-from semshare.utils.progress import MARK
+from semshare.utils.progress import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,9 +25,12 @@ if TYPE_CHECKING:
     from semshare.data.regions.base import RegionExtractor
 
 
+_SKIPPED = "skipped"
+
+
 def say(line: str) -> None:
-    """Print ``line`` as progress is printed, where the book keeps it off its pages."""
-    print(f"{MARK}{line}", file=sys.stderr, flush=True)
+    """Tell ``line`` as progress is told; what was skipped stays to be read."""
+    tell(line, stays=line.startswith(_SKIPPED))
 
 
 def extract_to_store(
@@ -77,7 +79,7 @@ def extract_to_store(
             parts, failed = computed(extractor.extract, pictures)
             for id, reason in (unreadable | failed).items():
                 writer.skipped[id] = reason
-                say(f"skipped {id}: {reason}")
+                say(f"{_SKIPPED} {id}: {reason}")
             for good, regions in parts:
                 writer.add(good, regions.rows())
                 count += len(good)
@@ -147,7 +149,7 @@ def refresh(
             for good, regions in parts:
                 rows |= dict(zip(good, regions.rows(), strict=True))
         for id in (id for id in skipped if skipped[id] != store.skipped.get(id)):
-            say(f"skipped {id}: {skipped[id]}")
+            say(f"{_SKIPPED} {id}: {skipped[id]}")
         store = rewrite(store, number, rows, skipped, noted) if rows or number < len(store.shards) else (
             note_pictures(store, noted)
         )  # fmt: skip

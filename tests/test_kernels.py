@@ -1,0 +1,32 @@
+"""Every notebook as people run it: in a kernel whose working folder is elsewhere, and a second time in that kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from nbclient import NotebookClient
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+from semshare.book.execute import OwnKernel
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_any_folder_and_twice_in_one_kernel(path: Path, built: Path, tmp_path: Path) -> None:
+    """The book at scale smoke has trained what the notebook asks for."""
+    notebook = load_notebook_node(str(path))
+    (parameters,) = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if "scale =" in parameters:
+        notebook = parameterize_notebook(notebook, {"scale": "smoke"})
+    resources = {"metadata": {"path": str(tmp_path)}}
+    client = NotebookClient(notebook, timeout=600, resources=resources, kernel_manager_class=OwnKernel)
+    with client.setup_kernel():
+        for turn in (1, 2):
+            for number, cell in enumerate(notebook.cells):
+                client.execute_cell(cell, number)
+            code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            assert all(cell.execution_count for cell in code) and any(cell.outputs for cell in code), turn
+    assert list(tmp_path.iterdir()) == [], "a notebook leaves nothing in the folder it is run from"
