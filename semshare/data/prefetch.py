@@ -10,31 +10,30 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
-
-from semshare.data.regions.store import FeatureStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from semshare.data.dataset import Batch, PairedDataset
+    from semshare.data.regions.arrays import ArrayStore
+    from semshare.data.regions.store import FeatureStore
 
 _SHARE = 0.5  # of the free memory; the rest is the network's and its activations'
 _BLOCK = 512  # items read at once on the way there
 
 
-class HeldStore(FeatureStore):
-    """A feature store with the rows of some ids in a device's memory."""
+class HeldStore:
+    """The rows of some ids of a store in a device's memory, as exact as the store gives them."""
 
-    def __init__(self, store: FeatureStore, ids: Sequence[str], device: torch.device) -> None:
+    def __init__(self, store: FeatureStore | ArrayStore, ids: Sequence[str], device: torch.device) -> None:
         """Copy the rows of ``ids`` to ``device``; raises :class:`UserError` for an id that ``store`` lacks."""
-        super().__init__(store.folder)
+        self.shape, self.meta, self.skipped, self.checksum = store.shape, store.meta, store.skipped, store.checksum
         self._row = {id: row for row, id in enumerate(ids)}
-        self._rows = torch.empty(len(ids), *self.shape, dtype=torch.float16, device=device)
+        self._rows = torch.empty(len(ids), *store.shape, dtype=store.tensor(ids[:1]).dtype, device=device)
         for start in range(0, len(ids), _BLOCK):
-            self._rows[start : start + _BLOCK] = super().tensor(ids[start : start + _BLOCK])
+            self._rows[start : start + _BLOCK] = store.tensor(ids[start : start + _BLOCK])
 
     def tensor(self, ids: Sequence[str]) -> Tensor:
         """The held rows of ``ids`` on the device; raises ``KeyError`` for an id that is not held."""
@@ -45,7 +44,7 @@ class HeldStore(FeatureStore):
 def hold(dataset: PairedDataset, device: torch.device) -> PairedDataset:
     """``dataset`` with the features that training reads in ``device``'s memory, where they fit into half of it."""
     ids = [id for split in ("train", "dev") for id in dataset.parts[split].image_ids]
-    if len(ids) * int(np.prod(dataset.store.shape)) * 2 > _SHARE * _free(device):
+    if len(ids) * dataset.store.tensor(ids[:1]).nbytes > _SHARE * _free(device):
         return dataset
     return replace(dataset, store=HeldStore(dataset.store, ids, device))
 

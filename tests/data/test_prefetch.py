@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from semshare.data import catalogue, prefetch
 from semshare.data.dataset import Batch, PairedDataset
 from semshare.data.prefetch import HeldStore, ahead, hold
+from semshare.data.regions.arrays import ArrayFile, ArrayStore, RegionArrays
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
 
@@ -52,10 +54,20 @@ def test_held_features_never_come_from_the_disk_again(dataset: PairedDataset, mo
     ids = dataset.parts["dev"].image_ids
     held = HeldStore(dataset.store, ids, CPU)
     expected = torch.from_numpy(dataset.store.read(ids[3:1:-1]))
-    monkeypatch.setattr(held, "read", None)
+    monkeypatch.setattr(type(dataset.store), "read", None)
     assert torch.equal(held.tensor(ids[3:1:-1]), expected)
     with pytest.raises(KeyError):
         held.tensor([dataset.parts["test"].image_ids[0]])
+
+
+def test_rows_of_feature_files_are_held_in_single_precision(tmp_path: Path) -> None:
+    features = np.random.default_rng(0).random((5, 2, 3), np.float32)
+    np.save(tmp_path / "features.npy", features)
+    np.save(tmp_path / "classes.npy", np.full((5, 2), 4001))  # float16 would make 4000 of it
+    arrays = RegionArrays(ArrayFile(tmp_path / "features.npy"), ArrayFile(tmp_path / "classes.npy"))
+    store = ArrayStore([(arrays, {str(row): row for row in range(5)})], 4002, [])
+    held = HeldStore(store, ["4", "2"], CPU)
+    assert torch.equal(held.tensor(["2", "4"]), store.tensor(["2", "4"])) and held.tensor(["2"])[0, 0, -2] == 4001
 
 
 def test_nothing_is_held_or_read_ahead_on_a_cpu(dataset: PairedDataset) -> None:
