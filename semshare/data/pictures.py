@@ -115,7 +115,7 @@ def _no_picture(path: Path) -> UserError:
         start = file.read(12)
     brand = start[8:12] if start[4:8] == b"ftyp" else b""
     if brand in _HEIF and "HEIF" not in _formats():
-        return UserError(f"{path}: cannot read this picture: it is HEIC; to read it, pip install pillow-heif")
+        return UserError(f"{path}: cannot read this picture: it is HEIC; to read it, pip install 'semshare[heic]'")
     if brand in _AVIF and "AVIF" not in _formats():
         return UserError(f"{path}: cannot read this picture: it is AVIF; to read it, pip install 'pillow>=11.3'")
     if brand in _HEIF | _AVIF:

@@ -221,7 +221,7 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
 def test_heic_is_named_with_what_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.jpg").write_bytes(HEIC)
     monkeypatch.setattr(pictures, "_formats", lambda: ["JPEG", "PNG"])
-    with pytest.raises(UserError, match=r"it is HEIC; to read it, pip install pillow-heif") as caught:
+    with pytest.raises(UserError, match=r"it is HEIC; to read it, pip install 'semshare\[heic\]'") as caught:
         open_picture(tmp_path / "a.jpg")
     assert not isinstance(caught.value, NoPictureError)
 
