@@ -54,7 +54,8 @@ def _cell(verdicts: Sequence[Verdict]) -> str:
         return "not tested"
     if len(verdicts) > _MOST:
         return summary(verdicts)
-    return "<br>".join(
-        f"{MARKS[one.verdict]} {html.escape(one.measure)} {str(one.interval).replace(' ', chr(160))}"
-        for one in verdicts
-    )
+    lines = []
+    for one in verdicts:
+        effect = str(one.interval).replace(" ", "\N{NO-BREAK SPACE}")  # an interval is not broken
+        lines.append(f"{MARKS[one.verdict]} {html.escape(one.measure)} {effect}")
+    return "<br>".join(lines)
