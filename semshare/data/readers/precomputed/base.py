@@ -64,6 +64,7 @@ class PrecomputedSource(Source):
     """
 
     status: Literal["real"] = "real"
+    name = "precomputed"
     without_pictures = True
     attribution = "Feature files at hand: pictures, texts and features keep the licence they have."
     root: Path
@@ -83,26 +84,26 @@ class PrecomputedSource(Source):
         """The regions, after every value of every file was looked at; ``verify`` looks again.
 
         Raises:
-            UserError: rows with a value that is not finite or out of range, by file and row.
+            UserError: rows with a value that is not finite or out of range, by file and row; no class of any region.
         """
         contents, parts, features = [], [], []
         class_count = 0
         for group in self._groups:
             arrays = group.arrays
-            found = [read_through(arrays.features, "finite", not_finite, verify).sha256]
+            content = [read_through(arrays.features, "finite", not_finite, verify).sha256]
             if arrays.boxes is not None:
                 sizes = b"" if arrays.sizes is None else np.ascontiguousarray(arrays.sizes, "<i8").tobytes()
                 rule = f"boxes in pictures {hashlib.sha256(sizes).hexdigest()}"
-                found += [rule, read_through(arrays.boxes, rule, boxes_outside(arrays.sizes), verify).sha256]
+                content += [rule, read_through(arrays.boxes, rule, boxes_outside(arrays.sizes), verify).sha256]
             if arrays.scores is not None:
-                found.append(read_through(arrays.scores, "scores", scores_outside, verify).sha256)
-            features += found
+                content.append(read_through(arrays.scores, "scores", scores_outside, verify).sha256)
+            features += content
             if group.class_scores is not None:
                 scores = read_through(group.class_scores, "finite", not_finite, verify)
                 arrays = replace(arrays, classes=best_classes(group.class_scores, scores.sha256))
                 class_count = max(class_count, group.class_scores.shape[-1])
             parts.append(arrays)
-            contents.append([*found, digest(json.dumps(list(group.rows.items())))])
+            contents.append([*content, digest(json.dumps(list(group.rows.items())))])
         if parts[0].classes is None:
             class_count, classes = visual_words(parts, self._train_rows(), features)
             parts = [replace(arrays, classes=file) for arrays, file in zip(parts, classes, strict=True)]
@@ -111,6 +112,12 @@ class PrecomputedSource(Source):
                 classes_of = read_through(arrays.classes, "classes", classes_outside, verify, classes=True)
                 class_count = max(class_count, classes_of.highest + 1)
                 content.append(classes_of.sha256)
+        if not class_count:
+            named = [arrays.classes.path for arrays in parts if arrays.classes is not None]
+            raise UserError(
+                f"{named[0]}: every class is -1: not known; expected classes from 0, or no such file: masked regions "
+                "are then predicted by visual words"
+            )
         placed = [(arrays, group.rows) for arrays, group in zip(parts, self._groups, strict=True)]
         return ArrayStore(placed, class_count, [said for content in contents for said in content])
 
@@ -146,21 +153,21 @@ def open_features(path: Path) -> ArrayFile:
     return file
 
 
-def open_beside(path: Path, features: ArrayFile, last: int | None, what: str) -> ArrayFile | None:
+def open_beside(path: Path, features: ArrayFile, last: int | None, what: str, kinds: str) -> ArrayFile | None:
     """The array of ``what`` at ``path``, a value or ``last`` values a region; None where there is no such file.
 
-    ``last`` 0 stands for any number of values.
+    ``last`` 0 stands for any number of values; they are of NumPy's ``kinds``.
 
     Raises:
-        UserError: a shape that does not go with that of ``features``.
+        UserError: a shape that does not go with that of ``features``, or another kind of values.
     """
     if not path.exists():
         return None
     file = ArrayFile(path)
-    one = len(features.shape) == 2  # a region an item: the middle number may be missing
-    expected = (len(features), 1 if one else features.shape[1])
+    single = len(features.shape) == 2  # a region an item: the middle number may be missing
+    expected = (len(features), 1 if single else features.shape[1])
     ends = () if last is None else (file.shape[-1] if last == 0 and len(file.shape) > 1 else last,)
-    if file.shape != (*expected, *ends) and not (one and file.shape == (len(features), *ends)):
+    if file.shape != (*expected, *ends) and not (single and file.shape == (len(features), *ends)):
         wanted = shown(expected)[:-1] + ("]" if last is None else f", {last or 'K'}]")
         cut = (
             f"; keep the same rows in every file, e.g. np.save(NEW, np.load({path.name!r})[:{len(features)}])"
@@ -171,13 +178,14 @@ def open_beside(path: Path, features: ArrayFile, last: int | None, what: str) ->
             f"{path}: {what} of shape {shown(file.shape)}, expected {wanted} as in {features.path.name} "
             f"{shown(features.shape)}{cut}"
         )
-    return file
+    return check_kind(file, kinds, what)
 
 
-def check_kind(file: ArrayFile | None, kinds: str, expected: str) -> ArrayFile | None:
-    """``file`` if its values are of NumPy's ``kinds``; raises :class:`UserError` saying what is ``expected``."""
-    if file is not None and file.dtype.kind not in kinds:
-        raise UserError(f"{file.path}: values are {file.dtype}, expected {expected}")
+def check_kind(file: ArrayFile, kinds: str, what: str) -> ArrayFile:
+    """``file`` if its values are of NumPy's ``kinds``; raises :class:`UserError` saying ``what`` they are to be."""
+    if file.dtype.kind not in kinds:
+        numbers = "floats" if kinds == "f" else "whole numbers" if "f" not in kinds else "numbers"
+        raise UserError(f"{file.path}: values are {file.dtype}, expected {what}: {numbers}")
     return file
 
 
@@ -215,8 +223,8 @@ def label_names(root: Path, width: int) -> tuple[tuple[str, ...], dict[str, str]
             raise UserError(f"{path}: {len(names):,} names, expected {width:,}: one for each column of the labels")
         for line, name in enumerate(names, 1):
             if not name or name in names[: line - 1]:
-                found = f"{name!r}, which stands there already" if name else "nothing"
-                raise UserError(f"{path}, line {line}: found {found}, expected another label name")
+                wrong = f"{name!r}, which stands there already" if name else "nothing"
+                raise UserError(f"{path}, line {line}: found {wrong}, expected another label name")
         above = SUPERCATEGORIES if tuple(names) == LABELS else {}
         return tuple(names), dict(above), []
     known = {len(LABELS): LABELS, len(FLICKR_LABELS): tuple(FLICKR_LABELS)}.get(width)

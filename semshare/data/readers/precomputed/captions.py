@@ -55,13 +55,13 @@ class CaptionArraysSource(PrecomputedSource):
 
     text_kind: Literal["captions"] = "captions"
 
-    def __init__(self, root: Path, name: str = "precomputed") -> None:
+    def __init__(self, root: Path) -> None:
         """Open the arrays of ``root`` and read its captions, ids and labels.
 
         Raises:
             UserError: a file that is missing, or does not go with the others: by file, and by line or row.
         """
-        self.root, self.name = Path(root), name
+        self.root = Path(root)
         self._groups, self._items = [], []
         notes: list[str] = []
         stems = {split: self._stem(split) for split in SPLITS}
@@ -83,7 +83,7 @@ class CaptionArraysSource(PrecomputedSource):
                     raise UserError(f"{self.root / f'{stem}_ids.txt'}: {id} is in {where} too, expected one split each")
                 texts = tuple(captions[row * CAPTIONS : (row + 1) * CAPTIONS])
                 self._items.append(Item(id, texts, labels[row], split))
-            boxes = open_beside(self.root / f"{stem}_box.npy", features, 4, "boxes")
+            boxes = open_beside(self.root / f"{stem}_box.npy", features, 4, "boxes", "f")
             classes, scores = open_classes(self.root / f"{stem}_cls.npy", features)
             rows = {id: row * step for row, id in enumerate(ids[:kept])}
             self._groups.append(Group(RegionArrays(features, classes, boxes), rows, scores))

@@ -13,16 +13,18 @@ A row of the array that no line names is not used.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 from semshare.data.readers.custom import Rows, described_by, label_set
-from semshare.data.readers.precomputed.base import Group, PrecomputedSource, check_kind, open_beside, open_features
+from semshare.data.readers.precomputed.base import Group, PrecomputedSource, open_beside, open_features
 from semshare.data.readers.precomputed.tags import open_classes
 from semshare.data.readers.records import in_words
 from semshare.data.regions.arrays import RegionArrays
 
 FEATURES = "features.npy"
+_ROW = re.compile(r"\s*[0-9]{1,12}\s*")
 
 
 class ArrayRowsSource(PrecomputedSource):
@@ -30,30 +32,27 @@ class ArrayRowsSource(PrecomputedSource):
 
     text_kind: Literal["tags", "captions"] = "tags"
 
-    def __init__(self, root: Path, split_seed: int = 0, name: str = "precomputed") -> None:
+    def __init__(self, root: Path, split_seed: int = 0) -> None:
         """Open the arrays beside the file and read and check every row of it.
 
         Args:
             root: the folder, or the JSONL or CSV file in it.
             split_seed: the seed of the split, where the file gives none.
-            name: what the collection is called.
 
         Raises:
             UserError: a file that is missing or does not go with the others, or rows that are wrong: the first 20
                 mistakes by line, and how many more.
         """
-        self.root, self.name = Path(root), name
+        self.root = Path(root)
         path = described_by(self.root)
         features = open_features(path.parent / FEATURES)
-        boxes = open_beside(path.parent / "boxes.npy", features, 4, "boxes")
+        boxes = open_beside(path.parent / "boxes.npy", features, 4, "boxes", "f")
         classes, class_scores = open_classes(path.parent / "classes.npy", features)
-        scores = open_beside(path.parent / "scores.npy", features, None, "scores")
+        scores = open_beside(path.parent / "scores.npy", features, None, "scores", "f")
         check = _ArrayRows(path, len(features))
         self._items = check.read(split_seed)
         self.label_names = label_set(self._items)
-        arrays = RegionArrays(
-            features, classes, check_kind(boxes, "f", "floats"), None, check_kind(scores, "f", "floats")
-        )
+        arrays = RegionArrays(features, classes, boxes, None, scores)
         self._groups = [Group(arrays, check.rows, class_scores)]
         self._finish([])
 
@@ -80,9 +79,9 @@ class _ArrayRows(Rows):
 
     def about(self, line: int, value: Any) -> Any:
         """The row that is named; None after a fault. CSV gives it as a text."""
-        number = int(value) if isinstance(value, str) and value.isascii() and value.strip().isdecimal() else value
+        number = int(value) if isinstance(value, str) and _ROW.fullmatch(value) else value
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < self._count:
-            found = "missing" if value is None else f"found {in_words(value)}"
-            self.fault(line, f"row: {found}, expected a row of {FEATURES}: 0 to {self._count - 1:,}")
+            written = "missing" if value is None else f"found {in_words(value)}"
+            self.fault(line, f"row: {written}, expected a row of {FEATURES}: 0 to {self._count - 1:,}")
             return None
         return number

@@ -48,13 +48,13 @@ class TagArraysSource(PrecomputedSource):
 
     text_kind: Literal["tags"] = "tags"
 
-    def __init__(self, root: Path, name: str = "precomputed") -> None:
+    def __init__(self, root: Path) -> None:
         """Open the arrays of ``root`` and read its tags and labels.
 
         Raises:
             UserError: a file that is missing, or does not go with the others: by file, and by row where it is one.
         """
-        self.root, self.name = Path(root), name
+        self.root = Path(root)
         missing = [split for split in SPLITS if not (self.root / f"{split}{FEATURES}").exists()]
         if missing:
             raise UserError(f"{self.root / f'{missing[0]}{FEATURES}'}: missing, expected train, dev and test")
@@ -97,7 +97,7 @@ class TagArraysSource(PrecomputedSource):
         self._finish(notes)
 
     def _group(self, split: Split, features: ArrayFile, rows: dict[str, int], notes: list[str]) -> Group:
-        boxes = open_beside(self.root / f"{split}_box.npy", features, 4, "boxes")
+        boxes = open_beside(self.root / f"{split}_box.npy", features, 4, "boxes", "iuf")
         sizes = None
         if boxes is not None:
             sizes, note = _sizes(self.root / f"{split}_hw.npy", boxes)
@@ -115,9 +115,8 @@ def open_classes(path: Path, features: ArrayFile) -> tuple[ArrayFile | None, Arr
     if not path.exists():
         return None, None
     if ArrayFile(path).dtype.kind in "iu":
-        return open_beside(path, features, None, "classes"), None
-    scores = open_beside(path, features, 0, "class scores")
-    return None, check_kind(scores, "f", "class scores (float) or classes (whole numbers)")
+        return open_beside(path, features, None, "classes", "iu"), None
+    return None, open_beside(path, features, 0, "class scores", "f")
 
 
 def _sizes(path: Path, boxes: ArrayFile) -> tuple[np.ndarray, str]:
@@ -130,8 +129,7 @@ def _sizes(path: Path, boxes: ArrayFile) -> tuple[np.ndarray, str]:
         raise UserError(
             f"{path}: missing, expected [{len(boxes):,}, 2] sides of the pictures, since boxes are in pixels"
         )
-    file = check_kind(ArrayFile(path), "iuf", "numbers")
-    assert file is not None
+    file = check_kind(ArrayFile(path), "iuf", "sides of the pictures")
     if file.shape != (len(boxes), 2):
         raise UserError(
             f"{path}: shape {shown(file.shape)}, expected {shown((len(boxes), 2))} as in {boxes.path.name} "
@@ -193,5 +191,5 @@ def _mat(path: Path) -> tuple[Path, np.ndarray]:
         raise UserError(f"{path}: no MATLAB file that can be read: {' '.join(str(error).split())[:120]}") from None
     if _KEY not in content:
         raise UserError(f"{path}: no variable {_KEY!r} in it, expected an array of 0 and 1 of that name")
-    found = content[_KEY]
-    return path, found.toarray() if hasattr(found, "toarray") else np.asarray(found)
+    array = content[_KEY]  # MATLAB keeps a sparse one as such
+    return path, array.toarray() if hasattr(array, "toarray") else np.asarray(array)

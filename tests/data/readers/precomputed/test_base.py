@@ -53,6 +53,13 @@ def test_given_classes_are_taken_as_they_are(tmp_path: Path) -> None:
     assert Regions.of_rows(store.tensor(["3"])).classes[0].tolist() == classes[3].tolist()
 
 
+def test_classes_of_which_none_is_known_are_refused(tmp_path: Path) -> None:
+    root = array_rows(tmp_path / "own")
+    np.save(root / "classes.npy", np.full((12, 4), -1))
+    with pytest.raises(UserError, match="classes.npy: every class is -1"):
+        ArrayRowsSource(root).region_store()
+
+
 @pytest.mark.parametrize(
     ("name", "place", "value", "expected"),
     [

@@ -120,6 +120,10 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: np.save(root / "dev_label.npy", np.eye(80)[np.arange(30) % 80]),
         "dev_label.npy, row 0: the five rows of a picture differ",
     ),
+    "boxes that are words": (
+        lambda root: np.save(root / "train_box.npy", np.full((6, 4, 4), "a")),
+        "train_box.npy: values are <U1, expected boxes: floats",
+    ),
     "a name too few": (
         lambda root: (root / "label_names.txt").write_text("dog\n" * 79, encoding="utf-8"),
         "label_names.txt: 79 names, expected 80",

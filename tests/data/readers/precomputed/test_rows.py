@@ -89,7 +89,8 @@ def test_a_mistake_in_a_row_is_named_by_line(changed: dict[str, Any], expected: 
     [
         ("features.npy", np.zeros((12, 4, 8), int), "features.npy: values are int64"),
         ("boxes.npy", np.zeros((12, 4), "f4"), "boxes.npy: boxes of shape [12, 4], expected [12, 4, 4]"),
-        ("boxes.npy", np.zeros((12, 4, 4), int), "boxes.npy: values are int64, expected floats"),
+        ("boxes.npy", np.zeros((12, 4, 4), int), "boxes.npy: values are int64, expected boxes: floats"),
+        ("scores.npy", np.zeros((12, 4), "U3"), "scores.npy: values are <U3, expected scores: floats"),
         ("scores.npy", np.zeros((12, 5), "f4"), "scores.npy: scores of shape [12, 5], expected [12, 4]"),
         ("classes.npy", np.zeros((11, 4), int), "classes.npy: classes of shape [11, 4], expected [12, 4]"),
         ("classes.npy", np.zeros((12, 4), "U3"), "classes.npy: "),
@@ -99,6 +100,13 @@ def test_arrays_that_do_not_fit_are_refused(name: str, array: np.ndarray, expect
     root = array_rows(tmp_path / "own")
     np.save(root / name, array)
     assert expected in _mistake(root)
+
+
+def test_a_row_in_csv_of_more_digits_than_python_reads_is_named(tmp_path: Path) -> None:
+    root = array_rows(tmp_path / "own")
+    (root / "items.jsonl").unlink()
+    (root / "items.csv").write_text(f"row,texts,labels\n{'9' * 5000},A dog,dog\n", encoding="utf-8")
+    assert "items.csv, line 2: row: found '999" in _mistake(root)
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

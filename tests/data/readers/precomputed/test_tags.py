@@ -138,6 +138,10 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no labels": (lambda root: (root / "train_label.mat").unlink(), "train_label.mat: missing"),
     "no sides": (lambda root: (root / "train_hw.npy").unlink(), "train_hw.npy: missing, expected [20, 2] sides"),
+    "boxes that are words": (
+        lambda root: np.save(root / "train_box.npy", np.full((20, 4, 4), "a")),
+        "train_box.npy: values are <U1, expected boxes: numbers",
+    ),
     "sides of another count": (
         lambda root: np.save(root / "train_hw.npy", np.ones((19, 2))),
         "train_hw.npy: shape [19, 2], expected [20, 2] as in train_box.npy",
