@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -21,11 +22,11 @@ from semshare.data.readers.precomputed.tags import TagArraysSource
 from semshare.data.regions.registry import PRECOMPUTED
 from semshare.data.text_kinds import TextKind
 from semshare.errors import UserError
-from semshare.utils.files import DamagedError, read_json, write_json, write_text
+from semshare.utils.files import DamagedError, read_json, written_while
 from semshare.utils.home import cache_folder, home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from semshare.data.catalogue import Entry
@@ -168,11 +169,11 @@ def read(layout: Layout, root: Path, split_seed: int = 0) -> Source:
     return source
 
 
-def check_name(name: str, taken: MutableMapping[str, Entry]) -> None:
-    """Raise :class:`UserError` where a collection cannot be called ``name``."""
+def check_name(name: str, taken: Sequence[str]) -> None:
+    """Raise :class:`UserError` where a collection cannot be called ``name``: ``taken`` are all names there are."""
     if not _NAME.fullmatch(name):
         raise UserError(f"name: found {name[:60]!r}, expected up to 40 letters a-z, digits, - or _")
-    if name in taken and kept(name) is None:
+    if name in taken and not file_of(name).is_file():  # what is kept may be damaged, and is made anew
         raise UserError(f"name: {name!r} is another dataset's; give your collection another one")
 
 
@@ -212,17 +213,9 @@ def kept_names() -> list[str]:
 @contextmanager
 def keeping(collection: Collection) -> Iterator[None]:
     """Keep ``collection`` under its name; where the block fails, what was kept before stands again."""
-    path = cache_folder("data") / f"{collection.name}{_SUFFIX}"
-    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-    write_json(path, {"layout": collection.layout.name, "text_kind": collection.text_kind})
-    try:
+    content = {"layout": collection.layout.name, "text_kind": collection.text_kind}
+    with written_while(cache_folder("data") / f"{collection.name}{_SUFFIX}", json.dumps(content) + "\n"):
         yield
-    except BaseException:
-        if before is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_text(path, before)
-        raise
 
 
 class Datasets(MutableMapping[str, "Entry"]):

@@ -25,8 +25,7 @@ def forget(name: str) -> list[str]:
         What was forgotten, a line each.
 
     Raises:
-        UserError: an unknown name, a dataset of which nothing is remembered, or one whose files lie in the data cache
-            itself.
+        UserError: an unknown name, a generated dataset, or one whose files lie in the data cache itself.
     """
     folders = catalogue.entry(name).folders
     place = home() / "data" / folders[0] if folders else None
@@ -37,20 +36,26 @@ def forget(name: str) -> list[str]:
             f"{place}: the data of {name!r} itself lies here; delete the folder by hand if you want it gone"
         )
     manifest = remembered(name)
-    notes = [catalogue.note_file(name, "regions"), catalogue.note_file(name, "tokens")]
-    paths = [place, collections.file_of(name), *(path for path in (*notes, manifest) if path is not None)]
+    told = {
+        collections.file_of(name): "what kind of collection it is",
+        catalogue.note_file(name, "regions"): "which regions it takes",
+        catalogue.note_file(name, "tokens"): "how its texts are cut",
+        manifest: "its manifest",
+    }
     lines = []
-    for path in paths:
-        if path.is_symlink():
-            lines.append(f"{name}: {path.readlink()} is left as it is, and not found by that name any more")
-        elif not path.is_file():
-            continue
-        path.unlink()
+    if place.is_symlink():
+        lines.append(f"{name}: {place.readlink()} is left as it is, and not found by that name any more")
+        place.unlink()
+    for path, what in told.items():
+        if path is not None and path.is_file():
+            lines.append(f"{name}: forgotten: {what}")
+            path.unlink()
     catalogue.forget_loaded()
     return lines or [f"{name}: nothing was remembered"]
 
 
 def check_reads_root(name: str) -> None:
+    """Raise :class:`UserError` where dataset ``name`` is generated, so that no folder of it can be named."""
     if "root" not in catalogue.entry(name).reads:
         raise UserError(f"root: dataset {name!r} is generated and reads none")
 

@@ -90,7 +90,9 @@ def prepare(
     if own or text is not None:
         if manifest is not None or from_dir is not None or (own and root is not None):
             raise UserError(f"name: {name}=FOLDER says where a collection lies; leave root, from-dir and manifest away")
-        collection, root = _collection(name, Path(folder) if own else root, text, say)
+        if own and not folder:
+            raise UserError(f"name: found no folder after {name}=, expected {name}=FOLDER")
+        collection, root = _collection(name, Path(folder).expanduser() if own else root, text, say)
         regions = regions or (collection.layout.regions if own else catalogue.regions_of(name))
         if weights is not None:
             take_weights(known_regions(regions), weights, say)
@@ -104,7 +106,7 @@ def prepare(
 
 def _collection(name: str, root: Path | None, text: str | None, say: Callable[[str], None]) -> tuple[Collection, Path]:
     """The collection called ``name``, at ``root`` or where it was prepared before, and where it lies."""
-    check_name(name, catalogue.CATALOGUE)
+    check_name(name, catalogue.names())
     if root is None and (place := catalogue.stored((name,))) is not None:
         root = place.resolve()
     if root is None:

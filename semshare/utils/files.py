@@ -77,6 +77,21 @@ def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     write_text(path, json.dumps(content, indent=indent) + "\n")
 
 
+@contextmanager
+def written_while(path: Path, text: str) -> Iterator[None]:
+    """Write ``text`` to ``path`` for good if the block succeeds; where it fails, what was there before stands again."""
+    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+    write_text(path, text)
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_text(path, before)
+        raise
+
+
 def not_written(path: Path, error: OSError, what: str = "written") -> UserError:
     """What to raise where ``path`` cannot be ``what``: a :class:`ReadOnlyError` where the user may not."""
     kind = ReadOnlyError if error.errno in _MAY_NOT else UserError

@@ -238,6 +238,7 @@ def test_what_cannot_be_prepared_leaves_what_was_there(tmp_path: Path, own_home:
         (("../mine={}",), "name: found '../mine'"),
         (("={}",), "name: found ''"),
         (("coco={}",), "name: 'coco' is another dataset's"),
+        (("mine=",), "name: found no folder after mine="),
         (("mine={}", "--root", "elsewhere"), "leave root, from-dir and manifest away"),
         (("mine={}", "--text", "words"), "text: found 'words'"),
         (("mine={}", "--text", "captions"), "text: found 'captions', expected tags"),
@@ -269,6 +270,17 @@ def test_what_is_kept_of_a_collection_may_be_damaged(tmp_path: Path) -> None:
         collections.file_of("mine").write_text(content, encoding="utf-8")
         with pytest.raises(UserError, match="prepare the collection again with semshare data prepare mine=FOLDER"):
             catalogue.entry("mine")
+    prepare.prepare(f"mine={tmp_path / 'own'}", say=lambda line: None)  # as the message says
+    assert catalogue.entry("mine").text_kind == "captions"
+
+
+def test_a_collection_does_not_take_the_name_of_a_manifest(tmp_path: Path, own_home: Path) -> None:
+    (own_home / "data").mkdir(parents=True, exist_ok=True)
+    content = {"dataset": "mine", "train": [1], "dev": [2], "test": [3]}
+    (own_home / "data" / "mine.manifest.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match="name: 'mine' is another dataset's"):
+        prepare.prepare(f"mine={_rows(tmp_path / 'own')}", say=lambda line: None)
+    assert catalogue.entry("mine").folders == ("mine", "coco")
 
 
 def test_super_categories_beside_the_rows_are_the_datasets(tmp_path: Path) -> None:

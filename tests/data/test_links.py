@@ -17,7 +17,12 @@ def test_link_notes_and_name_go_and_the_data_stays(tmp_path: Path, own_home: Pat
     prepare.prepare(f"mine={root}", regions="simulated", tokens="space", say=lambda line: None)
     left = {path.name for path in (own_home / "data").iterdir()}
     assert left == {"mine", "mine.collection.json", "mine.regions", "mine.tokens"}
-    assert forget("mine") == [f"mine: {root} is left as it is, and not found by that name any more"]
+    assert forget("mine") == [
+        f"mine: {root} is left as it is, and not found by that name any more",
+        "mine: forgotten: what kind of collection it is",
+        "mine: forgotten: which regions it takes",
+        "mine: forgotten: how its texts are cut",
+    ]
     assert list((own_home / "data").iterdir()) == [] and (root / "train_preim.npy").exists()
     prepare.prepare(f"mine={root}", say=lambda line: None)
     assert catalogue.regions_of("mine") == "precomputed"  # no note of before speaks for the next of that name
@@ -40,3 +45,5 @@ def test_what_cannot_be_forgotten_says_why(own_home: Path) -> None:
     with pytest.raises(UserError, match="the data of 'coco' itself lies here"):
         forget("coco")
     assert forget("nuswide") == ["nuswide: nothing was remembered"]
+    (own_home / "data" / "nuswide.regions").write_text("grid\n", encoding="utf-8")
+    assert forget("nuswide") == ["nuswide: forgotten: which regions it takes"]

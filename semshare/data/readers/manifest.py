@@ -25,7 +25,7 @@ from semshare.data.readers.instances import InstancesById, read_captions
 from semshare.data.readers.splits import SHIPPED
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
-from semshare.utils.files import write_text
+from semshare.utils.files import written_while
 from semshare.utils.home import cache_folder, home
 
 if TYPE_CHECKING:
@@ -97,19 +97,11 @@ def remembered_names() -> list[str]:
 @contextmanager
 def remembering(manifest: Manifest) -> Iterator[None]:
     """Keep ``manifest`` in this home under its name; where the block fails, what was kept before stands again."""
-    path = cache_folder("data") / f"{manifest.name}{_SUFFIX}"
-    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-    parts = {split: sorted(id for id, one in manifest.splits.items() if one == split) for split in SPLITS}
+    parts = {split: sorted(id for id, own in manifest.splits.items() if own == split) for split in SPLITS}
     content = {"dataset": manifest.name, "rule": manifest.rule, **parts}
-    write_text(path, json.dumps(content, separators=(",", ":")) + "\n")
-    try:
+    text = json.dumps(content, separators=(",", ":")) + "\n"
+    with written_while(cache_folder("data") / f"{manifest.name}{_SUFFIX}", text):
         yield
-    except BaseException:
-        if before is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_text(path, before)
-        raise
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def test_given_classes_are_taken_as_they_are(tmp_path: Path) -> None:
 def test_classes_of_which_none_is_known_are_refused(tmp_path: Path) -> None:
     root = array_rows(tmp_path / "own")
     np.save(root / "classes.npy", np.full((12, 4), -1))
-    with pytest.raises(UserError, match="classes.npy: every class is -1"):
+    with pytest.raises(UserError, match=r"classes\.npy: every class is -1"):
         ArrayRowsSource(root).region_store()
 
 
