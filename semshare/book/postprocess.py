@@ -105,7 +105,7 @@ def caption_figures(executed: NotebookNode, name: str) -> None:
 def told(executed: NotebookNode, name: str) -> list[Any]:
     """What outputs of a page recorded under ``name``, as its banner does of its datasets, taken out of the outputs."""
     lists = [_taken(output, name, "text/html") for cell in executed.cells for output in cell.get("outputs", [])]
-    return [one for some in lists for one in some or ()]
+    return [entry for entries in lists for entry in entries or ()]
 
 
 def fill_drawers(executed: NotebookNode, name: str, folder: Path) -> None:
@@ -144,8 +144,8 @@ def write_thumbnail(executed: Path, path: Path) -> None:
     """The first picture of an executed notebook (or of none: an empty one), small, for the book's first page."""
     small = Image.new("RGB", _THUMBNAIL, "white")
     cells = nbformat.read(executed, 4).cells if executed.exists() else []
-    found = (_picture(output) for cell in cells for output in cell.get("outputs", []))
-    if first := next(filter(None, found), None):
+    pictures = (_picture(output) for cell in cells for output in cell.get("outputs", []))
+    if first := next(filter(None, pictures), None):
         picture = as_rgb(Image.open(io.BytesIO(base64.b64decode(first))))
         small.paste(picture.resize((_THUMBNAIL[0], round(picture.height * _THUMBNAIL[0] / picture.width))))
     small.save(path)
@@ -158,7 +158,7 @@ def _picture(output: NotebookNode) -> str | None:
 def _taken(output: NotebookNode, name: str, mime: str) -> Any:
     """What the library told the book in ``output`` under ``name``, beside data of type ``mime``, taken out of it."""
     told = output.get("metadata", {}).get(mime, {})
-    found = told.pop(name, None)
-    if found is not None and not told:
+    value = told.pop(name, None)
+    if value is not None and not told:
         output.metadata.pop(mime)
-    return found
+    return value

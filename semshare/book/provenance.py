@@ -158,24 +158,24 @@ def _drawer(behind: Mapping[str, Any]) -> str:
         facts["Means are of"] = "; ".join(f"{name}: {', '.join(keys)}" for name, keys in means.items())
     if rows:
         facts |= {
-            name.capitalize(): distinct(one["experiment"][name] for one in rows)
+            name.capitalize(): distinct(row["experiment"][name] for row in rows)
             for name in ("method", "dataset", "scale", "preset", "seed")
         }
         facts |= {
-            "Other fields": "; ".join(_unusual([one["experiment"] for one in rows])) or "all as the scale has them"
+            "Other fields": "; ".join(_unusual([row["experiment"] for row in rows])) or "all as the scale has them"
         }
-        versions = (", ".join(f"{name} {version}" for name, version in one["versions"].items()) for one in rows)
+        versions = (", ".join(f"{name} {version}" for name, version in row["versions"].items()) for row in rows)
         facts |= {
-            "Trained at commit": distinct(one["commit"] for one in rows),
+            "Trained at commit": distinct(row["commit"] for row in rows),
             "Trained with": "; ".join(sorted(set(versions))),
-            "Device": distinct(one["device"] for one in rows),
-            "Training": f"{minutes(sum({one['key']: one['seconds'] for one in rows}.values()))} in all",
-            "Runs": " ".join(dict.fromkeys(one["key"] for one in rows)),
+            "Device": distinct(row["device"] for row in rows),
+            "Training": f"{minutes(sum({row['key']: row['seconds'] for row in rows}.values()))} in all",
+            "Runs": " ".join(dict.fromkeys(row["key"] for row in rows)),
         }
     else:
         facts |= {"Runs": "none: nothing was trained for this", "Device": describe_device(find_device())}
-    for name, one in behind["data"].items():
-        facts[f"Data: {name}"] = f"{STATUS[one['status']]}; checksum {one['checksum'][:12]}"
+    for name, data in behind["data"].items():
+        facts[f"Data: {name}"] = f"{STATUS[data['status']]}; checksum {data['checksum'][:12]}"
     lines = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     return f"<details class='provenance'><summary>Provenance</summary><dl>{lines}</dl>{LINKS}</details>"
 
@@ -187,13 +187,11 @@ def minutes(seconds: float) -> str:
 
 def _unusual(experiments: Sequence[Mapping[str, Any]]) -> list[str]:
     """The fields in which ``experiments`` differ from what their scale and the defaults say, each with its values."""
-    found: set[str] = set()
-    for one in experiments:
-        usual = {name: field.default for name, field in Experiment.model_fields.items()} | SCALES[one["scale"]]
-        for name in one.keys() - set(_PLACED):
-            if one[name] != usual[name]:
-                found.add(name)
-    return [f"{name} {distinct(one[name] for one in experiments)}" for name in sorted(found)]
+    unusual: set[str] = set()
+    for experiment in experiments:
+        usual = {name: field.default for name, field in Experiment.model_fields.items()} | SCALES[experiment["scale"]]
+        unusual |= {name for name in experiment.keys() - set(_PLACED) if experiment[name] != usual[name]}
+    return [f"{name} {distinct(experiment[name] for experiment in experiments)}" for name in sorted(unusual)]
 
 
 def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str:

@@ -34,9 +34,9 @@ def text_kind_of(
         return fixed, "as this layout has"
     if said is not None:
         return cast(TextKind, said), "as was said"
-    if sum(len(some) > 1 for some in texts) * 2 > len(texts):
+    if sum(len(own) > 1 for own in texts) * 2 > len(texts):
         return "captions", "guessed: most items have several texts"
-    sentences = sum(_is_sentence(text) for some in texts for text in some)
+    sentences = sum(_is_sentence(text) for own in texts for text in own)
     count = sum(map(len, texts))
     share = f"guessed: {sentences:,} of {count:,} texts read like sentences"
     return ("captions" if sentences * 2 > count else "tags"), share

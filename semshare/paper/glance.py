@@ -26,6 +26,8 @@ _MOST = 6  # tests that a cell lists; of more it says how many came out how
 def table(evidence: Mapping[str, Sequence[Verdict]]) -> Styler:
     """A row a claim: the paper's differences, and ours with intervals and marks on each kind of data.
 
+    A cell says so where its intervals were recorded by the rule before this one.
+
     Args:
         evidence: the verdicts by what they were made on, in plain words, the strongest first.
     """
@@ -34,7 +36,7 @@ def table(evidence: Mapping[str, Sequence[Verdict]]) -> Styler:
         own = {name: [verdict for verdict in verdicts if verdict.claim == claim] for name, verdicts in evidence.items()}
         rows.append(
             {"claim": f"{claim}. {html.escape(text)}", "paper": _papers(own.values())}
-            | {name: _cell(verdicts) for name, verdicts in own.items()}
+            | {html.escape(name): _cell(verdicts) for name, verdicts in own.items()}
         )
     shown = pd.DataFrame(rows).style.hide(axis="index").set_table_attributes("class='dense glance'")
     return shown.set_table_styles([{"selector": "th, td", "props": [("text-align", "left")]}])
@@ -43,7 +45,8 @@ def table(evidence: Mapping[str, Sequence[Verdict]]) -> Styler:
 def _papers(groups: Sequence[Sequence[Verdict]]) -> str:
     """The paper's differences, from the first of ``groups`` whose data the paper has and whose cell lists its tests."""
     for verdicts in groups:
-        lines = [f"{html.escape(one.measure)} {one.paper:+.3f}" for one in verdicts if one.paper is not None]
+        with_paper = [(verdict.measure, verdict.paper) for verdict in verdicts if verdict.paper is not None]
+        lines = [f"{html.escape(measure)} {paper:+.3f}" for measure, paper in with_paper]
         if lines and len(verdicts) <= _MOST:
             return "<br>".join(lines)
     return "–"
@@ -55,7 +58,9 @@ def _cell(verdicts: Sequence[Verdict]) -> str:
     if len(verdicts) > _MOST:
         return summary(verdicts)
     lines = []
-    for one in verdicts:
-        effect = str(one.interval).replace(" ", "\N{NO-BREAK SPACE}")  # an interval is not broken
-        lines.append(f"{MARKS[one.verdict]} {html.escape(one.measure)} {effect}")
+    for verdict in verdicts:
+        effect = str(verdict.interval).replace(" ", "\N{NO-BREAK SPACE}")  # an interval is not broken
+        lines.append(f"{MARKS[verdict.verdict]} {html.escape(verdict.measure)} {effect}")
+    if any(verdict.interval.error is None for verdict in verdicts):
+        lines.append("(intervals of before)")
     return "<br>".join(lines)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from semshare.runs.store import Run
 
 _DIRECTIONS: tuple[Direction, ...] = ("i2t", "t2i")
-COCO_PAGE = "https://cocodataset.org/#explore?id={}"  # COCO's own page of a picture
+_COCO_PAGE = "https://cocodataset.org/#explore?id={}"  # COCO's own page of a picture
 
 
 def rows(run: Run) -> dict[str, Any]:
@@ -83,16 +83,16 @@ def shares_table(recorded: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(table).set_index(["direction", "kind"])
 
 
-def examples_table(recorded: dict[str, Any], direction: Direction, page: str = COCO_PAGE) -> pd.DataFrame:
-    """The recorded examples of a direction, a row a retrieved item; ``page`` makes an address of a picture's id."""
+def examples_table(recorded: dict[str, Any], direction: Direction) -> pd.DataFrame:
+    """The recorded examples of a direction, a row a retrieved item; a picture is the address of COCO's page of it."""
     with extra("book"):
         import pandas as pd
     table = [
         {
-            "query": page.format(query["id"]),
+            "query": _COCO_PAGE.format(query["id"]),
             "its labels": ", ".join(query["labels"]),
             "rank": rank,
-            "retrieved": page.format(item["id"]),
+            "retrieved": _COCO_PAGE.format(item["id"]),
             "labels": ", ".join(item["labels"]),
             "kind": " and ".join(item["kinds"]) or "right",
         }

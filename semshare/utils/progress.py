@@ -24,7 +24,7 @@ _OFTEN = 0.1  # seconds between two states of a notebook's line
 
 def printable(text: str) -> str:
     """``text`` on one line; a character that moves a terminal's cursor, or cannot be seen, as its escape."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class _Pace:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bs4 import BeautifulSoup
 
 from semshare.paper import glance, reference
@@ -28,6 +30,13 @@ def test_few_tests_are_listed_with_their_marks_and_the_papers_numbers() -> None:
     assert [line[0] for line in first.split("|")] == ["✓", "✗", "?"]
     assert second.replace("\xa0", " ") == "✓ m<1 +0.020 [+0.010, +0.030]"
     assert cells[1][1:] == ["–", "not tested", "not tested"]
+
+
+def test_intervals_of_before_are_marked_and_names_are_no_markup() -> None:
+    before = replace(_verdict(1, 0.01, 0.03), interval=Interval(0.02, 0.01, 0.03))
+    shown = BeautifulSoup(glance.table({"<b>tags</b>": [before]}).to_html(), "html.parser")
+    assert [cell.get_text() for cell in shown.select("th.col_heading")][-1] == "<b>tags</b>" and not shown.select("b")
+    assert _cells({"tags": [before]})[0][2].split("|")[-1] == "(intervals of before)"
 
 
 def test_of_many_tests_it_says_how_many_came_out_how() -> None:
