@@ -62,7 +62,7 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
     box = _box(
         "Made from",
         _TRIAL if scale == "smoke" else "",
-        {one.name: (one.status, one.regions) for one in datasets},
+        [(dataset.name, dataset.status, dataset.regions) for dataset in datasets],
         facts,
         last,
     )
@@ -73,19 +73,19 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
 
 def recorded_banner(recording: Recording) -> HTML:
     """The banner of results that were recorded before: what was trained, on what data, where and at which commit."""
-    made_of = {run.experiment.dataset: (run.record["status"], run.experiment.regions) for run in recording.runs}
+    made_of = [(run.experiment.dataset, run.record["status"], run.experiment.regions) for run in recording.runs]
     return _box("Recorded", recording.about, made_of, recording.facts())
 
 
 def _box(
-    title: str, about: str, made_of: Mapping[str, tuple[str, str]], facts: Mapping[str, str], last: str = ""
+    title: str, about: str, made_of: Sequence[tuple[str, str, str]], facts: Mapping[str, str], last: str = ""
 ) -> HTML:
-    """A banner: datasets with their status and regions, then facts; ``last`` is markup of our own."""
+    """A banner: datasets by name, status and regions, each once, then facts; ``last`` is markup of our own."""
     listed = "".join(
         f"<li><code>{html.escape(name)}</code>: {html.escape(STATUS[status])}; regions "
         f"<code>{html.escape(regions)}</code>: {html.escape(registry.about(regions))}."
         f"{html.escape(' ' + registry.seen(regions) if registry.seen(regions) else '')}</li>"
-        for name, (status, regions) in made_of.items()
+        for name, status, regions in dict.fromkeys(made_of)
     )
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     about = f"<p>{html.escape(about)}</p>" if about else ""
@@ -135,12 +135,15 @@ def show(
         for one in parts
         if isinstance(one, (Run, RecordedRun))
     ]
-    data = {one["experiment"]["dataset"]: (one["status"], one["data"]) for one in rows}
-    data |= {one.name: (one.status, one.checksum) for one in parts if isinstance(one, PairedDataset)}
+    data: dict[str, dict[str, Any]] = {}
+    made_from = [(row["experiment"]["dataset"], row["status"], row["data"]) for row in rows]
+    made_from += [(part.name, part.status, part.checksum) for part in parts if isinstance(part, PairedDataset)]
+    for dataset, status, checksum in dict.fromkeys(made_from):  # one dataset may have several kinds of regions
+        data.setdefault(dataset, {"status": status, "checksums": []})["checksums"].append(checksum)
     behind = {
         "commit": commit(),
         "versions": {"python": platform.python_version()} | library_versions(),
-        "data": {name: {"status": status, "checksum": checksum} for name, (status, checksum) in data.items()},
+        "data": data,
         "runs": rows,
     }
     frame = shown.data if isinstance(shown, Styler) else shown
@@ -175,7 +178,8 @@ def _drawer(behind: Mapping[str, Any]) -> str:
     else:
         facts |= {"Runs": "none: nothing was trained for this", "Device": describe_device(find_device())}
     for name, data in behind["data"].items():
-        facts[f"Data: {name}"] = f"{STATUS[data['status']]}; checksum {data['checksum'][:12]}"
+        checksums = ", ".join(checksum[:12] for checksum in data["checksums"])
+        facts[f"Data: {name}"] = f"{STATUS[data['status']]}; checksum {checksums}"
     lines = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     return f"<details class='provenance'><summary>Provenance</summary><dl>{lines}</dl>{LINKS}</details>"
 

@@ -6,6 +6,7 @@ and the checksums, which stay when the archives are deleted.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -92,7 +93,7 @@ def prepare(
             raise UserError(f"name: {name}=FOLDER says where a collection lies; leave root, from-dir and manifest away")
         if own and not folder:
             raise UserError(f"name: found no folder after {name}=, expected {name}=FOLDER")
-        collection, root = _collection(name, Path(folder).expanduser() if own else root, text, say)
+        collection, root = _collection(name, Path(os.path.expanduser(folder)) if own else root, text, say)
         regions = regions or (collection.layout.regions if own else catalogue.regions_of(name))
         if weights is not None:
             take_weights(known_regions(regions), weights, say)

@@ -87,7 +87,7 @@ def test_a_drawer_says_where_its_table_comes_from(monkeypatch: pytest.MonkeyPatc
     runs = [_recorded(), _recorded(seed=1, lam=1.0, dropout=0.3)]
     shown, drawer, behind = _displayed(monkeypatch, table.style, Recording("r", "", 2, runs, []))
     assert shown.data is table
-    facts = dict(zip(*([one.get_text() for one in drawer.select(tag)] for tag in ("dt", "dd")), strict=True))
+    facts = dict(zip(*([item.get_text() for item in drawer.select(tag)] for tag in ("dt", "dd")), strict=True))
     assert facts["Other fields"] == "dropout 0.1, 0.3; lam 0.1, 1.0", "smoke's own sizes are nothing to tell"
     expected = {"Method": "ours", "Seed": "0, 1", "Scale": "smoke", "Preset": "paper", "Runs": "key-0 key-1"}
     expected |= {"Device": "cpu <one>", "Trained at commit": "abc with local changes", "Training": "3.0 min in all"}
@@ -95,7 +95,18 @@ def test_a_drawer_says_where_its_table_comes_from(monkeypatch: pytest.MonkeyPatc
     assert expected.items() <= facts.items() and facts["Made at commit"]
     assert drawer.select_one("details > summary") and drawer.select_one(".raw-data") is not None
     assert behind["table"] == {"columns": ["a"], "index": ["x", "y"], "data": [[1.5], [None]]}
-    assert behind["runs"] == [one.record for one in runs] and json.loads(json.dumps(behind)) == behind
+    assert behind["runs"] == [run.record for run in runs] and json.loads(json.dumps(behind)) == behind
+
+
+def test_two_kinds_of_regions_of_one_dataset_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid, detector = _recorded(regions="grid"), _recorded(regions="yolox-nano")
+    detector.record["data"] = "fedcba9876543210"
+    recording = Recording("r", "", 2, [grid, detector, grid], [])
+    banner = BeautifulSoup(provenance.recorded_banner(recording).data, "html.parser")
+    assert [item.select("code")[1].get_text() for item in banner.select("li")] == ["grid", "yolox-nano"]
+    _, drawer, behind = _displayed(monkeypatch, "a figure", recording)
+    assert "checksum 0123456789ab, fedcba987654" in drawer.get_text()
+    assert behind["data"]["scenes-nuswide"]["checksums"] == ["0123456789abcdef", "fedcba9876543210"]
 
 
 def test_a_drawer_without_runs_says_so_and_names_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +115,7 @@ def test_a_drawer_without_runs_says_so_and_names_the_data(monkeypatch: pytest.Mo
     _, drawer, behind = _displayed(monkeypatch, "a figure", [dataset])
     assert "nothing was trained for this" in drawer.get_text() and not drawer.select("b")
     assert "<b>mine</b>" in drawer.get_text() and "checksum abcdef012345" in drawer.get_text()
-    assert behind["data"] == {"<b>mine</b>": {"status": "subset", "checksum": "abcdef0123456789"}}
+    assert behind["data"] == {"<b>mine</b>": {"status": "subset", "checksums": ["abcdef0123456789"]}}
 
 
 FIGURE = {"name": "fig-a", "caption": "A *caption*.", "alt": "What it shows."}

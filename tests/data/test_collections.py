@@ -206,6 +206,15 @@ def test_several_collections_stand_side_by_side_are_listed_and_forgotten(
         catalogue.CATALOGUE["one"]
 
 
+def test_a_tilde_that_the_shell_left_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = _rows(tmp_path / "own")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    prepare.prepare("mine=~/own", regions="simulated", say=lambda line: None)
+    assert catalogue.load("mine", "smoke").source.root == root
+    with pytest.raises(UserError, match="~nobody-here/own: missing"):
+        prepare.prepare("mine=~nobody-here/own", say=lambda line: None)
+
+
 def test_another_folder_takes_the_place_of_the_first(tmp_path: Path) -> None:
     prepare.prepare(f"mine={tag_arrays(tmp_path / 'a')}", say=lambda line: None)
     other = _rows(tmp_path / "b")
