@@ -252,11 +252,9 @@ def as_text(found: Mapping[str, Any]) -> str:
         lines.append(f"  {split:6} {counts['images']:>9,} images {counts['texts']:>9,} texts")
     lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
     regions = found["regions"]
-    size = (
-        f": {regions['pictures']:,} pictures x {regions['regions_a_picture']} x {regions['features']}"
-        if "pictures" in regions
-        else ""
-    )
+    size = ""
+    if "pictures" in regions:
+        size = f": {regions['pictures']:,} pictures x {regions['regions_a_picture']} x {regions['features']}"
     no_result = " (random weights, to try the pipeline: no result)" if regions["extractor"].endswith(UNTRAINED) else ""
     lines.append(f"  regions {regions['extractor']}{size}{no_result}")
     if about := seen(regions["extractor"]):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from semshare.data.dataset import items_checksum
 from semshare.data.readers.precomputed.base import PrecomputedSource
-from semshare.data.regions.extract import doubted, extract_to_store, refresh, say
+from semshare.data.regions.extract import doubted, extract_to_store, refresh
 from semshare.data.regions.registry import EXTRACTORS, PRECOMPUTED, SIMULATED
 from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
 from semshare.data.regions.store import FeatureStore
@@ -17,7 +17,7 @@ from semshare.errors import UserError
 from semshare.utils.devices import find_device
 from semshare.utils.files import ReadOnlyError, file_lock
 from semshare.utils.home import cache_folder
-from semshare.utils.progress import Progress
+from semshare.utils.progress import Progress, tell
 from semshare.utils.source import code_digest
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def region_store(
         source.picture(source.pool_ids()[0])  # says so, before a folder is made
     extractor = None if regions == SIMULATED else EXTRACTORS[regions]
     if extractor is not None and extractor.weights:
-        extractor.weights().fetch(say)  # the folder's name holds their digest
+        fetch = extractor.weights().fetch  # the folder's name holds their digest
+        fetch(lambda line: tell(line, stays=True))  # standard output is the command's
     folder = _folder(source, items, regions)
     store, files = _complete(folder, items), source.files
     if store is not None and (regions == SIMULATED or not doubted(store, files, verify)):
