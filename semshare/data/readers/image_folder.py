@@ -13,9 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from PIL import Image
-
-from semshare.data.files import pool_digest, read_lines, shorten
+from semshare.data.files import name_few, pool_digest, read_lines, shorten
+from semshare.data.pictures import NoPictureError, check_is_picture
 from semshare.data.readers import splits
 from semshare.data.readers.whole import Whole
 from semshare.data.source import SPLITS, FileSource, Item, Split
@@ -34,7 +33,11 @@ _SPLITS: dict[str, Split] = {
 class ImageFolderSource(FileSource):
     """The pictures of a folder that has a folder for each class.
 
-    Every picture is read to its end and every side file looked at before anything is made.
+    Every picture is read to its end and every side file looked at before anything is made. What is a picture is told
+    by its content, whatever its name ends in.
+
+    Attributes:
+        notes: how many files beside texts are no pictures, the first few named.
     """
 
     name = "image-folder"
@@ -56,8 +59,12 @@ class ImageFolderSource(FileSource):
         given = _splits(self.root)
         self._files, faults = {}, []
         found: list[tuple[str, tuple[str, ...], str, Split]] = []
+        others: list[str] = []
         for split, folder in given.items() if given else [("train", self.root)]:
-            for label, path in _pictures(folder):
+            for label, path in _files(folder):
+                if not _is_picture(path):
+                    others.append(path.relative_to(self.root).as_posix())
+                    continue
                 id = path.relative_to(self.root).as_posix()
                 texts, fault = _texts(path)
                 faults += [f"{self.root / fault[0]}: {fault[1]}"] if fault else []
@@ -80,6 +87,9 @@ class ImageFolderSource(FileSource):
         self._items = [Item(id, texts, (label,), chosen.get(id, split)) for id, texts, label, split in found]
         self.label_names = tuple(sorted({label for _, _, label, _ in found}))
         self.pool = f"folder-{pool_digest(self._files)}"
+        if others:
+            counted = "1 file is no picture" if len(others) == 1 else f"{len(others):,} files are no pictures"
+            self.notes = (f"{self.root}: {counted}, left out: {name_few(others)}",)
 
 
 def holds_classes(root: Path) -> bool:
@@ -87,7 +97,7 @@ def holds_classes(root: Path) -> bool:
     if not root.is_dir():
         return False
     folders = _splits(root).values() or [root]
-    return any(True for folder in folders for _ in _pictures(folder))
+    return any(_is_picture(path) for folder in folders for _, path in _files(folder))
 
 
 def _splits(root: Path) -> dict[Split, Path]:
@@ -115,13 +125,25 @@ def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
 
 
-def _pictures(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The class and the path of each picture, by the ends of names that Pillow knows."""
-    endings = Image.registered_extensions()
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The class and the path of each file that is no text and not hidden."""
     for label in _folders(folder):
         for path in sorted(label.iterdir()):
-            if path.suffix.lower() in endings and not path.name.startswith(".") and path.is_file():
+            if path.suffix.lower() != ".txt" and not path.name.startswith(".") and path.is_file():
                 yield label.name, path
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file begins as a picture does, or is meant as one: a text stands beside it, or it cannot be read."""
+    if path.with_suffix(".txt").is_file():
+        return True
+    try:
+        check_is_picture(path)
+    except NoPictureError:
+        return False
+    except UserError:
+        return True
+    return True
 
 
 def _texts(picture: Path) -> tuple[tuple[str, ...], tuple[Path, str] | None]:

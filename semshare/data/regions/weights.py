@@ -72,7 +72,7 @@ class Weights:
         try:
             return read(path)
         except Exception as error:  # a library's own errors: of a file that is none, cut or of another kind
-            reason = str(error).splitlines()[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(
                 f"{path}: these are no weights of {self.remote.name}: {reason}; remove the file, it is then "
                 "fetched again, or hand over another one with semshare data prepare and --weights"

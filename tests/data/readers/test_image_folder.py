@@ -85,3 +85,16 @@ def test_splits_must_be_three_and_no_classes_among_them(tmp_path: Path) -> None:
 
 def test_too_few_pictures_are_no_collection(tmp_path: Path) -> None:
     assert "2 pictures, expected at least 3" in _mistake(_folder(tmp_path / "own", 2))
+
+
+def test_what_is_a_picture_is_told_by_content(tmp_path: Path) -> None:
+    """As a photo collection has it: no ending, a wrong one, what file managers leave behind, a file of zeros."""
+    root = _folder(tmp_path / "own", 10)
+    (root / "cat" / "0.png").rename(root / "cat" / "0")
+    (root / "dog" / "1.png").rename(root / "dog" / "1.dat")
+    (root / "cat" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
+    (root / "cat" / "._2.png").write_bytes(b"\0\5\26\7")
+    (root / "dog" / "zeros.jpg").write_bytes(bytes(100))
+    source = ImageFolderSource(root)
+    assert {"cat/0", "dog/1.dat"} <= {item.id for item in source.items()} and len(source.items()) == 10
+    assert source.notes == (f"{root}: 2 files are no pictures, left out: cat/Thumbs.db, dog/zeros.jpg",)
