@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from semshare.cli.options import AsJson, Device, Name, OwnName, Regions, Root, Scale, ScaleName, Tokens, Verify
+from semshare.errors import UserError
 
 data = typer.Typer(
     help="Real datasets: made ready once, looked at any time.", no_args_is_help=True, rich_markup_mode=None
@@ -93,8 +94,12 @@ def data_list(as_json: AsJson = False) -> None:
 
     rows = []
     for name in catalogue.names():
-        entry = catalogue.entry(name)
-        root = catalogue.stored(entry.folders)
+        try:
+            entry = catalogue.entry(name)
+            root = catalogue.stored(entry.folders)
+        except UserError as error:  # a damaged note, a link that leads nowhere: the others are listed all the same
+            rows.append({"dataset": name, "texts": "?", "root": str(error)})
+            continue
         where = "not prepared" if "root" in entry.reads else "needs no files"
         rows.append({"dataset": name, "texts": entry.text_kind, "root": str(root.resolve()) if root else where})
     lines = (f"{row['dataset']:20} {row['texts']:9} {row['root']}" for row in rows)

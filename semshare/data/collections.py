@@ -66,10 +66,11 @@ def _any(root: Path, pattern: str) -> bool:
 
 
 def _described(root: Path) -> bool:
-    """Whether ``root`` is a file of rows, or a folder with at least one."""
+    """Whether ``root`` is a file of rows, or a folder of such; beside pictures by class a table may be any."""
     if root.is_file():
         return root.suffix.lower() in (".jsonl", ".csv")
-    return any(path.suffix.lower() in (".jsonl", ".csv") and path.name[0] != "." for path in root.iterdir())
+    endings = {path.suffix.lower() for path in root.iterdir() if path.name[0] != "."}
+    return ".jsonl" in endings or (".csv" in endings and not holds_classes(root))
 
 
 def _folder(root: Path) -> Path:

@@ -27,7 +27,8 @@ def forget(name: str) -> list[str]:
     Raises:
         UserError: an unknown name, a generated dataset, or one whose files lie in the data cache itself.
     """
-    folders = catalogue.entry(name).folders
+    note = collections.file_of(name)  # where it is damaged, it can be forgotten all the same
+    folders = (name,) if note.is_file() else catalogue.entry(name).folders
     place = home() / "data" / folders[0] if folders else None
     if place is None:
         raise UserError(f"name: {name!r} is generated, nothing is remembered of it")
@@ -35,16 +36,18 @@ def forget(name: str) -> list[str]:
         raise UserError(
             f"{place}: the data of {name!r} itself lies here; delete the folder by hand if you want it gone"
         )
-    manifest = remembered(name)
     told = {
-        collections.file_of(name): "what kind of collection it is",
-        catalogue.note_file(name, "regions"): "which regions it takes",
-        catalogue.note_file(name, "tokens"): "how its texts are cut",
-        manifest: "its manifest",
+        note: "what kind of collection it is",
+        home() / "data" / f"{folders[0]}.regions": "which regions it takes",
+        home() / "data" / f"{folders[0]}.tokens": "how its texts are cut",
+        remembered(name): "its manifest",
     }
     lines = []
     if place.is_symlink():
-        lines.append(f"{name}: {place.readlink()} is left as it is, and not found by that name any more")
+        others = set(catalogue.CATALOGUE) - set(collections.kept_names())
+        lie_there = {other for other in others if folders[0] in catalogue.entry(other).folders}
+        names = ", ".join(sorted({name} | lie_there))
+        lines.append(f"{names}: {place.readlink()} is left as it is, and not found by that name any more")
         place.unlink()
     for path, what in told.items():
         if path is not None and path.is_file():
