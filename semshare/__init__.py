@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from semshare.experiment import Experiment
     from semshare.runs.planning import plan
     from semshare.runs.store import get
+    from semshare.runs.train import train
     from semshare.search.retriever import Retriever
 
 __version__ = "0.1.0"
@@ -18,9 +19,10 @@ _WHERE = {
     "plan": "semshare.runs.planning",
     "get": "semshare.runs.store",
     "Retriever": "semshare.search.retriever",
+    "train": "semshare.runs.train",
 }
 _MODULES = ("losses", "metrics")
-__all__ = ["Experiment", "Retriever", "__version__", "get", "losses", "metrics", "plan"]
+__all__ = ["Experiment", "Retriever", "__version__", "get", "losses", "metrics", "plan", "train"]
 
 
 def __getattr__(name: str) -> Any:

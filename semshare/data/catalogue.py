@@ -144,7 +144,11 @@ _registered: dict[str, str] = {}  # datasets from outside, by name the module th
 
 
 def register(
-    name: str, open: Callable[[], Source], text_kind: Literal["tags", "captions"], regions: str = "grid"
+    name: str,
+    open: Callable[[], Source],
+    text_kind: Literal["tags", "captions"],
+    regions: str = "grid",
+    module: str | None = None,
 ) -> None:
     """Add a dataset from outside; the command line, the run store and worker processes then know it.
 
@@ -152,10 +156,11 @@ def register(
     cannot be imported: its runs are trained in the notebook's own process, one after another.
 
     ``name`` is what it is called everywhere, ``open`` gives the source, ``text_kind`` is what its texts are (lambda and
-    what retrieval ranks follow from it), ``regions`` what makes its regions when none are named. Raises
-    :class:`UserError` where another dataset has that name.
+    what retrieval ranks follow from it), ``regions`` what makes its regions when none are named, ``module`` what a
+    worker imports (by default the caller's; ``__main__`` can be imported by none). Raises :class:`UserError` where
+    another dataset has that name.
     """
-    module = sys._getframe(1).f_globals["__name__"]
+    module = module or sys._getframe(1).f_globals["__name__"]
     if name in CATALOGUE and _registered.get(name) != module:
         raise UserError(f"dataset: {name!r} is there already; give yours another name")
     CATALOGUE[name] = Entry(lambda scale, root, split_seed: open(), text_kind, regions=regions)

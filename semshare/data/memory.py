@@ -1,0 +1,135 @@
+"""Datasets from what a program has in memory: rows, pictures and arrays become a collection by name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from semshare.data import catalogue, prepare
+from semshare.data.source import Source
+from semshare.errors import UserError
+from semshare.utils.files import atomic_write, write_text
+from semshare.utils.home import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from semshare.data.dataset import PairedDataset
+    from semshare.data.text_kinds import TextKind
+
+_ROWS = "rows.jsonl"
+
+
+def build(
+    name: str,
+    rows: Iterable[Mapping[str, Any]] | Source,
+    *,
+    features: np.ndarray | None = None,
+    boxes: np.ndarray | None = None,
+    classes: np.ndarray | None = None,
+    scores: np.ndarray | None = None,
+    text: TextKind | None = None,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> PairedDataset:
+    """The dataset of ``rows``, known by ``name`` from then on: to :func:`semshare.train`, the command line and workers.
+
+    Rows, pictures and arrays are written into the cache, once for the same content, and read from there as any
+    collection is (:mod:`semshare.data.collections`).
+
+    Args:
+        name: what it is called everywhere; what an earlier call built under that name is replaced.
+        rows: an object an item: ``texts`` and ``labels`` (lists), perhaps ``split`` (train, dev or test) and ``id``;
+            and ``image`` (a path, a Pillow picture, or [H, W, 3] of uint8) where there are no ``features``. Or a
+            :class:`~semshare.data.source.Source` of your own, which this process alone knows.
+        features: [N, R, D] or [N, D], a row of regions for each of ``rows`` in their order.
+        boxes: [N, R, 4] x1, y1, x2, y2 relative to the picture.
+        classes: [N, R] whole numbers or [N, R, K] scores.
+        scores: [N, R] in [0, 1].
+        text: what the texts are; guessed otherwise.
+        device: where regions are extracted.
+        say: receives a line for every step.
+
+    Raises:
+        UserError: a name that is taken, rows that are wrong, or arrays that do not fit; see the readers.
+    """
+    if isinstance(rows, Source):
+        return _registered(name, rows, device)
+    arrays = {"features": features, "boxes": boxes, "classes": classes, "scores": scores}
+    given = {part: np.asarray(array) for part, array in arrays.items() if array is not None}
+    if given and "features" not in given:
+        raise UserError(f"{next(iter(given))}: given without features, to which it belongs")
+    for part, array in given.items():
+        if array.dtype.kind not in "fiu":
+            raise UserError(f"{part}: values are {array.dtype}, expected numbers")
+    listed = [dict(row) for row in rows]
+    if given and len(given["features"]) != len(listed):
+        raise UserError(f"features: {len(given['features']):,} rows, expected {len(listed):,}: one for each of rows")
+    folder = _written(listed, given)
+    prepare.prepare(f"{name}={folder}", text=text, device=device, say=say)
+    return catalogue.load(name, "full", device=device)
+
+
+def _registered(name: str, source: Source, device: str) -> PairedDataset:
+    catalogue.register(name, lambda: source, source.text_kind, module="__main__")
+    catalogue.forget_loaded()
+    return catalogue.load(name, "full", device=device)
+
+
+def _written(rows: list[dict[str, Any]], arrays: Mapping[str, np.ndarray]) -> Path:
+    """The folder in the cache that holds ``rows`` and ``arrays``, named by their content."""
+    pictures: dict[str, bytes | Path] = {}
+    digest = hashlib.sha256()
+    for number, row in enumerate(rows):
+        if arrays:
+            row["row"] = number
+        elif not isinstance(row.get("image"), str | Path):
+            row["image"] = _keep(row.get("image"), number, digest, pictures)
+        else:
+            path = Path(row["image"])
+            row["image"] = f"{number}{path.suffix}"
+            pictures[row["image"]] = path
+            try:
+                digest.update(path.read_bytes())
+            except OSError as error:
+                raise UserError(f"{path}: {error.strerror}") from None
+    try:
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    except TypeError as error:
+        raise UserError(f"rows: {error}; expected texts, labels, split and id as text") from None
+    digest.update(lines.encode("utf-8", "surrogatepass"))
+    for part, array in arrays.items():
+        digest.update(f"{part} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    folder = cache_folder("built") / digest.hexdigest()[:16]
+    folder.mkdir(exist_ok=True)
+    for picture, content in pictures.items():
+        with atomic_write(folder / picture) as part_of:
+            shutil.copyfile(content, part_of) if isinstance(content, Path) else part_of.write_bytes(content)
+    for part, array in arrays.items():
+        with atomic_write(folder / f"{part}.npy") as part_of, part_of.open("wb") as file:
+            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+    write_text(folder / _ROWS, lines)
+    return folder
+
+
+def _keep(image: Any, number: int, digest: Any, pictures: dict[str, bytes | Path]) -> str:
+    """Put a picture in memory into ``pictures`` as PNG; its name there."""
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
+        image = Image.fromarray(image)
+    if not isinstance(image, Image.Image):
+        raise UserError(
+            f"rows[{number}].image: found {type(image).__name__}, expected a path, a Pillow picture or [H, W, 3] uint8"
+        )
+    buffer = BytesIO()
+    image.convert("RGB").save(buffer, "PNG")
+    pictures[f"{number}.png"] = buffer.getvalue()
+    digest.update(buffer.getvalue())
+    return f"{number}.png"

@@ -1,0 +1,119 @@
+"""A dataset of what is in memory is a collection as any other, and mistakes in it are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import semshare
+from semshare.data import build, catalogue
+from semshare.data.source import Item, Source
+from semshare.errors import UserError
+from semshare.runs import parallel
+
+LABELS = ("cat", "dog")
+
+
+def _rows(count: int = 20) -> list[dict[str, Any]]:
+    return [{"texts": [f"A {LABELS[n % 2]} sits here."], "labels": [LABELS[n % 2]]} for n in range(count)]
+
+
+def _quiet(line: str) -> None:
+    """Say nothing."""
+
+
+@pytest.mark.slow
+def test_arrays_in_memory_train_and_are_known_by_name(own_home: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(20, 4, 6)).astype(np.float32)
+    features[::2, :, 0] += 3  # cats
+    dataset = build("mine", _rows(), features=features, text="captions", say=_quiet)
+    assert dataset.name == "mine" and dataset.label_names == LABELS and dataset.text_kind == "captions"
+    part = dataset.parts["train"]
+    np.testing.assert_allclose(
+        dataset.store.read(part.image_ids)[..., :6], features[[int(id) for id in part.image_ids]], rtol=1e-6
+    )
+    run = semshare.train(dataset, "linear", "smoke", "cpu", quiet=True)
+    assert run.test.numbers()["image_f1"] == 1.0
+    assert semshare.train("mine", "linear", "smoke", "cpu", quiet=True).key == run.key
+    catalogue.forget_loaded()
+    assert catalogue.load("mine", "full").checksum == dataset.checksum, "found by its name alone"
+
+
+@pytest.mark.slow
+def test_pictures_in_memory_and_paths_are_read_alike(own_home: Path, tmp_path: Path) -> None:
+    shades = [np.full((20, 30, 3), 10 * n, np.uint8) for n in range(10)]
+    files = []
+    for number, shade in enumerate(shades):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(shade).save(files[-1])
+    kinds = {"array": shades, "pillow": [Image.fromarray(shade) for shade in shades], "path": files}
+    read = {}
+    for kind, images in kinds.items():
+        rows = [row | {"image": image} for row, image in zip(_rows(10), images, strict=True)]
+        dataset = build("mine", rows, say=_quiet)
+        read[kind] = [dataset.source.picture(id).getpixel((0, 0)) for id in dataset.source.pool_ids()]
+        assert "image" in rows[0] and rows[0]["image"] is images[0], "the caller's rows stay as they are"
+    assert read["array"] == read["pillow"] == read["path"] and len(set(read["array"])) == 10
+
+
+def test_the_same_content_is_written_once(own_home: Path) -> None:
+    features = np.zeros((9, 2, 3))
+    for _ in range(2):
+        build("mine", _rows(9), features=features, say=_quiet)
+    assert len(list((own_home / "built").iterdir())) == 1
+    build("mine", _rows(9), features=features + 1, say=_quiet)
+    assert len(list((own_home / "built").iterdir())) == 2
+
+
+class Spots(Source):
+    """Drawn on the spot, known to this process alone."""
+
+    name, status, text_kind, pool, attribution = "spots", "real", "tags", "spots", "nobody's"
+    label_names = LABELS
+
+    def items(self) -> list[Item]:
+        splits = ("train",) * 6 + ("dev", "dev", "test", "test")
+        return [Item(str(n), (LABELS[n % 2],), (LABELS[n % 2],), split) for n, split in enumerate(splits)]
+
+    def picture(self, id: str) -> Image.Image:
+        return Image.new("RGB", (24, 24), (20 * int(id), 0, 0))
+
+
+@pytest.mark.slow
+def test_a_source_of_ones_own_is_known_to_this_process(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_registered", {})
+    dataset = build("spots", Spots())
+    assert len(dataset.parts["train"].image_ids) == 6
+    run = semshare.train(dataset, "linear", "smoke", "cpu", quiet=True)
+    assert parallel.is_of_main(run.experiment)
+    del catalogue.CATALOGUE["spots"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"features": np.zeros((3, 2))}, r"features: 3 rows, expected 9: one for each of rows"),
+        ({"boxes": np.zeros((9, 2, 4))}, r"boxes: given without features"),
+        ({"features": np.full((9, 2, 3), np.nan)}, r"features.npy, row 0"),
+        ({"features": np.array([object()] * 9)}, r"features: values are object, expected numbers"),
+        ({}, r"rows\[0\].image: found NoneType, expected a path, a Pillow picture or \[H, W, 3\] uint8"),
+    ],
+)
+def test_what_does_not_fit_is_named(own_home: Path, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build("mine", _rows(9), say=_quiet, **given)
+
+
+def test_a_path_that_leads_nowhere_and_a_name_that_is_taken(own_home: Path, tmp_path: Path) -> None:
+    rows = [row | {"image": tmp_path / "no.png"} for row in _rows(9)]
+    with pytest.raises(UserError, match=r"no\.png: No such file"):
+        build("mine", rows)
+    with pytest.raises(UserError, match="'coco16k' is another dataset's"):
+        build("coco16k", _rows(9), features=np.zeros((9, 2, 3)), say=_quiet)
+    with pytest.raises(UserError, match=r"rows: .*not JSON serializable"):
+        build("mine", [{"texts": {1}, "labels": []}], features=np.zeros((1, 2)))
