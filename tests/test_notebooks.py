@@ -51,7 +51,12 @@ def test_make_lab_opens_the_start_page_as_people_read_it(tmp_path: Path) -> None
         environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_CONFIG_PATH"}
         environment |= {"JUPYTER_CONFIG_PATH": path} if path else {}
         done = subprocess.run(
-            ["make", "lab", "LAB=--port=1"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+            ["make", "lab", "LAB=--port=1"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
         )
         config, *words = done.stdout.split()
         assert config == f"{tmp_path}/notebooks/.jupyter{told}"

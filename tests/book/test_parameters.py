@@ -23,7 +23,10 @@ DECLARED = {"03_classification": ["scale", "datasets", "seeds"], "05_sensitivity
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_notebook_first_checks_all_of_its_parameters(path: Path) -> None:
     code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-    assert "parameters" in code[0].metadata.tags
+    before = next(number for number, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
+    claims = r"from semshare.book import provenance\s+provenance.quote_claims\([\d, ]+\)"
+    assert all(re.fullmatch(claims, cell.source) for cell in code[:before]), "claims may be quoted first, and no more"
+    code = code[before:]
     own = re.findall(r"^(\w+) = ", code[0].source, re.MULTILINE)
     assert own and set(own) <= parameters.Parameters.model_fields.keys()
     assert own == build.declared(ROOT)[path.stem]
