@@ -51,6 +51,8 @@ TABLES = ("semshare.methods", "semshare.losses", "semshare.data.catalogue")
 # Likewise where following the imports of what encodes with a trained model ends: the row of its method is a root.
 STOP_ENCODING = ("semshare.runs", "semshare.training", "semshare.methods:METHODS", "semshare.methods:get")
 _TRAINS = "semshare.runs.trainer"
+# Batches are read through these, whose classes the trainer only handles: following imports does not lead there.
+_STORES = ("semshare.data.regions.store", "semshare.data.regions.arrays")
 
 
 def parts(experiment: Experiment, data: str) -> dict[str, Any]:
@@ -94,9 +96,11 @@ def code_parts(method: str, code: Code | None = None) -> dict[str, str]:
     here = [function for function in functions if not _is_importable(function)]
     named = tuple(map(_unit, filter(_is_importable, functions)))
     if not here:
-        return _code_parts((_TRAINS, *named), TABLES, code or installed())
+        return _code_parts((_TRAINS, *_STORES, *named), TABLES, code or installed())
     # What a notebook imported is not followed: all of what methods are made from counts.
-    return _code_parts((_TRAINS, *TABLES[:2], *named), TABLES[2:], code or installed()) | _main_parts(method, here)
+    return _code_parts((_TRAINS, *_STORES, *TABLES[:2], *named), TABLES[2:], code or installed()) | _main_parts(
+        method, here
+    )
 
 
 @cache
