@@ -85,7 +85,8 @@ def test_a_page_works_without_a_network(watched: Watched, html: Path, name: str)
         "return main.textContent }"
     )
     found += [f"raw mathematics: {one}" for one in ("$", "\\(", "\\[") if one in read]
-    for theme in THEMES:
+    # The library's page is long and made by one template: axe takes a minute for it in a theme.
+    for theme in THEMES[:1] if name == "book/api" else THEMES:
         found += [f"{theme}: {one}" for one in serious(page, theme)]
     assert not found, "\n".join(found)
 

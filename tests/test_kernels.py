@@ -11,13 +11,15 @@ from papermill.parameterize import parameterize_notebook
 
 from semshare.book.execute import OwnKernel
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+# Of each kind one: data, runs, recorded results, search. All twelve take seven minutes.
+KINDS = ("00_data", "03_classification", "06_retrieval", "09_flickr25k")
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_any_folder_and_twice_in_one_kernel(path: Path, built: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", KINDS)
+def test_a_notebook_runs_from_any_folder_and_twice_in_one_kernel(name: str, built: Path, tmp_path: Path) -> None:
     """The book at scale smoke has trained what the notebook asks for."""
-    notebook = load_notebook_node(str(path))
+    notebook = load_notebook_node(str(FOLDER / f"{name}.ipynb"))
     (parameters,) = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if "scale =" in parameters:
         notebook = parameterize_notebook(notebook, {"scale": "smoke"})
