@@ -1,4 +1,4 @@
-"""Datasets: readers, pictures, regions, words. :func:`build` makes one of what is in memory."""
+"""Datasets: readers, pictures, regions, words. ``build`` makes one of what is in memory."""
 
 from __future__ import annotations
 

@@ -39,8 +39,9 @@ def build(
     device: str = "auto",
     say: Callable[[str], None] = print,
 ) -> PairedDataset:
-    """The dataset of ``rows``, known by ``name`` from then on: to :func:`semshare.train`, the command line and workers.
+    """The dataset of ``rows``, known by ``name`` from then on.
 
+    It is known to :func:`semshare.runs.train.train`, to the command line and to worker processes.
     Rows, pictures and arrays are written into the cache, once for the same content, and read from there as any
     collection is (:mod:`semshare.data.collections`).
 

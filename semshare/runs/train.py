@@ -22,7 +22,7 @@ def train(
     """The run of ``method`` on ``dataset``, found where it was trained before, else trained now.
 
     Args:
-        dataset: a name, or what :func:`semshare.data.build` or the catalogue gave.
+        dataset: a name, or what :func:`semshare.data.memory.build` or the catalogue gave.
         method: a name, see ``semshare train --help``.
         scale: ``smoke``, ``laptop`` or ``full``.
         device: where it is trained.
