@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -15,6 +14,7 @@ from semshare import linear, losses
 from semshare.data.segments import draw_hidden
 from semshare.errors import UserError
 from semshare.model import MODALITIES, DSCMRNetwork, Modality, Output, SemanticNetwork
+from semshare.utils.plugins import use_entry_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -308,11 +308,9 @@ def get(name: str) -> Method:
 
 @cache
 def _load_entry_points() -> None:
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            method = point.load()
-        except Exception as error:  # other people's code
-            raise UserError(f"method: {point.value} of another package cannot be loaded: {error}") from None
+    def add(method: object) -> None:
         if not isinstance(method, Method):
-            raise UserError(f"method: {point.value} of another package is {method!r}, expected a Method")
+            raise TypeError(f"found {method!r}, expected a Method")
         METHODS.setdefault(method.name, method)
+
+    use_entry_points(ENTRY_POINTS, "method", add)

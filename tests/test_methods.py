@@ -18,6 +18,7 @@ from semshare.data.segments import Segments
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.model import DSCMRNetwork, Output, SemanticNetwork
+from semshare.utils import plugins
 
 LABELS = 4
 CONSISTENCY = {"inter", "intra_image", "intra_text"}
@@ -371,12 +372,14 @@ def test_a_registered_method_is_found_by_its_name(outside: methods.Method) -> No
 def test_another_package_names_its_methods_in_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     row = replace(methods.get("ours"), name="packaged", title="Packaged")
     point = SimpleNamespace(value="package:method", load=lambda: row)
-    monkeypatch.setattr(methods, "entry_points", lambda group: [point] if group == "semshare.methods" else [])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == "semshare.methods" else [])
     monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
     methods._load_entry_points.cache_clear()
     assert methods.get("packaged") is row
     methods._load_entry_points.cache_clear()
     point.load = lambda: 3
-    with pytest.raises(UserError, match="package:method of another package is 3, expected a Method"):
+    with pytest.raises(
+        UserError, match=r"package:method of another package .*: found 3, expected a Method"
+    ):
         methods.get("unheard of")
     methods._load_entry_points.cache_clear()

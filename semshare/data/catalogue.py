@@ -6,7 +6,6 @@ import hashlib
 import sys
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data.collections import Datasets
@@ -26,6 +25,7 @@ from semshare.data.tokens import OWN, Tokenizer, find
 from semshare.data.words import Vocabulary, word_vectors
 from semshare.errors import UserError
 from semshare.utils.home import cache_folder, home
+from semshare.utils.plugins import use_entry_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,17 +189,14 @@ def entry(name: str) -> Entry:
 
 
 def names() -> list[str]:
-    """Every dataset's name: the catalogue's, then those prepared with a manifest."""
+    """Every dataset's name: the catalogue's, other packages' among them, then those prepared with a manifest."""
+    _load_entry_points()
     return [*CATALOGUE, *(name for name in remembered_names() if name not in CATALOGUE)]
 
 
 @cache
 def _load_entry_points() -> None:
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            point.load()()
-        except Exception as error:  # other people's code
-            raise UserError(f"dataset: {point.value} of another package cannot be loaded: {error}") from None
+    use_entry_points(ENTRY_POINTS, "dataset", lambda register: register())
 
 
 def note_file(name: str, kind: Literal["regions", "tokens"]) -> Path | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Literal
 
 from semshare.data.regions.base import UNTRAINED
 from semshare.errors import UserError
+from semshare.utils.plugins import use_entry_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,8 +175,4 @@ def seen(regions: str) -> str:
 
 @cache
 def _load_entry_points() -> None:
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            point.load()()
-        except Exception as error:  # other people's code
-            raise UserError(f"regions: {point.value} of another package cannot be loaded: {error}") from None
+    use_entry_points(ENTRY_POINTS, "regions", lambda register: register())
