@@ -378,8 +378,6 @@ def test_another_package_names_its_methods_in_an_entry_point(monkeypatch: pytest
     assert methods.get("packaged") is row
     methods._load_entry_points.cache_clear()
     point.load = lambda: 3
-    with pytest.raises(
-        UserError, match=r"package:method of another package .*: found 3, expected a Method"
-    ):
+    with pytest.raises(UserError, match=r"package:method of another package .*: found 3, expected a Method"):
         methods.get("unheard of")
     methods._load_entry_points.cache_clear()

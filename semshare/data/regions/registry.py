@@ -160,7 +160,7 @@ def take_weights(regions: str, file: Path, say: Callable[[str], None] = print) -
     if extractor is None or extractor.weights is None:
         takes = ", ".join(name for name, extractor in EXTRACTORS.items() if extractor.weights)
         raise UserError(f"weights: regions {regions!r} take no file of weights, only {takes} do")
-    extractor.weights().take(file, say)
+    extractor.weights().take(file, lambda: extractor.make("cpu"), say)
 
 
 def about(regions: str) -> str:

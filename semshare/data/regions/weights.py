@@ -39,16 +39,32 @@ class Weights:
         """The first 12 digits of the file's sha256; empty where there is no file."""
         return _sha256(self.path)[:12] if self.path.is_file() else ""
 
-    def take(self, file: Path, say: Callable[[str], None] = print) -> None:
-        """Copy ``file`` to where it belongs; raises :class:`UserError` where it cannot be read."""
+    def take(self, file: Path, check: Callable[[], object], say: Callable[[str], None] = print) -> None:
+        """Copy ``file`` to where it belongs, if ``check``, which loads it there, raises nothing.
+
+        Raises:
+            UserError: it cannot be read, or what ``check`` raises; then what lay there before lies there again.
+        """
+        before = self.path.read_bytes() if self.path.is_file() else None
         try:
             content = file.read_bytes()
         except OSError as error:
             raise UserError(f"{file}: weights: {error.strerror}") from None
+        self._place(content)
+        try:
+            check()
+        except UserError as error:
+            if before is None:
+                self.path.unlink()
+            else:
+                self._place(before)
+            raise UserError(f"{file}: {str(error).split(';')[0]}") from None
+        self._compare(say)
+
+    def _place(self, content: bytes) -> None:
         cache_folder("weights")
         with atomic_write(self.path) as part:
             part.write_bytes(content)
-        self._compare(say)
 
     def fetch(self, say: Callable[[str], None] = print) -> Path:
         """The file, fetched from its official place where it is missing; raises :class:`UserError` where it cannot."""

@@ -43,7 +43,7 @@ def test_without_a_network_the_message_says_how_to_hand_a_file_over(tmp_path: Pa
     given = tmp_path / "mine.onnx"
     given.write_bytes(CONTENT)
     said: list[str] = []
-    weights.take(given, said.append)
+    weights.take(given, weights.digest, said.append)
     assert weights.fetch().read_bytes() == CONTENT and said == []
 
 
@@ -52,6 +52,11 @@ def test_a_file_that_is_none_is_named() -> None:
     YOLOX_NANO.path.write_bytes(b"\0" * 100)
     with pytest.raises(UserError, match=r"yolox_nano\.onnx: these are no weights .*--weights"):
         EXTRACTORS["yolox-nano"].make("cpu")
+    other = YOLOX_NANO.path.with_name("other.onnx")
+    other.write_bytes(b"\1" * 100)
+    with pytest.raises(UserError, match=r"^.*other\.onnx: .*these are no weights of yolox_nano\.onnx"):
+        take_weights("yolox-nano", other)
+    assert YOLOX_NANO.path.read_bytes() == b"\0" * 100, "what lay there lies there still"
     with pytest.raises(UserError, match=r"nothing\.onnx: weights: No such file"):
         take_weights("yolox-nano", YOLOX_NANO.path.with_name("nothing.onnx"))
 
