@@ -48,7 +48,9 @@ def test_make_lab_opens_the_start_page_as_people_read_it(tmp_path: Path) -> None
         shutil.copy2(root / name, tmp_path / name)
     (tmp_path / ".venv" / ".stamp").touch()
     for path, told in ((None, ""), ("/mine", ":/mine")):
-        environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_CONFIG_PATH"}
+        # Without MAKELEVEL: under `make test` the inner make would print the folder that it enters.
+        outer = ("JUPYTER_CONFIG_PATH", "MAKEFLAGS", "MAKELEVEL")
+        environment = {name: value for name, value in os.environ.items() if name not in outer}
         environment |= {"JUPYTER_CONFIG_PATH": path} if path else {}
         done = subprocess.run(
             ["make", "lab", "LAB=--port=1"],
