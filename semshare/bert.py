@@ -169,7 +169,7 @@ def _place(source: str) -> str:
 def _config(source: str) -> BertConfig:
     """The checkpoint's ``config.json``."""
     try:
-        found, _ = BertConfig.get_config_dict(_place(source))
+        found, _ = BertConfig.get_config_dict(_place(source), local_files_only=_only_cached(source))
         if (kind := found.get("model_type")) != "bert":
             reason = f"model_type is {kind!r}, expected 'bert'" if kind else "it has no config.json with a model_type"
             raise _unreadable(source, reason)
@@ -180,6 +180,8 @@ def _config(source: str) -> BertConfig:
         if lacking := _lacking(source, [["config.json"]]):
             raise _unreadable(source, lacking) from None
         missing = "" if Path(source).exists() else "no such folder, nor a name that can be had: "
+        if _is_hub_name(source) and (absent := hub.absent(source)):
+            raise _unreadable(source, f"no such folder, and {absent}") from None
         raise _unreadable(source, f"{missing}{error}") from None
 
 
@@ -195,6 +197,7 @@ def _read(source: str) -> BertModel:
                 ignore_mismatched_sizes=True,
                 dtype=torch.float32,
                 weights_only=True,
+                local_files_only=_only_cached(source),
             )
     except UnpicklingError:
         raise _unreadable(source, f"its pickle file is damaged, or holds more than tensors{_again(source)}") from None
@@ -212,14 +215,23 @@ def _read(source: str) -> BertModel:
     return checkpoint
 
 
+def _is_hub_name(source: str) -> bool:
+    return not Path(source).exists() and _HUB_ID.fullmatch(source) is not None
+
+
+def _only_cached(source: str) -> bool:
+    """Whether ``source`` can only come from the hub's cache."""
+    return _is_hub_name(source) and bool(hub.unreachable())
+
+
 def _lacking(source: str, needed: Sequence[Sequence[str]]) -> str:
     """What the hub's cache lacks of ``source``, where that is a hub's name and no folder."""
-    return "" if Path(source).exists() or not _HUB_ID.fullmatch(source) else hub.lacks(source, needed)
+    return hub.lacks(source, needed) if _is_hub_name(source) else ""
 
 
 def _again(source: str) -> str:
     """How to fetch ``source`` again, where that is a hub's name and no folder."""
-    return "" if Path(source).exists() or not _HUB_ID.fullmatch(source) else f"; {hub.again(source)}"
+    return f"; {hub.again(source)}" if _is_hub_name(source) else ""
 
 
 def _unreadable(source: str, reason: str) -> UserError:

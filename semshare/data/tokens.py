@@ -136,8 +136,10 @@ def _file(name: str, where: str) -> Path:
     with suppress(Exception):  # what was fetched before is not asked for again
         return Path(hf_hub_download(name, FILE, local_files_only=True))
     try:
-        return Path(hf_hub_download(name, FILE))
+        return Path(hf_hub_download(name, FILE, local_files_only=bool(hub.unreachable())))
     except Exception as error:  # no network, no such name, no access, no such file
+        if absent := hub.absent(name):
+            raise UserError(f"{where}: {name!r}: no such folder, and {absent}") from None
         reason = hub.lacks(name, [[FILE]]) or _first_line(error)
         raise UserError(
             f"{where}: {name!r}: no such folder, and not to be had from the hub: {reason}; {expected}"

@@ -1,12 +1,17 @@
-"""A model hub's cache on this machine: which file of a model it lacks, and the command that fetches it again."""
+"""A model hub and its cache on this machine: whether it answers, what the cache lacks, and how to fetch that again."""
 
 from __future__ import annotations
 
+import time
+from functools import lru_cache
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_PATIENCE = 3  # seconds that the hub has to answer, and as many again to find its address
 
 
 def again(name: str, cache: str | Path | None = None, revision: str | None = None) -> str:
@@ -26,10 +31,7 @@ def lacks(
         cache: the cache's folder, by default the hub library's.
         revision: a branch, tag or commit; by default ``main``.
     """
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    folder = Path(cache or constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model")
+    folder = _folder(name, cache)
     if not folder.is_dir():
         return ""
     command, ref = again(name, cache, revision), folder / "refs" / (revision or "main")
@@ -44,3 +46,51 @@ def lacks(
             broken = next((path for path in paths if path.is_symlink()), None)
             return f"{broken} is a link to nothing; {command}" if broken else f"{paths[0]} is missing; {command}"
     return ""
+
+
+def unreachable() -> str:
+    """Why the hub cannot be reached; empty where it answers, whatever it answers. It is asked once a minute.
+
+    Its own library tries for half a minute before it says so, also for what the cache holds.
+    """
+    return _asked(int(time.monotonic() // 60))
+
+
+def absent(name: str, cache: str | Path | None = None) -> str:
+    """Why the model ``name`` is not to be had, and what to do; empty where the cache or the hub may have it."""
+    folder = _folder(name, cache)
+    if folder.is_dir() or not (reason := unreachable()):
+        return ""
+    return (
+        f"nothing of it in {folder.parent}, and the hub cannot be reached: {reason}; where it can, "
+        f"run hf download {name} --local-dir FOLDER, then give that folder in the place of the name"
+    )
+
+
+def _folder(name: str, cache: str | Path | None) -> Path:
+    """Where the cache keeps, or would keep, the model ``name``."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    return Path(cache or constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model")
+
+
+@lru_cache(maxsize=1)
+def _asked(minute: int) -> str:
+    """:func:`unreachable` in a minute of the clock."""
+    from huggingface_hub import constants, get_session
+
+    found: list[str] = []
+
+    def ask() -> None:
+        try:
+            get_session().head(constants.ENDPOINT, timeout=_PATIENCE)
+        except Exception as error:  # those of two generations of libraries, and of the hub's being told to be offline
+            found.append(next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__)
+        else:
+            found.append("")
+
+    thread = Thread(target=ask, daemon=True)  # no time limit holds for the look-up of an address
+    thread.start()
+    thread.join(2 * _PATIENCE)
+    return found[0] if found else f"{constants.ENDPOINT} gave no answer within {2 * _PATIENCE} seconds"

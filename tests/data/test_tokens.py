@@ -123,7 +123,7 @@ def test_a_file_that_is_no_tokenizers_is_named(content: str, tmp_path: Path) -> 
         ("/nowhere/at all", "^note: '/nowhere/at all': no such folder, expected words"),
         (
             "nobody/nothing",
-            "^note: 'nobody/nothing': no such folder, and not to be had from the hub: .*; expected words",
+            "^note: 'nobody/nothing': no such folder, and nothing of it in .*reached: .*hf download",
         ),
     ],
 )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+import webserver
 from huggingface_hub import constants
 from transformers import BertConfig, BertModel
 
 from semshare import bert
+from semshare.data import tokens
 from semshare.errors import UserError
 from semshare.search import pretrained
 from semshare.utils import hub
@@ -95,7 +99,60 @@ def test_what_a_model_lacks_in_the_cache_is_named_with_the_command(damage: str, 
     assert "\n" not in message
 
 
-def test_what_was_never_fetched_is_not_to_be_fetched_again(cached: Path) -> None:
-    with pytest.raises(UserError, match="'nobody/nothing': no such folder, and not to be had from the hub") as caught:
-        pretrained.load("nobody/nothing")
-    assert "hf download" not in str(caught.value)
+@pytest.fixture(params=["refused", "silent"])
+def out_of_reach(request: pytest.FixtureRequest, cached: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A hub that takes no connection, or takes it and says nothing."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if request.param == "silent":
+            server.listen()
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(hub, "_PATIENCE", 1)
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        hub._asked.cache_clear()
+        yield request.param
+        hub._asked.cache_clear()
+
+
+ASKS: dict[str, Callable[[str], object]] = {
+    "a BERT checkpoint": bert.digest,
+    "a tokenizer": tokens.find,
+    "a model": pretrained.load,
+}
+
+
+@pytest.mark.parametrize("what", ASKS)
+def test_a_name_that_is_not_here_fails_soon_where_the_hub_is_out_of_reach(
+    what: str, out_of_reach: str, cached: Path
+) -> None:
+    start = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        ASKS[what]("nobody/nothing")
+    assert time.monotonic() - start < 10, "the hub's own library tries for half a minute"
+    message = str(caught.value)
+    assert "\n" not in message and f"'nobody/nothing': no such folder, and nothing of it in {cached.parent}" in message
+    assert "the hub cannot be reached: " in message and "hf download nobody/nothing --local-dir FOLDER" in message
+    assert message.count("timed out" if out_of_reach == "silent" else "refused") == 1
+
+
+def test_what_the_cache_holds_is_read_soon_where_the_hub_is_out_of_reach(out_of_reach: str, cached: Path) -> None:
+    start = time.monotonic()
+    assert len(bert.digest(NAME)) == 64
+    assert time.monotonic() - start < 10
+
+
+def test_an_address_that_is_looked_up_for_ever_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, out_of_reach: str
+) -> None:
+    monkeypatch.setattr(hub, "_PATIENCE", 0.1)
+    monkeypatch.setattr("huggingface_hub.get_session", lambda: time.sleep(5))
+    assert hub.unreachable().endswith("gave no answer within 0.2 seconds")
+
+
+def test_a_hub_that_answers_is_within_reach(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with webserver.serve() as server:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        hub._asked.cache_clear()
+        assert hub.unreachable() == "" and hub.absent("nobody/nothing") == ""
+    hub._asked.cache_clear()
