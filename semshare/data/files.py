@@ -1,12 +1,10 @@
-"""What the readers of files share: lines of text, safe paths, counts beside the expected ones."""
+"""What the readers of files share: safe paths, pictures found by their names, counts beside the expected ones."""
 
 from __future__ import annotations
 
-import codecs
 import errno
 import hashlib
 import os
-import re
 import unicodedata
 from collections import defaultdict
 from contextlib import suppress
@@ -20,95 +18,8 @@ from semshare.utils.texts import composed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-# Of two marks that begin alike the longer one comes first.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_LINE_END = re.compile(r"\r*\n|\r")
-
 FEW = 3  # things named in a sentence; the rest are counted
 SHOWN = 20  # mistakes listed one by one; the rest are counted
-
-
-def read_bytes(path: Path) -> bytes:
-    """The content of a file; raises :class:`UserError` where there is none or it cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 or UTF-32 where it says so by its first bytes.
-
-    UTF-16 without a mark is known by its zero bytes, which stand at even places only or at odd ones only.
-
-    Raises:
-        UserError: no such file, one that cannot be read, or one in another encoding: the line, the byte, and how to
-            convert it.
-    """
-    content = read_bytes(path)
-    mark, encoding = next(((mark, name) for mark, name in _MARKS if content.startswith(mark)), (b"", ""))
-    encoding = encoding or _without_mark(content)
-    try:
-        text = content[len(mark) :].decode(encoding)
-        if "\0" not in text:
-            return text
-        before = text[: text.index("\0")]
-        at, byte = len(mark) + len(before.encode(encoding)), 0
-    except UnicodeDecodeError as error:
-        at = len(mark) + error.start
-        before, byte = content[len(mark) : at].decode(encoding, "replace"), content[at]
-    line = len(_LINE_END.findall(before)) + 1
-    raise UserError(
-        f"{path}, line {line}: byte {byte:#04x} at offset {at:,} is no {encoding.upper()} text; convert the file, e.g. "
-        f"iconv -f latin1 -t utf-8 {path.name} > new-{path.name}, with the encoding it was written in for latin1"
-    ) from None
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file without their ends (LF, CR LF or CR); a last empty line does not count.
-
-    Raises:
-        UserError: as :func:`read_text` does.
-    """
-    text = read_text(path)
-    lines = _LINE_END.split(text) if "\r" in text else text.split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
-
-
-def stream_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a large text file as UTF-8 bytes, read one after another where the file is in UTF-8.
-
-    Raises:
-        UserError: as :func:`read_text` does; bytes that are no UTF-8 are left to the caller where lines are streamed.
-    """
-    try:
-        with open(path, "rb") as file:
-            start = file.read(1 << 16)
-            plain = b"\0" not in start and not start.startswith(tuple(mark for mark, _ in _MARKS))
-            if plain and (b"\n" in start or b"\r" not in start):
-                file.seek(0)
-                yield from file
-                return
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    yield from (line.encode() for line in read_lines(path))
-
-
-def _without_mark(content: bytes) -> str:
-    """The encoding of a file that names none: UTF-16 by its zero bytes, else UTF-8."""
-    start = content[:4096]
-    even, odd = start[::2].count(0), start[1::2].count(0)
-    if len(content) % 2 == 0 and max(even, odd) >= max(2, len(start) // 100) and min(even, odd) == 0:
-        return "utf-16-be" if even else "utf-16-le"
-    return "utf-8"
 
 
 def is_inside(name: str) -> bool:

@@ -11,10 +11,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semshare.data.files import read_text
 from semshare.data.words import SPECIAL, tokenise
 from semshare.errors import UserError
 from semshare.utils import hub
+from semshare.utils.text_files import read_text
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:

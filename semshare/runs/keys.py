@@ -40,6 +40,7 @@ STOP = (
     "semshare.data.regions.kept",
     "semshare.data.regions.registry",
     "semshare.data.regions.simulated",
+    "semshare.utils.text_files",
     "semshare.data.catalogue:CATALOGUE",
     # The key holds the experiment's fields by value.
     "semshare.experiment",

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 
 from semshare import methods
 from semshare.data import tokens
-from semshare.data.files import read_bytes, read_lines, read_text
 from semshare.data.regions.registry import known_regions
 from semshare.data.tokens import Tokenizer
 from semshare.data.words import Vocabulary
@@ -33,6 +32,7 @@ from semshare.errors import UserError
 from semshare.evaluation import Thresholds
 from semshare.experiment import Experiment
 from semshare.runs import cards
+from semshare.utils.text_files import read_bytes, read_lines, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

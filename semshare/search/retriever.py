@@ -16,7 +16,7 @@ from PIL import Image
 
 from semshare.data.about import STATUS
 from semshare.data.decode import computed, decoded
-from semshare.data.files import digest, read_lines
+from semshare.data.files import digest
 from semshare.data.pictures import as_rgb, content_digest, open_picture, unchanged
 from semshare.errors import UserError
 from semshare.search import display, pretrained
@@ -27,6 +27,7 @@ from semshare.utils.files import ReadOnlyError
 from semshare.utils.home import home, lock
 from semshare.utils.memory import memory_kept
 from semshare.utils.progress import Progress, printable
+from semshare.utils.text_files import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
 from semshare.errors import UserError
+from semshare.utils.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -238,13 +239,12 @@ def read_yaml(path: Path) -> Any:
     """The content of a YAML file, read safely and as it looks (:func:`parse_yaml`).
 
     Raises:
-        UserError: no such file, no YAML, or something unclear in it; the message names the line.
+        UserError: no such file, one in another encoding, no YAML, or something unclear in it; the line is named.
     """
+    text = read_text(path)
     try:
-        return parse_yaml(path.read_text(encoding="utf-8"))
+        return parse_yaml(text)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:  # PyYAML lets an impossible date through as a ValueError
         raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from None

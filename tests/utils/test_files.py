@@ -86,6 +86,26 @@ def test_plain_yaml_is_what_it_looks_like(text: str, value: Any) -> None:
     assert parse_yaml(text) == value
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_yaml_is_opened_as_every_text_file_is(encoding: str, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(f"# größer{end}name: 犬{end}seed: [0, 1]{end}".encode(encoding))
+    assert read_yaml(path) == {"name": "犬", "seed": [0, 1]}
+    path.write_bytes(f"# größer{end}name: 犬{end}on: 1{end}".encode(encoding))
+    with pytest.raises(UserError, match="line 3: YAML reads the key on"):
+        read_yaml(path)
+
+
+def test_yaml_of_another_encoding_is_named_by_line_and_byte(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes("dataset: custom\nname: größer\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"a\.yaml, line 2: byte 0xf6 at offset 24 is no UTF-8 text; convert the file"):
+        read_yaml(path)
+    with pytest.raises(UserError, match=r"b\.yaml: missing"):
+        read_yaml(tmp_path / "b.yaml")
+
+
 def test_nothing_is_built_from_tags() -> None:
     with pytest.raises(yaml.YAMLError):
         parse_yaml("!!python/object/apply:os.system ['true']")

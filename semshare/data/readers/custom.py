@@ -28,12 +28,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from semshare.data.files import find_pictures, is_inside, last_part, pool_digest, read_lines, shorten
+from semshare.data.files import find_pictures, is_inside, last_part, pool_digest, shorten
 from semshare.data.readers import splits
 from semshare.data.readers.records import in_words, is_text
 from semshare.data.readers.whole import Whole
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
+from semshare.utils.text_files import read_lines
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:

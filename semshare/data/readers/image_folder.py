@@ -13,12 +13,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from semshare.data.files import name_few, pool_digest, read_lines, shorten
+from semshare.data.files import name_few, pool_digest, shorten
 from semshare.data.pictures import NoPictureError, check_is_picture
 from semshare.data.readers import splits
 from semshare.data.readers.whole import Whole
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
+from semshare.utils.text_files import read_lines
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from semshare.data.files import find_pictures, is_inside, pool_digest, read_bytes, read_lines, shorten
+from semshare.data.files import find_pictures, is_inside, pool_digest, shorten
 from semshare.data.readers.coco import ATTRIBUTION, CAPTIONS
 from semshare.data.readers.coco_labels import LABELS, SUPERCATEGORIES
 from semshare.data.readers.instances import InstancesById, read_captions
@@ -27,6 +27,7 @@ from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
 from semshare.utils.files import written_while
 from semshare.utils.home import cache_folder, home
+from semshare.utils.text_files import read_lines, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +54,7 @@ class Manifest:
 def read_manifest(path: Path) -> Manifest:
     """The manifest at ``path``; raises :class:`UserError` naming the field, what was found and what was expected."""
     try:
-        content = json.loads(read_bytes(path).decode("utf-8-sig"))
+        content = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(content, dict):

@@ -11,10 +11,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from semshare.data.files import count_notes, digest, pool_digest, read_lines, shorten
+from semshare.data.files import count_notes, digest, pool_digest, shorten
 from semshare.data.readers import splits
 from semshare.data.source import FileSource, Item
 from semshare.errors import UserError
+from semshare.utils.text_files import read_lines
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:

@@ -18,13 +18,12 @@ from semshare.data.files import (
     is_inside,
     missing_notes,
     pool_digest,
-    read_lines,
     shorten,
-    stream_lines,
 )
 from semshare.data.readers import splits
 from semshare.data.source import FileSource, Item
 from semshare.errors import UserError
+from semshare.utils.text_files import read_lines, stream_lines
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:

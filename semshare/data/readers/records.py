@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from semshare.data.files import read_text
 from semshare.errors import UserError
+from semshare.utils.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

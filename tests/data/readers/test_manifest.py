@@ -13,11 +13,11 @@ from PIL import Image
 
 from semshare.data import catalogue, prepare
 from semshare.data.dataset import items_checksum
-from semshare.data.files import read_lines
 from semshare.data.readers import coco_labels, manifest
 from semshare.data.readers.manifest import COCO16K, ManifestSource, read_manifest
 from semshare.data.scenes.things import SUPERCATEGORIES as DRAWN
 from semshare.errors import UserError
+from semshare.utils.text_files import read_lines
 
 IDS = {"train": [9, 25, 30, 34, 36, 42], "dev": [49, 61], "test": [64, 71]}
 ALL = sorted(id for ids in IDS.values() for id in ids)

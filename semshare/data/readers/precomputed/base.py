@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from semshare.data.files import digest, read_lines, shorten
+from semshare.data.files import digest, shorten
 from semshare.data.readers.coco_labels import LABELS, SUPERCATEGORIES
 from semshare.data.readers.mirflickr import LABELS as FLICKR_LABELS
 from semshare.data.regions.array_checks import (
@@ -24,6 +24,7 @@ from semshare.data.regions.registry import PRECOMPUTED
 from semshare.data.regions.visual_words import best_classes, visual_words, word_count
 from semshare.data.source import Item, Source
 from semshare.errors import UserError
+from semshare.utils.text_files import read_lines
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from semshare.data.files import read_lines, shorten
+from semshare.data.files import shorten
 from semshare.data.readers.instances import Instances
 from semshare.data.readers.precomputed.base import (
     Group,
@@ -37,6 +37,7 @@ from semshare.data.readers.precomputed.tags import open_classes
 from semshare.data.regions.arrays import ArrayFile, RegionArrays
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
+from semshare.utils.text_files import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from semshare.data.files import name_few, read_lines
+from semshare.data.files import name_few
 from semshare.data.readers.precomputed.base import (
     Group,
     PrecomputedSource,
@@ -33,6 +33,7 @@ from semshare.data.readers.precomputed.base import (
 from semshare.data.regions.arrays import ArrayFile, RegionArrays, shown
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
+from semshare.utils.text_files import read_lines
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
