@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from semshare.errors import UserError
 
@@ -23,6 +24,8 @@ _NOT_OPENED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _HEIF = {b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevm", b"hevs", b"hevx", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}
 _GREYS = (1, 255, 65535)  # where white lies in greys of more than 8 bits, unless the format says it
+_PROFILED = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # the mode of the colours that a profile is of
+_ALIKE = 2  # levels by which a profile that is sRGB's but in name may differ
 
 
 class NoPictureError(UserError):
@@ -30,10 +33,10 @@ class NoPictureError(UserError):
 
 
 def open_picture(path: Path) -> Image.Image:
-    """The picture at ``path``, upright, as RGB of 8 bits: the first frame of an animated one.
+    """The picture at ``path``, upright, as sRGB of 8 bits: the first frame of an animated one.
 
-    The orientation that EXIF names is applied. Greys of 16 bits or more and of floating point keep their range. What is
-    transparent is white.
+    The orientation that EXIF names is applied, and so is an embedded colour profile. Greys of 16 bits or more and of
+    floating point keep their range. What is transparent is white.
 
     Raises:
         NoPictureError: a file that is no picture; the message names it, as all do.
@@ -84,7 +87,7 @@ def _formats() -> list[str]:
     try:
         import pillow_heif
     except ImportError:
-        pass
+        image = _in_srgb(image, profile)
     else:
         pillow_heif.register_heif_opener()
     Image.init()
@@ -95,13 +98,18 @@ def as_rgb(image: Image.Image) -> Image.Image:
     """``image`` as :func:`open_picture` gives one, whoever opened it; raises what its decoder raises."""
     image.load()
     image = _upright(image)
+    profile = image.info.get("icc_profile")
     if image.mode.startswith(("I", "F")):
-        return _from_deep_grey(image)
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    white = Image.new("RGBA", image.size, "white")
-    white.alpha_composite(image.convert("RGBA"))
-    return white.convert("RGB")
+        image = _from_deep_grey(image)
+    if profile:
+        image = _in_srgb(image, profile)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image.convert("RGBA"))
+        image = white
+    image = image.convert("RGB")
+    image.info.pop("icc_profile", None)  # it says no more what these pixels are
+    return image
 
 
 def readers() -> str:
@@ -138,6 +146,40 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image) if turned else image
 
 
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """``image`` with the colours that its ``profile`` means.
+
+    As it is where the profile is damaged or of another kind of picture, and where it is sRGB's own.
+    """
+    mode = _PROFILED.get(profile[16:20])
+    kinds = {"RGB": image.mode != "CMYK", "L": image.mode in ("1", "L", "LA"), "CMYK": image.mode == "CMYK"}
+    if mode is None or not kinds[mode] or (transform := _to_srgb(profile, mode)) is None:
+        return image
+    colours = ImageCms.applyTransform(image.convert(mode), transform)
+    if image.has_transparency_data:
+        colours.putalpha(image.convert("RGBA").getchannel("A"))
+    return colours
+
+
+@lru_cache(maxsize=16)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What makes sRGB of pixels in ``mode`` with ``profile``; None where nothing can or need be made."""
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        # Unoptimised it is as fast, and exact in the shadows.
+        flags, srgb = ImageCms.Flags.NOOPTIMIZE, ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(opened, srgb, mode, "RGB", flags=flags)
+    except Exception:  # a stranger's bytes, or a Pillow without colour management: the pixels are all that is known
+        return None
+    if mode == "RGB":
+        levels = np.linspace(0, 255, 18).round().astype(np.uint8)
+        colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
+        made = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
+        if np.abs(made.astype(int) - colours).max() <= _ALIKE:
+            return None
+    return transform
+
+
 def _from_deep_grey(image: Image.Image) -> Image.Image:
     """A grey picture of more than 8 bits a pixel, its blackest to its whitest value as 0 to 255."""
     pixels = np.asarray(image).astype(np.float64)
@@ -146,7 +188,7 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
     grey = np.clip((np.where(finite, pixels, low) - low) / ((high - low) or 1) * 255, 0, 255).round().astype(np.uint8)
     if isinstance(clear := image.info.get("transparency"), int):
         grey[pixels == clear] = 255
-    return Image.fromarray(grey).convert("RGB")
+    return Image.fromarray(grey)
 
 
 def _black_and_white(image: Image.Image, values: np.ndarray) -> tuple[float, float]:

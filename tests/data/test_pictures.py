@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import struct
 import sys
 import types
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, features
 
 from semshare.data import pictures
 from semshare.data.pictures import NoPictureError, as_rgb, check_is_picture, check_picture, open_picture
@@ -131,6 +133,133 @@ def test_cmyk_keeps_its_colours(tmp_path: Path, ending: str) -> None:
         Image.new("CMYK", (16, 16), ink).save(tmp_path / f"a.{ending}")
         found = open_picture(tmp_path / f"a.{ending}").getpixel((8, 8))
         assert max(abs(one - other) for one, other in zip(found, colour, strict=True)) < 6
+
+
+ADOBE = [(0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)]  # red, green, blue
+SRGB = [(0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410)]  # all under D50
+D50 = (0.9642, 1.0, 0.8249)
+CYAN = (60, -20, -30)  # CIELAB of full cyan ink, inside sRGB
+
+
+def fixed(values: Sequence[float]) -> bytes:
+    """Numbers as ICC.1 writes them, with 16 bits after the point."""
+    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+
+def profile(space: bytes, tags: dict[bytes, bytes], connection: bytes = b"XYZ ", kind: bytes = b"mntr") -> bytes:
+    """An ICC profile of version 2 (ICC.1:2001-04) made of ``tags``."""
+    tags = {b"wtpt": b"XYZ " + bytes(4) + fixed(D50), b"cprt": b"text" + bytes(4) + b"none\0"} | tags
+    table, content = struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        table += struct.pack(">4sII", name, 132 + 12 * len(tags) + len(content), len(value))
+        content += value + bytes(-len(value) % 4)
+    head = struct.pack(">I4xI4s4s4s12x4s28x", 128 + len(table + content), 0x02400000, kind, space, connection, b"acsp")
+    return head + fixed(D50) + bytes(128 - len(head) - 12) + table + content
+
+
+def of_colours(primaries: Sequence[Sequence[float]], gamma: float) -> bytes:
+    """The profile of an RGB space."""
+    curve = b"curv" + struct.pack(">4xIH", 1, round(gamma * 256))
+    points = {name: b"XYZ " + bytes(4) + fixed(point) for name, point in zip(COLUMNS, primaries, strict=True)}
+    return profile(b"RGB ", points | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve))
+
+
+COLUMNS = (b"rXYZ", b"gXYZ", b"bXYZ")
+
+
+def of_inks() -> bytes:
+    """A printer's profile: paper is white, each ink takes away its part of light and colour."""
+    ramp = bytes(range(256))
+    corners = b""
+    for inks in itertools.product((0, 1), repeat=4):  # the last one, black, changes fastest
+        light, a, b = (100, 0, 0) if not any(inks) else CYAN if inks == (1, 0, 0, 0) else (0, 0, 0)
+        corners += bytes((round(light * 2.55), a + 128, b + 128))
+    head = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + fixed((1, 0, 0, 0, 1, 0, 0, 0, 1))
+    return profile(b"CMYK", {b"A2B0": head + 4 * ramp + corners + 3 * ramp}, b"Lab ", b"prtr")
+
+
+def srgb_of(xyz: Sequence[float]) -> np.ndarray:
+    """IEC 61966-2-1, from XYZ under D50."""
+    linear = np.clip(np.linalg.solve(np.array(SRGB).T, np.array(xyz)), 0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def xyz_of_lab(light: float, a: float, b: float) -> list[float]:
+    """CIE 15: for colours that are not nearly black."""
+    y = (light + 16) / 116
+    return [white * root**3 for white, root in zip(D50, (y + a / 500, y, y - b / 200), strict=True)]
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif", "avif"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_a_colour_profile_says_which_colours_are_meant(tmp_path: Path, mode: str, ending: str) -> None:
+    if (mode != "RGB" and ending in ("jpg", "avif", "webp")) or (ending == "avif" and not features.check("avif")):
+        pytest.skip("not in this format")
+    values = (200, 100, 60)
+    picture = Image.new("RGB", (16, 16), values)
+    picture = picture.quantize(4) if mode == "P" else picture.convert(mode)
+    lossy = {"quality": 100} if ending in ("jpg", "avif") else {"lossless": True} if ending == "webp" else {}
+    picture.save(tmp_path / f"a.{ending}", icc_profile=of_colours(ADOBE, 2.19921875), **lossy)
+    opened = open_picture(tmp_path / f"a.{ending}")
+    expected = srgb_of(np.array(ADOBE).T @ (np.array(values) / 255) ** 2.19921875)
+    assert np.abs(expected - values).max() > 15, "another colour than the bare numbers"
+    assert np.abs(np.array(opened.getpixel((8, 8))) - expected).max() < (2 if not lossy or "lossless" in lossy else 4)
+    assert "icc_profile" not in opened.info and as_rgb(opened).tobytes() == opened.tobytes()  # converted once
+
+
+def test_hidden_colours_stay_hidden_under_a_profile(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (8, 8), (0, 200, 0, 0))
+    picture.paste((255, 255, 255, 255), (0, 0, 4, 8))
+    picture.save(tmp_path / "a.png", icc_profile=of_colours(ADOBE, 2.19921875))
+    assert open_picture(tmp_path / "a.png").getcolors() == [(64, (255, 255, 255))]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tif"])
+def test_inks_are_mixed_as_their_profile_says(tmp_path: Path, ending: str) -> None:
+    for ink, lab in {(255, 0, 0, 0): CYAN, (0, 0, 0, 0): (100, 0, 0)}.items():
+        lossless = {"quality": 100} if ending == "jpg" else {}
+        Image.new("CMYK", (16, 16), ink).save(tmp_path / f"a.{ending}", icc_profile=of_inks(), **lossless)
+        found = open_picture(tmp_path / f"a.{ending}").getpixel((8, 8))
+        assert np.abs(np.array(found) - srgb_of(xyz_of_lab(*lab))).max() < 3, found
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_greys_follow_their_profile(tmp_path: Path, depth: int) -> None:
+    linear = profile(b"GRAY", {b"kTRC": b"curv" + struct.pack(">4xI", 0)})
+    grey = RAMP if depth == 8 else RAMP.astype(np.uint16) * 257
+    Image.fromarray(grey).save(tmp_path / "a.png", icc_profile=linear)
+    opened = np.asarray(open_picture(tmp_path / "a.png")).astype(float)
+    expected = np.array([srgb_of(np.array(SRGB).sum(0) * level / 255)[0] for level in range(256)]).reshape(16, 16)
+    assert np.abs(opened - expected[..., None]).max() < 2
+
+
+def test_a_profile_of_srgb_leaves_every_pixel(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=own)
+    np.testing.assert_array_equal(np.asarray(open_picture(tmp_path / "a.png")), pixels)
+
+
+BROKEN = {
+    "rubbish": b"no profile at all",
+    "empty": b"",
+    "cut": of_colours(ADOBE, 2.2)[:200],
+    "zeros": bytes(600),
+    "a head alone": of_colours(ADOBE, 2.2)[:128],
+    "of inks": of_inks(),
+    "of greys": profile(b"GRAY", {b"kTRC": b"curv" + struct.pack(">4xI", 0)}),
+    "of no space": of_colours(ADOBE, 2.2).replace(b"RGB ", b"XXXX", 1),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_profile_that_is_broken_or_of_another_kind_leaves_the_pixels(tmp_path: Path, kind: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=BROKEN[kind])
+    np.testing.assert_array_equal(np.asarray(open_picture(tmp_path / "a.png")), pixels)
+    check_picture(tmp_path / "a.png")
+    Image.new("CMYK", (16, 16), (255, 0, 0, 0)).save(tmp_path / "b.tif", icc_profile=of_colours(ADOBE, 2.2))
+    assert open_picture(tmp_path / "b.tif").getpixel((8, 8)) == (0, 255, 255)
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp", "png", "tif", "mpo"])
