@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from semshare import runs
+from semshare.data.pictures import as_rgb
 from semshare.data.regions.registry import EXTRACTORS
 from semshare.utils.files import atomic_write
 from semshare.utils.home import cache_folder
@@ -33,5 +34,5 @@ def pictures(dataset: PairedDataset, count: int = 100) -> Path:
         path = folder / f"{number:04d}.jpg"
         if not path.exists():
             with atomic_write(path) as part:
-                dataset.source.picture(id).save(part, "JPEG", quality=95)
+                as_rgb(dataset.source.picture(id)).save(part, "JPEG", quality=95)
     return folder

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from semshare.data.about import STATUS
+from semshare.data.pictures import as_rgb
 from semshare.data.regions import registry
-from semshare.errors import UserError
 from semshare.utils import html
 
 if TYPE_CHECKING:
@@ -71,6 +71,6 @@ def _picture(source: Source, id: str) -> Image.Image | str:
     if source.without_pictures:
         return "no picture"
     try:
-        return source.picture(id)
-    except (UserError, OSError) as error:  # a source from outside may raise what opening a file raises
-        return str(error)
+        return as_rgb(source.picture(id))
+    except Exception as error:  # a source from outside may raise what opening and reading a file raises
+        return str(error) or type(error).__name__

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from semshare.data import catalogue, prepare
+from semshare.data.pictures import as_rgb
 from semshare.data.source import Source
 from semshare.errors import UserError
 from semshare.utils.files import atomic_write, write_text
@@ -130,7 +131,10 @@ def _keep(image: Any, number: int, digest: Any, pictures: dict[str, bytes | Path
             f"rows[{number}].image: found {type(image).__name__}, expected a path, a Pillow picture or [H, W, 3] uint8"
         )
     buffer = BytesIO()
-    image.convert("RGB").save(buffer, "PNG")
+    try:
+        as_rgb(image).save(buffer, "PNG")
+    except Exception as error:  # a picture that was opened is read only now, by a decoder with errors of its own
+        raise UserError(f"rows[{number}].image: cannot be read: {error}") from None
     pictures[f"{number}.png"] = buffer.getvalue()
     digest.update(buffer.getvalue())
     return f"{number}.png"

@@ -87,7 +87,7 @@ def _formats() -> list[str]:
     try:
         import pillow_heif
     except ImportError:
-        image = _in_srgb(image, profile)
+        pass
     else:
         pillow_heif.register_heif_opener()
     Image.init()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
+from semshare.data.pictures import as_rgb
 from semshare.runs.quantities import HEADLINE, title
 from semshare.utils.extras import extra
 
@@ -77,4 +78,4 @@ def picture_of(dataset: PairedDataset, id: str) -> Image.Image:
         blank = Image.new("RGB", (192, 192), "lightgrey")
         ImageDraw.Draw(blank).text((96, 96), "no picture", fill="dimgrey", anchor="mm", font_size=20)
         return blank
-    return dataset.source.picture(id)
+    return as_rgb(dataset.source.picture(id))

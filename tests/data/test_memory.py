@@ -11,6 +11,7 @@ from PIL import Image
 
 import semshare
 from semshare.data import build, catalogue
+from semshare.data.pictures import open_picture
 from semshare.data.source import Item, Source
 from semshare.errors import UserError
 from semshare.runs import parallel
@@ -59,6 +60,28 @@ def test_pictures_in_memory_and_paths_are_read_alike(own_home: Path, tmp_path: P
         read[kind] = [dataset.source.picture(id).getpixel((0, 0)) for id in dataset.source.pool_ids()]
         assert "image" in rows[0] and rows[0]["image"] is images[0], "the caller's rows stay as they are"
     assert read["array"] == read["pillow"] == read["path"] and len(set(read["array"])) == 10
+
+
+@pytest.mark.slow
+def test_opened_pictures_are_read_as_their_files_are(own_home: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    clear = Image.new("RGBA", (20, 30), (0, 0, 0, 0))
+    deep = Image.fromarray(np.full((30, 20), 40_000, np.uint16))
+    Image.new("RGB", (20, 30), "red").save(tmp_path / "0.jpg", exif=exif)
+    clear.save(tmp_path / "1.png")
+    deep.save(tmp_path / "2.png")
+    paths = [tmp_path / "0.jpg", tmp_path / "1.png", tmp_path / "2.png"] * 3
+    rows = [row | {"image": Image.open(path)} for row, path in zip(_rows(9), paths, strict=True)]
+    source = build("mine", rows, say=_quiet).source
+    for id, path in zip(source.pool_ids(), paths, strict=True):
+        assert source.picture(id).tobytes() == open_picture(path).tobytes()
+    assert source.picture(source.pool_ids()[0]).size == (30, 20)
+    Image.effect_noise((200, 200), 90).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:9000])
+    rows[4]["image"] = Image.open(tmp_path / "cut.jpg")
+    with pytest.raises(UserError, match=r"rows\[4\].image: cannot be read: "):
+        build("mine", rows, say=_quiet)
 
 
 def test_the_same_content_is_written_once(own_home: Path) -> None:

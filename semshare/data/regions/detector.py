@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from semshare.data.pictures import as_rgb
 from semshare.data.regions.base import UNTRAINED, RegionExtractor, Regions
 from semshare.errors import UserError
 from semshare.utils.extras import extra
@@ -81,7 +82,7 @@ class FasterRCNNRegions(RegionExtractor):
         )
 
     def _pixels(self, picture: Image.Image) -> Tensor:
-        pixels = torch.from_numpy(np.array(picture.convert("RGB"))).to(self._device)
+        pixels = torch.from_numpy(np.array(as_rgb(picture))).to(self._device)
         return pixels.permute(2, 0, 1).float().div_(255)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from semshare.data.pictures import as_rgb
 from semshare.data.regions.base import RegionExtractor, Regions
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class GridRegions(RegionExtractor):
         self._boxes = torch.stack([left, top, left + 1 / 6, top + 1 / 6, torch.full((36,), 1 / 36)], -1)
 
     def shrink(self, picture: Image.Image) -> Image.Image:
-        return picture.convert("RGB").resize((self._SIDE, self._SIDE), Image.Resampling.BICUBIC)
+        return as_rgb(picture).resize((self._SIDE, self._SIDE), Image.Resampling.BICUBIC)
 
     @torch.inference_mode()
     def extract(self, pictures: Sequence[Image.Image]) -> Regions:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from semshare.data.pictures import as_rgb
 from semshare.data.regions.base import Regions
 from semshare.data.regions.grid import GridRegions
 from semshare.data.regions.weights import YOLOX_NANO
@@ -63,9 +64,10 @@ class YoloxRegions(GridRegions):
 
     def shrink(self, picture: Image.Image) -> Image.Image:
         """``picture`` with its longer side as long as the detector's square."""
+        picture = as_rgb(picture)
         ratio = _SIDE / max(picture.size)
         width, height = (max(1, int(side * ratio)) for side in picture.size)
-        return picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+        return picture.resize((width, height), Image.Resampling.BILINEAR)
 
     @torch.inference_mode()
     def extract(self, pictures: Sequence[Image.Image]) -> Regions:

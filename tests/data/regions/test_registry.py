@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from semshare.data.pictures import open_picture
 from semshare.data.regions import registry
 from semshare.data.regions.base import RegionExtractor
 from semshare.data.regions.grid import GridRegions
@@ -59,6 +63,26 @@ def test_an_extractor_from_outside_is_one_of_them(corners: str) -> None:
         registry.register("grid", make, "another grid")
     with pytest.raises(UserError, match="'simulated' is there already"):
         registry.register("simulated", make, "another")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["grid", "fasterrcnn-mobilenet-untrained", "yolox-nano", "yolox-nano-imagenet"])
+def test_a_picture_stands_upright_whoever_opened_it(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest, own_home: Path
+) -> None:
+    if name.startswith("yolox"):
+        weights = request.getfixturevalue("realdata").parent / "weights" / "yolox_nano.onnx"
+        if not weights.is_file():
+            pytest.skip(f"{weights} is not there")
+        registry.take_weights(name, weights, str)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a phone's picture, stored lying on its side
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((640, 400)).save(tmp_path / "phone.jpg", exif=exif)
+    extractor, upright = EXTRACTORS[name].make("cpu"), open_picture(tmp_path / "phone.jpg")
+    assert upright.size == (400, 640)
+    features = [extractor.extract([picture]).features for picture in (Image.open(tmp_path / "phone.jpg"), upright)]
+    assert torch.equal(*features)
 
 
 def test_an_unknown_one_is_named_with_those_that_are_known() -> None:
