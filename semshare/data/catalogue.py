@@ -21,6 +21,7 @@ from semshare.data.regions.kept import left_out_notes, region_store
 from semshare.data.regions.registry import known_regions
 from semshare.data.remembered import noted_tokens, stored
 from semshare.data.scenes.source import ScenesSource
+from semshare.data.scripts import unspaced_notes
 from semshare.data.tokens import OWN, Tokenizer, find
 from semshare.data.words import Vocabulary, word_vectors
 from semshare.errors import UserError
@@ -311,7 +312,8 @@ def _load(
         items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
         check_words(name, items, tokens)
-    source.notes = (*source.notes, *unlearnt_notes(items, source.label_names))
+    told = (*source.notes, *unlearnt_notes(items, source.label_names), *unspaced_notes(items, tokens))
+    source.notes = tuple(dict.fromkeys(told))  # one that lies in memory was told of before
     texts, vocabulary = vocabulary_of(items, source.text_kind, tokens)
     made_from = f"{items_checksum(items, source.label_names)} {store.checksum}"
     made_from += "" if tokens == OWN else f" {tokens.digest}"  # so that older checksums stay

@@ -25,7 +25,8 @@ from semshare.data.readers.manifest import read_manifest, remembered, rememberin
 from semshare.data.regions.base import UNTRAINED
 from semshare.data.regions.kept import left_out, left_out_notes
 from semshare.data.regions.registry import PRECOMPUTED, known_regions, seen, take_weights
-from semshare.data.shown import as_lines, unspaced_notes, words_of_texts
+from semshare.data.scripts import unspaced_notes
+from semshare.data.shown import as_lines, words_of_texts
 from semshare.data.source import SPLITS, Item, Source
 from semshare.data.text_kinds import text_kind_of
 from semshare.data.tokens import WORDS, find
@@ -176,9 +177,8 @@ def _prepare(
         "features": dataset.feature_size,
     }
     made = {"status": dataset.status, "regions": meta, "tokens": tokenizer.name, "words": len(dataset.vocabulary)}
-    summed = summary(opened, dataset.source, root, dataset.store.skipped) | made
     items = _items(opened, dataset.source, dataset.store.skipped)
-    summed["notes"] += unspaced_notes(items, tokenizer)
+    summed = summary(opened, dataset.source, root, dataset.store.skipped) | made
     pictures = getattr(dataset.store, "pictures", {})  # feature files have none
     summed["odd"] = oddities(items, dataset.label_names, dataset.text_kind, tokenizer, pictures)
     return summed
@@ -202,12 +202,12 @@ def describe(
     source = catalogue.entry(catalogue.trained_as(name)).open(scale, root, 0)
     skipped = left_out(source, source.items(), regions)
     items = [item for item in source.items() if item.id not in skipped]
-    source.notes = (*source.notes, *left_out_notes(skipped), *unlearnt_notes(items, source.label_names))
+    told = [*left_out_notes(skipped), *unlearnt_notes(items, source.label_names), *unspaced_notes(items, tokenizer)]
+    source.notes = tuple(dict.fromkeys((*source.notes, *told)))
     found = summary(name, source, root or source.root, skipped)
     found |= {"regions": {"extractor": regions}, "tokens": tokenizer.name}
-    items = _items(name, source, skipped)
-    found["notes"] += unspaced_notes(items, tokenizer)
-    return found | ({"texts": words_of_texts(source, items, tokenizer, texts)} if texts else {})
+    chosen = _items(name, source, skipped)
+    return found | ({"texts": words_of_texts(source, chosen, tokenizer, texts)} if texts else {})
 
 
 def summary(name: str, source: Source, root: Path | None, left_out: Container[str] = ()) -> dict[str, Any]:

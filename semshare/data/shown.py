@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import regex
-
 from semshare.data.catalogue import vocabulary_of
 from semshare.data.source import SPLITS
-from semshare.data.tokens import WORDS
 from semshare.data.words import MAX_LENGTH
 
 if TYPE_CHECKING:
@@ -16,10 +13,6 @@ if TYPE_CHECKING:
 
     from semshare.data.source import Item, Source
     from semshare.data.tokens import Tokenizer
-
-# Scripts whose texts put no spaces between words; a single letter of theirs is a word at most.
-_UNSPACED = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
-_RUN = regex.compile("[" + "".join(rf"\p{{Script={script}}}" for script in _UNSPACED) + "]{2}")
 
 LEGEND = "a word in [brackets] is not in the vocabulary of the training texts and is read as <unk>"
 
@@ -43,22 +36,6 @@ def words_of_texts(source: Source, items: Sequence[Item], tokenizer: Tokenizer, 
     return [
         {"item": item.id, "split": item.split, "labels": list(item.labels), "texts": [*map(became, item.texts)]}
         for item in spread(items, count)
-    ]
-
-
-def unspaced_notes(items: Sequence[Item], tokenizer: Tokenizer) -> list[str]:
-    """A line where texts hold scripts without spaces and are cut by this library's rule, which looks for spaces."""
-    texts = [text for item in items for text in item.texts]
-    unspaced = [text for text in texts if _RUN.search(text)] if tokenizer.name == WORDS else []
-    if not unspaced:
-        return []
-    scripts = [
-        script for script in _UNSPACED if any(regex.search(rf"\p{{Script={script}}}", text) for text in unspaced)
-    ]
-    return [
-        f"{len(unspaced):,} of {len(texts):,} texts hold scripts that put no spaces between words "
-        f"({', '.join(scripts)}): what stands between two spaces is read as one word; cut the words apart by spaces "
-        "and prepare with --tokens space, or name a tokenizer with --tokens FOLDER_OR_NAME"
     ]
 
 

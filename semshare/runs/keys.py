@@ -33,6 +33,7 @@ STOP = (
     "semshare.data.pictures",
     "semshare.data.readers",
     "semshare.data.scenes",
+    "semshare.data.scripts",
     "semshare.data.fetch",
     "semshare.data.regions.detector",
     "semshare.data.regions.extract",

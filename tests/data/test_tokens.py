@@ -17,9 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from semshare import runs
 from semshare.data import catalogue, prepare, tokens
-from semshare.data.shown import unspaced_notes
-from semshare.data.source import Item
-from semshare.data.tokens import OWN, Tokenizer, find
+from semshare.data.tokens import OWN, find
 from semshare.data.words import SPECIAL, tokenise
 from semshare.errors import UserError
 from semshare.runs import keys
@@ -194,15 +192,21 @@ def test_scripts_without_spaces_are_told_at_prepare_and_show_with_the_way_out(
         capsys.readouterr()
 
 
-@pytest.mark.parametrize("text", ["ภาษาไทย", "ພາສາລາວ", "ភាសាខ្មែរ", "မြန်မာ", "中文", "かな", "カナ"])
-def test_each_script_without_spaces_is_known(text: str) -> None:
-    assert unspaced_notes([Item("1", (text,), (), "train")], OWN)[0].startswith("1 of 1 texts hold")
-    assert unspaced_notes([Item("1", (text,), (), "train")], Tokenizer("space")) == []
-
-
-@pytest.mark.parametrize("text", ["a dog", "собака", "हिन्दी में", "한국어 문장", "עברית", "愛 tattoo", ""])
-def test_scripts_with_spaces_and_single_signs_are_not_told(text: str) -> None:
-    assert unspaced_notes([Item("1", (text,), (), "train")], OWN) == []
+@pytest.mark.slow
+def test_training_tells_it_too_and_so_does_the_data_card(
+    japanese: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "4 of 5 texts hold scripts that put no spaces between words (Han, Hiragana, Katakana): "
+    command = ("train", "--dataset", "custom", "--root", japanese, "--method", "linear", "--scale", "smoke")
+    for _ in range(2):  # also where the run is found
+        assert run(monkeypatch, *command) == 0
+        assert capsys.readouterr().out.count(f"  note: {told}") == 1
+    assert run(monkeypatch, *command, "--json") == 0
+    assert [note for note in json.loads(capsys.readouterr().out)["notes"] if note.startswith(told)]
+    (card,) = own_home.glob("runs/*/DATA_CARD.md")
+    assert told in card.read_text(encoding="utf-8")
+    assert run(monkeypatch, *command, "--tokens", "space") == 0
+    assert "put no spaces" not in capsys.readouterr().out
 
 
 def test_what_was_prepared_with_is_taken_where_nothing_is_said(japanese: Path, own_home: Path, tmp_path: Path) -> None:
