@@ -94,6 +94,13 @@ def _formats() -> list[str]:
     return [name for name in Image.ID if name not in _NOT_OPENED]
 
 
+@cache
+def endings() -> frozenset[str]:
+    """The endings of file names, as ``.jpg``, of the formats that are read here; a file's content decides, not they."""
+    formats = set(_formats())
+    return frozenset(ending for ending, name in Image.registered_extensions().items() if name in formats)
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
     """``image`` as :func:`open_picture` gives one, whoever opened it; raises what its decoder raises."""
     image.load()

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from semshare.data import pictures
 from semshare.data.pictures import NoPictureError
 from semshare.errors import UserError
@@ -59,7 +57,7 @@ def check_is_picture(path: Path) -> None:
     try:
         pictures.check_is_picture(path)
     except NoPictureError:
-        if path.suffix.lower() in Image.registered_extensions():
+        if path.suffix.lower() in pictures.endings():
             raise
         raise NoPictureError(f"{path}: {NO_PICTURE}") from None
 

@@ -226,6 +226,8 @@ def test_a_photo_collection_as_people_have_it(
     (pictures / "._a.JPG").write_bytes(bytes.fromhex("0005160700020000"))
     (pictures / "Thumbs.db").write_bytes(bytes.fromhex("D0CF11E0A1B11AE1") + bytes(2000))
     (pictures / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    (pictures / "paper.pdf").write_bytes(b"%PDF-1.4\n" + b"x" * 500)  # Pillow writes PDF, and reads none
+    (pictures / "film.mpg").write_bytes(b"\0\0\1\xb3\x16\0\xf0\xc4" + bytes(100))
     (pictures / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
     os.mkfifo(pictures / "pipe")
     (pictures / "closed").mkdir()
@@ -240,7 +242,7 @@ def test_a_photo_collection_as_people_have_it(
     index = Retriever(model).add_images(pictures)
     said = capsys.readouterr().err
     assert len(index) == 5 + 7 + 1 and "cafe\u0301.jpeg" in index.stamps
-    assert "4 files are no pictures" in said  # notes.txt, Thumbs.db, the film and the pipe
+    assert "6 files are no pictures" in said  # notes.txt, Thumbs.db, the PDF, the films and the pipe
     assert "left out phone.heic: cannot read this picture: " in said and "13 items, 1 left out" in said
     assert "2 hidden files and folders are left out" in said
     assert "1 link to a folder is not followed" in said and "closed: cannot be read and is left out: Permission" in said

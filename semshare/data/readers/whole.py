@@ -53,9 +53,9 @@ class Whole:
 
 
 def _reason(path: Path) -> str:
-    """Why the picture at ``path`` cannot be read; empty where it can."""
+    """Why the picture at ``path`` cannot be read, and what to do; empty where it can."""
     try:
         check_picture(path)
     except UserError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return f"{str(error).removeprefix(f'{path}: ')}; replace it, or take it out of the collection"
     return ""
