@@ -38,7 +38,8 @@ class ImageFolderSource(FileSource):
     by its content, whatever its name ends in.
 
     Attributes:
-        notes: how many files beside texts are no pictures, the first few named.
+        notes: how many files beside texts are no pictures, and what lies where no class's pictures are looked for, the
+            first few named.
     """
 
     name = "image-folder"
@@ -88,9 +89,12 @@ class ImageFolderSource(FileSource):
         self._items = [Item(id, texts, (label,), chosen.get(id, split)) for id, texts, label, split in found]
         self.label_names = tuple(sorted({label for _, _, label, _ in found}))
         self.pool = f"folder-{pool_digest(self._files)}"
-        if others:
-            counted = "1 file is no picture" if len(others) == 1 else f"{len(others):,} files are no pictures"
-            self.notes = (f"{self.root}: {counted}, left out: {name_few(others)}",)
+        homeless, deeper = _unseen(self.root, list(given.values()) or [self.root])
+        self.notes = (
+            *_left_out(self.root, others, "file is no picture", "files are no pictures"),
+            *_left_out(self.root, homeless, "picture lies in no class's folder", "pictures lie in no class's folder"),
+            *_left_out(self.root, deeper, "folder lies in a class's folder", "folders lie in classes' folders"),
+        )
 
 
 def holds_classes(root: Path) -> bool:
@@ -130,8 +134,22 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """The class and the path of each file that is no text and not hidden."""
     for label in _folders(folder):
         for path in sorted(label.iterdir()):
-            if path.suffix.lower() != ".txt" and not path.name.startswith(".") and path.is_file():
+            if path.suffix.lower() != ".txt" and not path.name.startswith(".") and not path.is_dir():
                 yield label.name, path
+
+
+def _unseen(root: Path, parents: list[Path]) -> tuple[list[str], list[str]]:
+    """The pictures beside the classes' folders in ``root`` and ``parents``, and the folders inside the former."""
+    beside = [path for parent in dict.fromkeys([root, *parents]) for path in sorted(parent.iterdir())]
+    homeless = [path for path in beside if path.is_file() and not path.name.startswith(".") and _is_picture(path)]
+    deeper = [below for parent in parents for label in _folders(parent) for below in _folders(label)]
+    return (*([path.relative_to(root).as_posix() for path in paths] for paths in (homeless, deeper)),)
+
+
+def _left_out(root: Path, names: list[str], one: str, many: str) -> list[str]:
+    """A line that counts what was left out and names the first few; none where there is none."""
+    counted = f"1 {one}" if len(names) == 1 else f"{len(names):,} {many}"
+    return [f"{root}: {counted}, left out: {name_few(names)}"] if names else []
 
 
 def _is_picture(path: Path) -> bool:
@@ -153,5 +171,6 @@ def _texts(picture: Path) -> tuple[tuple[str, ...], tuple[Path, str] | None]:
     try:
         texts = tuple(line.strip() for line in read_lines(path) if line.strip())
     except UserError as error:
-        return (), (path, f"{str(error).removeprefix(f'{path}: ')}, expected the texts of {picture.name}, one a line")
+        reason = str(error).removeprefix(f"{path}: ").removeprefix(f"{path}, ")
+        return (), (path, f"{reason}, expected the texts of {picture.name}, one a line")
     return texts, None if texts else (path, f"empty, expected the texts of {picture.name}, one a line")

@@ -122,7 +122,10 @@ def test_an_absolute_path_is_taken_and_one_that_leaves_the_folder_is_not(folder:
             {"image": "pictures/99.png"},
             "image: 'pictures/99.png' does not exist, and no file, or several, is called '99.png'",
         ),
-        ({"image": "pictures"}, "image: 'pictures': cannot read this picture: found a folder"),
+        (
+            {"image": "pictures"},
+            "image: 'pictures': cannot read this picture: found a folder; replace it, or take it out of the collection",
+        ),
         ({"image": "pictures/\ud800.png"}, "image: found 'pictures/\\ud800.png', expected a path"),
         ({"image": "pictures/0.png"}, "image: '{folder}/pictures/0.png' is the image of line 1 already"),
         ({"image": "pictures/./0.png"}, "image: '{folder}/pictures/0.png' is the image of line 1 already"),
@@ -175,7 +178,7 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_line(folder: Path) -> None:
 def test_a_damaged_picture_is_named(folder: Path) -> None:
     (folder / "pictures" / "2.png").write_bytes(b"not a picture")
     path = _jsonl(folder, _rows())
-    reason = "cannot read this picture: its content is that of none"
+    reason = "cannot read this picture: its content is that of none; replace it, or take it out of the collection"
     assert _mistakes(path) == [f"{path}, line 3: image: 'pictures/2.png': {reason}"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,6 +73,24 @@ def test_every_picture_without_texts_or_that_cannot_be_read_is_named(tmp_path: P
     assert lines[0] == f"{root / 'cat' / '0.txt'}: missing, expected the texts of 0.png, one a line"
     assert lines[1] == f"{root / 'dog' / '1.txt'}: empty, expected the texts of 1.png, one a line"
     assert lines[2].startswith(f"{root / 'cat' / '2.png'}: cannot read this picture") and len(lines) == 3
+    assert lines[2].endswith("; replace it, or take it out of the collection")
+    (root / "cat" / "0.txt").write_bytes(b"a caf\xe9")
+    line = _mistake(root).split("\n")[0]
+    assert line.startswith(f"{root / 'cat' / '0.txt'}: line 1: byte 0xe9") and line.count(str(root)) == 1
+
+
+def test_what_lies_where_it_is_not_looked_for_is_told(tmp_path: Path) -> None:
+    root = _folder(tmp_path / "own", 10)
+    shutil.copy(root / "cat" / "0.png", root / "stray.png")
+    (root / "README.md").write_text("My pictures", encoding="utf-8")
+    shutil.copytree(root / "cat", root / "cat" / "kittens")
+    source = ImageFolderSource(root)
+    assert len(source.items()) == 10 and source.notes == (
+        f"{root}: 1 picture lies in no class's folder, left out: stray.png",
+        f"{root}: 1 folder lies in a class's folder, left out: cat/kittens",
+    )
+    (root / "dog" / "dead.png").symlink_to("/nowhere")
+    assert f"{root / 'dog' / 'dead.txt'}: missing" in _mistake(root)
 
 
 def test_splits_must_be_three_and_no_classes_among_them(tmp_path: Path) -> None:
