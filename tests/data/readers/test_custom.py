@@ -20,6 +20,8 @@ from semshare.errors import UserError
 
 COUNT = 10
 
+REMEDY = "; replace it, or take it out of the collection"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -178,7 +180,7 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_line(folder: Path) -> None:
 def test_a_damaged_picture_is_named(folder: Path) -> None:
     (folder / "pictures" / "2.png").write_bytes(b"not a picture")
     path = _jsonl(folder, _rows())
-    reason = "cannot read this picture: its content is that of none; replace it, or take it out of the collection"
+    reason = "cannot read this picture: its content is that of none" + REMEDY
     assert _mistakes(path) == [f"{path}, line 3: image: 'pictures/2.png': {reason}"]
 
 
