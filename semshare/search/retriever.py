@@ -17,11 +17,12 @@ from PIL import Image
 from semshare.data.about import STATUS
 from semshare.data.decode import computed, decoded
 from semshare.data.files import digest
-from semshare.data.pictures import as_rgb, content_digest, open_picture, unchanged
+from semshare.data.pictures import content_digest, open_picture, unchanged
 from semshare.errors import UserError
 from semshare.search import display, pretrained
 from semshare.search.index import Index, Owner, Piece
 from semshare.search.pretrained import Encoded, PretrainedModel
+from semshare.search.queries import check_texts, check_top, opened
 from semshare.search.walk import NO_PICTURE, check_is_picture, count_no_pictures, walk
 from semshare.utils.files import ReadOnlyError
 from semshare.utils.home import home, lock
@@ -162,7 +163,8 @@ class Retriever:
             UserError: no such file, no text that can be used, or an index of another model or another file.
         """
         path = Path(texts) if isinstance(texts, str | Path) else None
-        listed = texts if path is None else read_lines(path)
+        listed = list(texts) if path is None else read_lines(path)
+        check_texts(listed)
         stamps = {text: "" for text in listed if text.strip()}  # a text is its own version
         name = f"{len(listed):,} texts" if path is None else str(path)
         if not stamps:
@@ -173,9 +175,11 @@ class Retriever:
         """The ``top`` items for each of ``texts``; all texts are searched at once.
 
         Raises:
-            UserError: nothing was added yet, ``top`` is below 1, or a text of which the model's numbers are not finite.
+            UserError: nothing was added yet, ``top`` is no whole number from 1, something that is no text, or a text of
+                which the model's numbers are not finite.
         """
         self._check(top)
+        check_texts(texts)
         split = [self.model.words_of(text) for text in texts]
         readable = [text for text, (known, _) in zip(texts, split, strict=True) if known]
         found = iter(self._search("text", readable, self.model.encode_texts(readable), top) if readable else ())
@@ -188,7 +192,7 @@ class Retriever:
         """The ``top`` items for each of ``images``, files or opened pictures; all are searched at once.
 
         Raises:
-            UserError: nothing was added yet, ``top`` is below 1, or a file that is no picture.
+            UserError: nothing was added yet, ``top`` is no whole number from 1, or something that is no picture.
         """
         self._check(top)
         if not images:
@@ -197,10 +201,10 @@ class Retriever:
             str(getattr(image, "filename", "") or "picture" if isinstance(image, Image.Image) else image)
             for image in images
         ]
-        opened = [as_rgb(image) if isinstance(image, Image.Image) else open_picture(Path(image)) for image in images]
-        size, numbered = self.model.extractor.batch, {str(place): image for place, image in enumerate(opened)}
+        numbered = {str(place): opened(*pair) for place, pair in enumerate(zip(images, names, strict=True))}
+        size = self.model.extractor.batch
         parts = []
-        for start in range(0, len(opened), size):
+        for start in range(0, len(numbered), size):
             ids = list(numbered)[start : start + size]
             done, failed = computed(self.model.encode_pictures, {id: numbered[id] for id in ids})
             for id, reason in failed.items():
@@ -331,8 +335,7 @@ class Retriever:
         )
 
     def _check(self, top: int) -> None:
-        if top < 1:
-            raise UserError(f"top: found {top}, expected at least 1")
+        check_top(top)
         if not self._collections:
             raise UserError("nothing to search in: add a collection first, by add_images or add_texts")
 
