@@ -8,7 +8,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,13 +66,26 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # where the locale cannot show a character
     try:
         settle()
-        app()
+        sys.exit(app(standalone_mode=False))
     except UserError as error:
         _fail(str(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
         _fail(f"{error.filename or home()}: {error.strerror}; what was finished is kept")
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # as Typer's mistakes in a command have, whose classes are private
+            raise
+        _fail_usage(error)
+
+
+def _fail_usage(error: Any) -> None:
+    """Tell a mistake in what was typed in one line, but a command without any argument its help."""
+    message = error.format_message()
+    if "\n" in message:
+        print(message, file=sys.stderr)
+        sys.exit(2)
+    _fail(f"{message.rstrip('.')}; see {error.ctx.command_path} --help" if error.ctx else message)
 
 
 def _fail(message: str) -> None:

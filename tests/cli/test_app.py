@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,45 @@ def test_a_mistake_is_one_message_without_traceback(
     assert shown.out == ""
     assert shown.err.startswith("error: ") and "Traceback" not in shown.err
     assert all(word in shown.err for word in named), shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("nonsense", "No such command 'nonsense'"),
+        ("train --dataset x --scale huge", "'--scale'.*'huge'.*'smoke', 'laptop', 'full'"),
+        ("train", "'--dataset'"),
+        ("train --nope", "--nope"),
+        ("train --dataset", "'--dataset'"),
+        ("train --dataset x --seed 1.5", "'--seed'"),
+        ("search", "'model'"),
+        ("search a b --texts c --text d", r"\(b\)"),
+        ("data show x --texts -1", "'--texts'"),
+        ("data shown", "No such command 'shown'"),
+    ],
+)
+def test_what_is_typed_wrong_is_one_line(
+    arguments: str, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *arguments.split()) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and re.fullmatch(rf"error: .*{named}.*\n", shown.err), shown.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("data",)])
+def test_a_command_without_arguments_shows_its_help(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    assert capsys.readouterr().err.startswith("Usage: ")
+
+
+def test_an_interrupted_command_exits_as_a_shell_expects(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("semshare.cli.check.findings", interrupted)
+    assert run(monkeypatch, "check") == 130
 
 
 @pytest.mark.slow
