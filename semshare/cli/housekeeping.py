@@ -147,7 +147,10 @@ def _delete_runs(entries: Sequence[Entry], yes: bool) -> None:
 
 
 def _agreed(count: int, what: str, yes: bool) -> bool:
-    return yes or typer.confirm(f"Delete {count} {what}{'' if count == 1 else 's'}?")
+    try:
+        return yes or typer.confirm(f"Delete {count} {what}{'' if count == 1 else 's'}?")
+    except typer.Abort:  # interrupted, or nobody is there to answer
+        raise UserError("no answer, so nothing is deleted; --yes answers beforehand") from None
 
 
 def _print_runs(entries: Sequence[Entry]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,9 @@ def test_an_unfinished_or_damaged_run_is_listed_and_not_pruned(trained: Run, sho
 def test_rm_asks_and_leaves_a_run_that_is_in_use(
     trained: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert semshare(monkeypatch, "runs", "rm", trained.key) == 2 and trained.folder.exists()
+    assert capsys.readouterr().err == "error: no answer, so nothing is deleted; --yes answers beforehand\n"
     monkeypatch.setattr("typer.confirm", lambda question: False)
     assert semshare(monkeypatch, "runs", "rm", trained.key) == 0 and trained.folder.exists()
     with FileLock(trained.folder / ".lock"):
