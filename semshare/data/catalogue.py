@@ -180,6 +180,8 @@ def is_of_main(name: str) -> bool:
 
 def entry(name: str) -> Entry:
     """The entry of ``name``; raises :class:`UserError` listing the known datasets."""
+    if not isinstance(name, str):
+        raise UserError(f"dataset: found {name!r}, expected a name, in quotes where it is a number")
     if name not in CATALOGUE:
         _load_entry_points()
     if name in CATALOGUE:

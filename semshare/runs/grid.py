@@ -55,6 +55,9 @@ class Outcome:
     reason: str = ""
 
 
+_NAMES = {"dataset", "method"}  # what people name, be it like a number
+
+
 def read(path: Path) -> list[dict[str, Any]]:
     """The grids of a YAML file: a mapping of an experiment's fields to a value or a list of values, or a list of such.
 
@@ -81,7 +84,7 @@ def from_flags(flags: Sequence[str]) -> dict[str, Any]:
         listed = [value.strip() for value in values.split(",")]
         if not (name and sign and all(listed)):
             raise UserError(f"set: found {flag!r}, expected FIELD=VALUE or FIELD=VALUE,VALUE")
-        grid[name] = [_value(value) for value in listed]
+        grid[name] = listed if name in _NAMES else [_value(value) for value in listed]
     return grid
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 from semshare import bert, methods
@@ -26,6 +27,9 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
     known_scale(scale)
     text_kind = catalogue.entry(dataset).text_kind
     given = {name: value for name, value in fields.items() if value is not None}
+    for name in ("tokens", "bert", "root"):
+        if not isinstance(given.get(name, ""), str | PathLike):
+            raise UserError(f"{name}: found {given[name]!r}, expected a name or folder, in quotes where it is a number")
     read = catalogue.entry(dataset).reads
     for name in ("root", "split_seed"):
         if given.get(name) and name not in read:

@@ -104,6 +104,13 @@ def test_names_tell_the_runs_of_a_method_and_dataset_apart() -> None:
         ("dataset: scenes-flickr25k\nseed: []", r"seed: found \[\], expected a number or a name"),
         ("dataset: scenes-flickr25k\nlam: {from: 0, to: 1}", "lam: found {'from': 0, 'to': 1}, expected a number"),
         ("dataset: scenes-flickr25k\nscale: tiny", "scale: unknown 'tiny', expected one of smoke, laptop, full"),
+        ("dataset: 2024", "dataset: found 2024, expected a name, in quotes where it is a number"),
+        ("dataset: [null]", "dataset: found None, expected a name, in quotes"),
+        ("dataset: no", "line 1: YAML reads no as false; quote it, or write false"),
+        ("dataset: scenes-flickr25k\nmethod: 7.5", "method: unknown 7.5, expected one of "),
+        ("dataset: scenes-flickr25k\ntokens: 7", "tokens: found 7, expected a name or folder, in quotes where it is"),
+        ("dataset: scenes-flickr25k\nbert: 7.5", "bert: found 7.5, expected a name or folder, in quotes where it is"),
+        ("dataset: scenes-flickr25k\nregions: 7", "regions: input should be a valid string, found 7"),
         ("lam: 0.1", "dataset: missing, expected one or more of scenes-flickr25k"),
         ("- dataset\n- lam", "found 'dataset', expected fields with their values"),
         ("", "found None, expected fields with their values"),
@@ -126,8 +133,13 @@ def test_a_mistake_in_the_file_is_one_line_and_exit_code_2_before_any_work(
         grid.plan(grid.read(path), source=str(path))
 
 
+def test_a_name_in_a_flag_is_a_name_whatever_it_looks_like() -> None:
+    assert grid.from_flags(["dataset=2024,no,1e3"]) == {"dataset": ["2024", "no", "1e3"]}
+    assert grid.from_flags(["seed=2024,1.5", "bert=null"]) == {"seed": [2024, 1.5], "bert": [None]}
+
+
 def test_a_file_that_is_not_there_and_flags_of_no_form_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nothing.yaml: cannot be read: No such file"):
+    with pytest.raises(UserError, match=r"nothing.yaml: missing"):
         grid.read(tmp_path / "nothing.yaml")
     for flag in ("width", "width=", "=3", "width=3,", "width=3,,4"):
         with pytest.raises(UserError, match=f"^set: found '{flag}', expected FIELD=VALUE"):
