@@ -32,7 +32,7 @@ def state() -> PartialState | None:
     Raises:
         UserError: another of the processes did not come within a minute.
     """
-    if int(os.environ.get("WORLD_SIZE") or 1) < 2 or _LAUNCHED not in os.environ:
+    if _LAUNCHED not in os.environ or int(os.environ.get("WORLD_SIZE") or 1) < 2:
         return None
     cpu = os.environ.get("ACCELERATE_USE_CPU", "false").lower() == "true" or not torch.cuda.is_available()
     if PartialState._shared_state:

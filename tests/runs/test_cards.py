@@ -265,16 +265,16 @@ def test_every_method_has_a_card_that_says_what_it_is(method: str, untested: tup
 # Safe to show
 
 
-def _evil(run: Run) -> Any:
+def _evil(run: Run, name: str = EVIL) -> Any:
     """The run's data under names that a stranger chose."""
-    names = (EVIL, *(f"{name} {EVIL}" for name in run.dataset.label_names[1:]))
+    names = (name, *(f"{label} {EVIL}" for label in run.dataset.label_names[1:]))
     source = SimpleNamespace(root=Path("/home/alice/data"), notes=(f"/home/alice/data/x.json: {EVIL}", f"- {EVIL}"))
     return replace(
         run.dataset,
-        name=EVIL,
+        name=name,
         label_names=names,
-        supercategories=dict.fromkeys(names, EVIL),
-        attribution=EVIL,
+        supercategories=dict.fromkeys(names, name),
+        attribution=name,
         source=source,
     )
 
@@ -300,6 +300,19 @@ def test_strangers_text_is_shown_as_text(untested: tuple[Run, str, str]) -> None
     assert (
         _front(model)["datasets"] == [EVIL] and _front(model)["model-index"][0]["results"][1]["dataset"]["name"] == EVIL
     )
+
+
+@pytest.mark.parametrize("name", ["no", "null", "~", "2024", "010", "1e3", "1E+3", "#x", "2024-01-01", "a: b", "true"])
+def test_names_that_yaml_reads_otherwise_survive(name: str, untested: tuple[Run, str, str]) -> None:
+    run, _, _ = untested
+    dataset = _evil(run, name)
+    model = cards.model_card(run.record, dataset, {name: {"image_f1": 0.5, name: 0.25}}, True, 1)
+    data = cards.data_card(run.record, dataset, True)
+    assert _front(model)["datasets"] == [name]
+    assert _front(model)["model-index"][0]["results"][1]["dataset"]["name"] == name
+    assert _front(data)["license_details"] == name == _front(data)["pretty_name"]
+    assert re.search(r"pretty_name: (['\"]).*\1\n", data), "quoted, so that YAML 1.2 reads no number either"
+    assert [row[:2] for row in _table(data, "Labels")[1:2]] == [[name, name]]
 
 
 def test_a_card_is_yaml_without_objects(untested: tuple[Run, str, str]) -> None:
