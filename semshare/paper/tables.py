@@ -14,11 +14,11 @@ from semshare.data import catalogue
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
 from semshare.model import MODALITIES
-from semshare.paper import oracles, plans, reference
+from semshare.paper import oracles, plans, reference, retrieval
 from semshare.paper.failures import KINDS, TITLES, Direction, Failures
 from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
-from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
+from semshare.runs.intervals import MEASURES, SeedVariance, gain_over_random, mean, scored, scored_epochs
 from semshare.runs.quantities import title
 from semshare.utils.extras import extra
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
     from semshare.data.dataset import PairedDataset
+    from semshare.paper.recordings import RecordedRun
     from semshare.runs.store import Run
 
 
@@ -40,18 +41,18 @@ _REGION_RULES = {"grid": "all cells of the grid", "simulated": "none: drawn from
 def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
     """One row a dataset: its status, the sizes of its splits, labels a pair and words a text on train, its regions."""
     rows = {}
-    for one in datasets:
-        part = one.parts["train"]
-        rows[one.name] = {
-            "status": one.status,
-            **{f"{split} pairs": len(one.parts[split].image_ids) for split in SPLITS},
-            "labels": len(one.label_names),
+    for dataset in datasets:
+        part = dataset.parts["train"]
+        rows[dataset.name] = {
+            "status": dataset.status,
+            **{f"{split} pairs": len(dataset.parts[split].image_ids) for split in SPLITS},
+            "labels": len(dataset.label_names),
             "labels a pair": float(part.labels.sum(1).mean()),
             "texts a picture": len(part.words) // len(part.image_ids),
             "words a text": float(np.mean([len(words) - 2 for words in part.words])),
-            "vocabulary": len(one.vocabulary),
-            "regions": one.regions,
-            "pictures that cannot be read": len(one.store.skipped),
+            "vocabulary": len(dataset.vocabulary),
+            "regions": dataset.regions,
+            "pictures that cannot be read": len(dataset.store.skipped),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -189,34 +190,30 @@ def protocol_table(names: Sequence[str]) -> Styler:
     return words(pd.DataFrame(rows)).hide(axis="index")
 
 
-def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequence[str]) -> pd.DataFrame:
+def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run | RecordedRun]], names: Sequence[str]) -> pd.DataFrame:
     """What the protocols ``names`` say in both directions by (dataset, method), the mean over seeds x 100 with its "±".
 
     Columns are (protocol, direction); a protocol that does not fit a dataset is empty there. The row "Random" is what
-    a random ranking of the same gallery is expected to give, the oracles' rows what *Ours* would reach if it
-    knew one modality's labels.
+    a random ranking of the same gallery is expected to give. The oracles' rows are what *Ours* would reach if it knew
+    one modality's labels; recorded runs, which have no items any more, have none.
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
-        fitting = [one for one in map(protocols.get, names) if one in protocols.fitting(catalogue.entry(dataset))]
-        of_method = plans.by_method(runs, dataset)
-        part = next(iter(of_method.values()))[0].dataset.parts["test"]
-        names_here = [protocol.name for protocol in fitting]
-        rows_here = {methods.get(method).title: side for method, side in of_method.items()}
-        read = {row: [run.retrieval(names_here) for run in side] for row, side in rows_here.items()}
-        for row, known in oracles.ROWS.items() if "ours" in of_method else ():
-            rows_here[row] = of_method["ours"]
-            read[row] = [oracles.retrieval(run, known, names_here) for run in of_method["ours"]]
+        fitting = [
+            protocol.name
+            for protocol in map(protocols.get, names)
+            if protocol in protocols.fitting(catalogue.entry(dataset))
+        ]
+        of_method = {method: side for method, side in plans.by_method(runs, dataset).items() if side}
+        read = {
+            methods.get(method).title: [retrieval.of(run, fitting) for run in side]
+            for method, side in of_method.items()
+        }
+        read |= retrieval.oracle_rows(of_method.get("ours", ()), fitting)
         random: dict[tuple[str, str], float] = {}
-        for name in names_here:
-            for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
-                evaluated = {
-                    row: [
-                        by_query(getattr(retrieval[name], direction), owner, run.key, run.seeded)
-                        for run, retrieval in zip(rows_here[row], retrievals, strict=True)
-                    ]
-                    for row, retrievals in read.items()
-                }
+        for name in fitting:
+            for direction in retrieval.DIRECTIONS:
+                evaluated = {row: [of_run[name, direction].scored for of_run in side] for row, side in read.items()}
                 variance = SeedVariance.pool(side for row, side in evaluated.items() if row not in oracles.ROWS)
                 column = name, direction.upper()
                 for row, side in evaluated.items():
@@ -224,8 +221,7 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
                     own = SeedVariance.pool([side]) if row in oracles.ROWS else variance
                     cells, here = rows.setdefault((dataset, row), {}), mean(side, "query", own)
                     cells[column], cells[name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
-                first = next(iter(read.values()))[0][name]
-                random[column] = 100 * float(getattr(first, f"{direction}_random").nanmean())
+                random[column] = 100 * next(iter(read.values()))[0][name, direction].random
         rows[dataset, "Random"] = random
     return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), _by_row(runs))
 
@@ -268,8 +264,8 @@ def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFram
     rows = {}
     for dataset, by_lambda in runs.items():
         dev = {
-            lam: float(np.mean([training.dev_score(training.best_epoch(run.history)) for run in some]))
-            for lam, some in by_lambda.items()
+            lam: float(np.mean([training.dev_score(training.best_epoch(run.history)) for run in side]))
+            for lam, side in by_lambda.items()
         }
         chosen = max(dev, key=dev.__getitem__)
         paper = methods.chosen_lambda(catalogue.entry(dataset).text_kind)
@@ -287,12 +283,12 @@ def failure_shares(failures: Sequence[Failures]) -> pd.DataFrame:
     An item can be semantic and super-class at once, so the shares need not sum to 1.
     """
     rows = {}
-    for one in failures:
+    for of_direction in failures:
         for kind in KINDS:
-            rows[one.direction.upper(), TITLES[kind]] = {
-                "retrieved": one.share(kind),
-                "random": one.chance_share(kind),
-                "wrong items": int(one.wrong.sum()),
+            rows[of_direction.direction.upper(), TITLES[kind]] = {
+                "retrieved": of_direction.share(kind),
+                "random": of_direction.chance_share(kind),
+                "wrong items": int(of_direction.wrong.sum()),
             }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -310,7 +306,7 @@ def confusion_pairs(names: Sequence[str], shares: Tensor, count: int = 5) -> pd.
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
     """One row a verdict; what was measured stands under its claim, the runs it rests on unfold to their keys."""
-    rows = [{name: html.escape(text) for name, text in one.in_words().items()} for one in verdicts]
+    rows = [{name: html.escape(text) for name, text in verdict.in_words().items()} for verdict in verdicts]
     for row in rows:
         row[ESTIMATE] = row[ESTIMATE].replace(", ", ",&nbsp;")  # an interval is not broken
         row["claim"] += f"<div class='measure'>{row.pop('measure')}</div>"
