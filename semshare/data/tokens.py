@@ -136,7 +136,7 @@ def _file(name: str, where: str) -> Path:
     with suppress(Exception):  # what was fetched before is not asked for again
         return Path(hf_hub_download(name, FILE, local_files_only=True))
     try:
-        return Path(hf_hub_download(name, FILE, local_files_only=bool(hub.unreachable())))
+        return Path(hf_hub_download(name, FILE, **hub.where_to_look()))
     except Exception as error:  # no network, no such name, no access, no such file
         if absent := hub.absent(name):
             raise UserError(f"{where}: {name!r}: no such folder, and {absent}") from None

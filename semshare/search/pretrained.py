@@ -317,15 +317,13 @@ def load(name: str | Path, device: str = "auto") -> PretrainedModel:
 def _download(name: str, options: Mapping[str, Any]) -> Path:
     """The folder that the hub's files of ``name`` were fetched into."""
     try:
-        options = {"local_files_only": bool(hub.unreachable())} | dict(options)
-        return Path(snapshot_download(name, allow_patterns=[*FILES, TOKENIZER], **options))
+        return Path(snapshot_download(name, allow_patterns=[*FILES, TOKENIZER], **{**hub.where_to_look(), **options}))
     except Exception as error:  # no network, no such name, no access, no name at all: nothing to load in any case
         if _HUB_ID.fullmatch(name) and (lacking := hub.lacks(name, [[CONFIG], [WEIGHTS]], *_where(options))):
             raise UserError(f"model: {name!r}: the hub's cache holds a part of it: {lacking}") from None
-        if _HUB_ID.fullmatch(name) and (absent := hub.absent(name, options.get("cache_dir"))):
-            raise UserError(f"model: {name!r}: no such folder, and {absent}") from None
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise UserError(f"model: {name!r}: no such folder, and not to be had from the hub: {reason}") from None
+        absent = _HUB_ID.fullmatch(name) and hub.absent(name, options.get("cache_dir"))
+        reason = absent or f"not to be had from the hub: {next(iter(str(error).splitlines()), type(error).__name__)}"
+        raise UserError(f"model: {name!r}: no such folder, and {reason}") from None
 
 
 def _where(options: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -56,6 +56,11 @@ def unreachable() -> str:
     return _asked(int(time.monotonic() // 60))
 
 
+def where_to_look() -> dict[str, bool]:
+    """What keeps the hub's library to its cache where the hub cannot be reached, as an argument of its functions."""
+    return {"local_files_only": True} if unreachable() else {}
+
+
 def absent(name: str, cache: str | Path | None = None) -> str:
     """Why the model ``name`` is not to be had, and what to do; empty where the cache or the hub may have it."""
     folder = _folder(name, cache)
