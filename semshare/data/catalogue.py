@@ -104,6 +104,13 @@ def _listed(name: str, manifest: Path) -> Entry:
     )
 
 
+def _tagged_rows(root: Path, split_seed: int) -> Source:
+    source = CustomSource(root, split_seed)
+    if source.text_kind != "tags":
+        raise UserError(f"text: 'custom' has tags, found captions, {source.kind_known}; prepare it as NAME={root}")
+    return source
+
+
 def _karpathy(root: Path, split_seed: int) -> Source:
     return KarpathySource(root)  # its split is fixed, whatever the seed
 
@@ -132,7 +139,7 @@ CATALOGUE = Datasets(
         "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
         "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
         "coco16k": _listed("coco16k", COCO16K),
-        "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
+        "custom": _on_disk("custom", _tagged_rows, "tags", _ROWS, ("custom",)),
     },
     Entry,
     _found,
