@@ -13,6 +13,7 @@ from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import CustomSource
 from semshare.data.readers.exports import annotation_files
 from semshare.data.readers.groups import supercategories_beside
+from semshare.data.readers.huggingface import HuggingFaceSource, is_dataset
 from semshare.data.readers.image_folder import ImageFolderSource, holds_classes
 from semshare.data.readers.precomputed.captions import FEATURES as CAPTION_FEATURES
 from semshare.data.readers.precomputed.captions import CaptionArraysSource
@@ -121,6 +122,14 @@ LAYOUTS = (
         lambda root: bool(annotation_files(root)),
         CocoSource,
         ("texts",),
+        grouped=True,
+    ),
+    Layout(
+        "huggingface",
+        "a Hugging Face dataset on disk (save_to_disk)",
+        is_dataset,
+        HuggingFaceSource,
+        ("image", "texts", "labels"),
         grouped=True,
     ),
     Layout("image-folder", "a folder of pictures for each class", holds_classes, ImageFolderSource, grouped=True),

@@ -12,6 +12,7 @@ import pytest
 from coco_exports import TOOLS, label_studio
 from commands import run
 from feature_files import array_rows, caption_arrays, instances, tag_arrays
+from hugging_face import saved
 from PIL import Image
 
 from semshare import runs
@@ -68,6 +69,7 @@ MADE: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "array-rows": (_rows, "array-rows", "captions"),
     "pictures": (_pictures, "rows", "tags"),
     "classes": (_classes, "image-folder", "captions"),
+    "huggingface": (saved, "huggingface", "captions"),
 }
 MADE |= {tool: (make, "coco", "captions") for tool, (make, _) in TOOLS.items()}
 FIELDS = {tool: [f"--field={role}={name}" for role, name in fields.items()] for tool, (_, fields) in TOOLS.items()}
