@@ -12,7 +12,7 @@ from semshare.data.collections import Datasets
 from semshare.data.dataset import PairedDataset, build_parts, check_items, check_words, items_checksum
 from semshare.data.labels import check_labels, unlearnt_notes
 from semshare.data.readers.coco import CocoSource, KarpathySource
-from semshare.data.readers.custom import CustomSource
+from semshare.data.readers.custom import tagged_rows
 from semshare.data.readers.manifest import COCO16K, ManifestSource, remembered, remembered_names
 from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
 from semshare.data.readers.nuswide import Concepts, NusWideSource
@@ -104,13 +104,6 @@ def _listed(name: str, manifest: Path) -> Entry:
     )
 
 
-def _tagged_rows(root: Path, split_seed: int) -> Source:
-    source = CustomSource(root, split_seed)
-    if source.text_kind != "tags":
-        raise UserError(f"text: 'custom' has tags, found captions, {source.kind_known}; prepare it as NAME={root}")
-    return source
-
-
 def _karpathy(root: Path, split_seed: int) -> Source:
     return KarpathySource(root)  # its split is fixed, whatever the seed
 
@@ -139,7 +132,7 @@ CATALOGUE = Datasets(
         "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
         "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
         "coco16k": _listed("coco16k", COCO16K),
-        "custom": _on_disk("custom", _tagged_rows, "tags", _ROWS, ("custom",)),
+        "custom": _on_disk("custom", tagged_rows, "tags", _ROWS, ("custom",)),
     },
     Entry,
     _found,
@@ -182,6 +175,11 @@ def modules_to_import() -> list[str]:
 def is_of_main(name: str) -> bool:
     """Whether the dataset called ``name`` was registered by code that no other process can import: a notebook's."""
     return _registered.get(name) == "__main__"
+
+
+def is_from_outside(name: str) -> bool:
+    """Whether the dataset called ``name`` was registered by code from outside."""
+    return name in _registered
 
 
 def entry(name: str) -> Entry:

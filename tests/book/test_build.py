@@ -17,6 +17,7 @@ import nbformat
 import papermill
 import pytest
 from bs4 import BeautifulSoup, Tag
+from feature_files import array_rows
 from PIL import Image
 
 from semshare.book import build, front
@@ -25,6 +26,7 @@ from semshare.book.parameters import Given
 from semshare.data import catalogue, prepare
 from semshare.errors import UserError
 from semshare.paper import recordings, reference
+from semshare.paper.plans import has_supercategories
 from semshare.utils.home import lock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -378,6 +380,19 @@ def test_a_notebook_without_a_dataset_of_use_is_left_out() -> None:
     )
 
 
+@pytest.mark.usefixtures("own_home")
+def test_a_collection_without_super_categories_is_not_what_failures_are_counted_on(tmp_path: Path) -> None:
+    root = array_rows(tmp_path / "own", count=30)
+    prepare.prepare(f"mine={root}", text="captions", say=lambda line: None)
+    page = _notebook("04_failure_cases")
+    assert build.parameters(page, "smoke", datasets=["mine"]) is None
+    taken = build.parameters(page, "smoke", datasets=["mine", "scenes-coco5k"])
+    assert taken is not None and taken["datasets"] == ["scenes-coco5k"]
+    (root / "supercategories.yaml").write_text("animal: [dog]\nplace: [sea]\n", encoding="utf-8")
+    taken = build.parameters(page, "smoke", datasets=["mine"])
+    assert taken is not None and taken["datasets"] == ["mine"]
+
+
 @pytest.mark.parametrize(("given", "field"), [({"most": 0}, "most"), ({"at_most": 1}, "at_most"), ([], "")])
 def test_wrong_metadata_of_a_notebook_is_named(given: object, field: str, tmp_path: Path) -> None:
     path = tmp_path / "20_mine.ipynb"
@@ -387,10 +402,10 @@ def test_wrong_metadata_of_a_notebook_is_named(given: object, field: str, tmp_pa
 
 
 def test_datasets_that_need_super_categories_have_them() -> None:
-    """04 takes captioned datasets: what the choice rests on."""
+    """04 takes datasets with super-categories: what the choice rests on."""
     for name, entry in catalogue.CATALOGUE.items():
         if name.startswith("scenes-"):
-            assert bool(entry.open("smoke", None, 0).supercategories) == (entry.text_kind == "captions"), name
+            assert bool(entry.open("smoke", None, 0).supercategories) == has_supercategories(name), name
 
 
 def test_other_parameters_make_another_page() -> None:

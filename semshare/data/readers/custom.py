@@ -78,6 +78,14 @@ class CustomSource(FileSource):
         self.pool = f"custom-{pool_digest(self._files)}"
 
 
+def tagged_rows(root: Path, split_seed: int) -> CustomSource:
+    """The collection of the dataset called ``custom``, whose texts are tags; raises :class:`UserError` for captions."""
+    source = CustomSource(root, split_seed)
+    if source.text_kind != "tags":
+        raise UserError(f"text: 'custom' has tags, found captions, {source.kind_known}; prepare it as NAME={root}")
+    return source
+
+
 def label_set(items: Sequence[Item]) -> tuple[str, ...]:
     """All labels of ``items``, a to z."""
     return tuple(sorted({label for item in items for label in item.labels}))
