@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data.collections import Datasets
 from semshare.data.dataset import PairedDataset, build_parts, check_items, check_words, items_checksum
-from semshare.data.labels import unlearnt_notes
+from semshare.data.labels import check_labels, unlearnt_notes
 from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import tagged_rows
 from semshare.data.readers.manifest import COCO16K, ManifestSource, remembered, remembered_names
@@ -21,7 +21,7 @@ from semshare.data.regions.kept import left_out_notes, region_store
 from semshare.data.regions.registry import known_regions
 from semshare.data.remembered import noted_tokens, stored
 from semshare.data.scenes.source import ScenesSource
-from semshare.data.source_checks import checked_items
+from semshare.data.source_checks import checked
 from semshare.data.tokens import OWN, Tokenizer, find
 from semshare.data.words import Vocabulary, word_vectors
 from semshare.errors import UserError
@@ -164,7 +164,7 @@ def register(
     module = module or sys._getframe(1).f_globals["__name__"]
     if name in CATALOGUE and _registered.get(name) != module:
         raise UserError(f"dataset: {name!r} is there already; give yours another name")
-    CATALOGUE[name] = Entry(lambda scale, root, split_seed: open(), text_kind, regions=regions)
+    CATALOGUE[name] = Entry(lambda scale, root, split_seed: checked(name, open()), text_kind, regions=regions)
     _registered[name] = module
 
 
@@ -306,7 +306,8 @@ def _load(
         test = whole.parts["test"].first(chosen.test_size)
         return replace(whole, name=name, parts={**whole.parts, "test": test})
     source = chosen.open(scale, root, split_seed)
-    items = checked_items(name, source)
+    items = source.items()
+    check_labels(name, source.label_names)
     check_items(name, items, source.label_names)
     check_words(name, items, tokens)
     store = region_store(source, items, regions, place.device, place.verify)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from semshare.data.about import STATUS
-from semshare.data.labels import check_labels
 from semshare.data.source import Item
 from semshare.data.text_kinds import TextKind
 from semshare.errors import UserError
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     from semshare.data.source import Source
 
 
-def checked_items(name: str, source: Source) -> list[Item]:
-    """The items of ``source``, the dataset called ``name``.
+def checked(name: str, source: Source) -> Source:
+    """``source``, if what it says and its items are of the types that a dataset, here ``name``, is made of.
 
     Raises:
         UserError: an attribute of the source, or a field of an item, that is missing or of another type.
@@ -28,7 +27,6 @@ def checked_items(name: str, source: Source) -> list[Item]:
             raise UserError(f"{name}: {attribute} of {_of(source)}: {_found(value)}, expected a text")
     if not _are_texts(label_names := getattr(source, "label_names", None)):
         raise UserError(f"{name}: label_names of {_of(source)}: {_found(label_names)}, expected a tuple of texts")
-    check_labels(name, source.label_names)
     items = source.items()
     if not isinstance(items, list):
         raise UserError(f"{name}: items() of {_of(source)}: {_found(items)}, expected a list of Item")
@@ -39,7 +37,7 @@ def checked_items(name: str, source: Source) -> list[Item]:
         for field in ("texts", "labels"):
             if not _are_texts(value := getattr(item, field)):
                 raise UserError(f"{name}: {field} of item {item.id!r}: {_found(value)}, expected a tuple of texts")
-    return items
+    return source
 
 
 def _check_one_of(name: str, source: Source, attribute: str, expected: tuple[str, ...]) -> None:

@@ -54,6 +54,7 @@ class CustomSource(FileSource):
     name = "custom"
     status: Literal["real"] = "real"
     text_kind: TextKind = "tags"
+    kind_known: str
     attribution = "Your own collection: its pictures and texts keep the licence they have."
 
     def __init__(self, root: Path, split_seed: int = 0) -> None:
