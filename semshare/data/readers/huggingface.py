@@ -146,16 +146,16 @@ def _columns(
     from datasets import Image
 
     column: dict[str, str] = {}
+    faults: list[str] = []
     for role, usual in COLUMNS.items():
         here = [fields[role]] if role in fields else [name for name in usual if name in features]
         if len(here) != 1 or here[0] not in features:
             wrong = " or ".join(map(repr, here or usual))
             wrong = f"no column {wrong}" if len(here) < 2 else f"found columns {' and '.join(here)}"
-            raise UserError(
-                f"{root}: {role}: {wrong}, expected one that is named with --field {role}=COLUMN; there are "
-                f"{', '.join(features)}"
-            )
-        column[role] = here[0]
+            faults.append(f"{role}: {wrong}, expected one that is named with --field {role}=COLUMN")
+        column[role] = here[0] if here else ""
+    if faults:
+        raise UserError("\n".join(f"{root}: {fault}; there are {', '.join(features)}" for fault in faults))
     pictures = features[column["image"]]
     if not isinstance(pictures, Image):
         raise UserError(

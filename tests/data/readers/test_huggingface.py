@@ -114,6 +114,7 @@ def test_columns_are_named_and_a_list_gives_several_texts(tmp_path: Path) -> Non
         "own: image: no column 'image', expected one that is named with --field image=COLUMN; there are img, " in found
     )
     assert set(found.rpartition("there are ")[2].split(", ")) == {"img", "sentences", "y", "n"}
+    assert [line.split(": ")[1] for line in found.splitlines()] == ["image", "texts", "labels"]  # all at once
     assert "texts: no column 'caption', expected" in _mistake(root, {"image": "img", "texts": "caption"})
     assert "column 'n' is int8, expected pictures" in _mistake(
         root, {"image": "n", "texts": "sentences", "labels": "y"}
