@@ -31,7 +31,9 @@ def data_prepare(
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(help="captions or tags: what the texts of a collection of your own are. Default: guessed."),
+        typer.Option(
+            help="captions or tags: what the texts of a collection of your own are. Default: what the file says, or a guess."
+        ),
     ] = None,
     field: Annotated[
         list[str] | None,
