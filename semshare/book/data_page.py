@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,7 +13,10 @@ from semshare.data.about import STATUS
 from semshare.data.collections import kept
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.fetch.official import PLANS
-from semshare.data.source import portable_notes
+from semshare.data.readers.coco import ATTRIBUTION, CAPTIONS
+from semshare.data.readers.coco_labels import LABELS, SUPERCATEGORIES
+from semshare.data.readers.manifest import COCO16K, read_manifest
+from semshare.data.source import SPLITS, portable_notes
 from semshare.paper.baselines import f1_frame
 from semshare.paper.tables import words
 
@@ -52,6 +56,22 @@ def what_they_are(datasets: Sequence[PairedDataset]) -> HTML:
         for status, names in by_status.items()
     ]
     return HTML("".join(paragraphs))
+
+
+def photographs() -> Styler:
+    """The photographs that the recorded results are of, as their manifest has them; none of them lies in the book."""
+    manifest = read_manifest(COCO16K)
+    counts = Counter(manifest.splits.values())
+    facts = {
+        "status": STATUS["subset"],
+        "how they were drawn": manifest.rule,
+        **{f"{split} pairs": f"{counts[split]:,}" for split in SPLITS},
+        "labels": f"{len(LABELS)}, COCO's, in {len(set(SUPERCATEGORIES.values()))} super-categories",
+        "texts": f"COCO's captions: {CAPTIONS} a picture from the official files, one from small copies",
+        "licence and attribution": ATTRIBUTION,
+        "command": f"semshare data prepare {manifest.name} --root PLACE",
+    }
+    return words(pd.DataFrame({manifest.name: facts}))
 
 
 def text_noise(datasets: Sequence[PairedDataset]) -> Styler | HTML:
