@@ -32,7 +32,8 @@ def data_prepare(
     text: Annotated[
         str | None,
         typer.Option(
-            help="captions or tags: what the texts of a collection of your own are. Default: what the file says, or a guess."
+            help="captions or tags: what the texts of a collection of your own are. Default: as its file says, else "
+            "guessed."
         ),
     ] = None,
     field: Annotated[
