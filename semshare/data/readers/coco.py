@@ -45,7 +45,8 @@ class CocoSource(FileSource):
     file, an item's id is SPLIT/ID.
 
     Attributes:
-        status: ``subset`` of COCO where its official files list fewer than 100,000 pictures that are here.
+        status: ``subset`` where there are up to 100,000 pictures with captions in files of their own, as COCO and LVIS
+            have them, else ``real``.
         notes: counts that differ from the official ones and what was left out, one line each.
     """
 
@@ -90,9 +91,10 @@ class CocoSource(FileSource):
             Item(named[key], tuple(captions[key][:CAPTIONS]), instances.names_of(key), split=split_of[key])
             for key in kept
         ]
-        official = OFFICIAL_SIZES.keys() >= files.keys()
-        self.status: Literal["real", "subset"] = "subset" if official and len(kept) <= 100_000 else "real"
-        self.attribution = ATTRIBUTION if official else OWN if "lvis" not in next(iter(files)) else LVIS
+        lvis = all(path.name.startswith("lvis_") for path in files.values())
+        cocos = not texts_field and (lvis or all(path.name.startswith("instances_") for path in files.values()))
+        self.status: Literal["real", "subset"] = "subset" if cocos and len(kept) <= 100_000 else "real"
+        self.attribution = LVIS if lvis else ATTRIBUTION if cocos else OWN
         pictures = instances.pictures
         counts = [(f"pictures of {one}", pictures[one], OFFICIAL_SIZES.get(one, pictures[one])) for one in pictures]
         more = [f"{folder}: {unlisted:,} captions of pictures that no 'images' lists, left out"] if unlisted else []
