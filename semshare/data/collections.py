@@ -13,6 +13,7 @@ from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import CustomSource
 from semshare.data.readers.groups import supercategories_beside
 from semshare.data.readers.image_folder import ImageFolderSource, holds_classes
+from semshare.data.readers.origin import origin_beside
 from semshare.data.readers.precomputed.captions import FEATURES as CAPTION_FEATURES
 from semshare.data.readers.precomputed.captions import CaptionArraysSource
 from semshare.data.readers.precomputed.rows import FEATURES as ROW_FEATURES
@@ -163,10 +164,13 @@ def recognised(root: Path) -> Layout:
 
 
 def read(layout: Layout, root: Path, split_seed: int = 0) -> Source:
-    """What lies at ``root`` in ``layout``, with the super-categories that a file beside it gives."""
+    """What lies at ``root`` in ``layout``, with the super-categories and the origin that files beside it give."""
     source = layout.read(root, split_seed)
     if layout.grouped:
         source.supercategories = supercategories_beside(_folder(root), source.label_names)
+    origin = origin_beside(_folder(root))
+    source.status = origin.status or source.status
+    source.attribution = origin.attribution or source.attribution
     return source
 
 
