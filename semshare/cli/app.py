@@ -180,17 +180,19 @@ def grid(
 
 @app.command()
 def record(
-    study: Annotated[str, typer.Argument(help="A recorded study; an unknown one lists them all.")],
+    study: Annotated[str, typer.Argument(help="A recorded study, or transfer; an unknown one lists them all.")],
     root: Root = None,
     device: Device = "auto",
 ) -> None:
-    """Train the runs of a study too long for the book and write book/recorded/STUDY.json; goes on where it stopped."""
+    """Make what is too long for the book and write book/recorded/STUDY.json; trainings go on where they stopped."""
     from semshare.paper.ablations import STUDIES
     from semshare.paper.recordings import record as run_study
+    from semshare.search import transfer
 
-    if study not in STUDIES:
-        raise UserError(f"study: unknown {study!r}, expected one of {', '.join(STUDIES)}")
-    print(f"Recorded in {run_study(STUDIES[study], root, device)}")
+    if study not in (*STUDIES, transfer.NAME):
+        raise UserError(f"study: unknown {study!r}, expected one of {', '.join([*STUDIES, transfer.NAME])}")
+    path = run_study(STUDIES[study], root, device) if study in STUDIES else transfer.record(root, device)
+    print(f"Recorded in {path}")
 
 
 @app.command("eval")
@@ -215,6 +217,9 @@ def evaluate(
 def export(
     run: Annotated[str, typer.Argument(help="A finished run: its key, the beginning of it, or its folder.")],
     folder: Annotated[Path, typer.Argument(help="The model's folder: a new one, or an older model's.")],
+    half: Annotated[
+        bool, typer.Option("--half", help="Round the weights to float16: a folder of half the size.")
+    ] = False,
     preset: ReadUnder = None,
 ) -> None:
     """Write a finished run as a model's folder, which needs neither the run nor its data any more."""
@@ -222,14 +227,17 @@ def export(
     from semshare.search.pretrained import PretrainedModel
 
     model = PretrainedModel.of_run(runs.find(run, preset=preset and preset.value), "cpu")
-    model.save_pretrained(folder)
+    (model.half() if half else model).save_pretrained(folder)
     print(printable(f"{model.title} is at {folder}"))
 
 
 @app.command()
 def search(
     model: Annotated[
-        str, typer.Argument(help="A model's folder, a finished run's key or folder, or user/name on a hub.")
+        str,
+        typer.Argument(
+            help="A model's folder, the shipped coco16k, a finished run's key or folder, or user/name on a hub."
+        ),
     ],
     images: Annotated[
         Path | None, typer.Option(help="Search among the pictures of this folder and those below.")

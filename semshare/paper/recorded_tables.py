@@ -97,6 +97,25 @@ def _points(comparison: Mapping[str, Any]) -> str:
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
 
 
+def transfer_table(recorded: Mapping[str, Any], own: RecordedRun) -> pd.DataFrame:
+    """The transfer check in points: a row a measure, with its interval over photographs.
+
+    Args:
+        recorded: what :func:`semshare.search.transfer.load_recorded` gives.
+        own: the recorded run that the model was exported from, for its own test split.
+    """
+    numbers, texts = own.test.numbers(), f"{recorded['images']:,} photographs, {recorded['texts']:,} captions"
+    rows = {
+        title(name): {
+            texts: f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]",
+            "without a model": f"{100 * row['chance']:.1f}",
+            "the test split of its own data": f"{100 * numbers[name]:.1f}",
+        }
+        for name, row in recorded["measures"].items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def strength_table(recording: Recording) -> pd.DataFrame:
     """Study ``strength``: a row a setting, numbered, of both F1 without the loss and the loss's effect on each measure.
 

@@ -11,8 +11,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,11 +38,11 @@ from semshare.runs import cards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocab.txt", "README.md"
 TOKENIZER = tokens.FILE
 FILES = (CONFIG, WEIGHTS, WORDS, CARD, cards.DATA)
+_SHIPPED = Path(__file__).parent / "models"  # part of the package, with their cards
 _Size = Annotated[int, Field(gt=0)]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -56,6 +58,7 @@ class Config(BaseModel):
     """What ``config.json`` says; ``weights``, ``vocabulary`` and ``tokenizer`` are checksums of what other files hold.
 
     Where ``tokenizer`` is None there is no such file: the experiment's ``tokens`` are ``words`` or ``space``.
+    ``weights_type`` is how the file keeps the weights; the network computes in float32 all the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -72,8 +75,14 @@ class Config(BaseModel):
     label_names: Annotated[tuple[str, ...], Field(min_length=1)]
     thresholds: Thresholds
     weights: _Digest
+    weights_type: Literal["float32", "float16"] = "float32"
     vocabulary: _Digest
     tokenizer: _Digest | None = None
+
+
+def shipped() -> dict[str, Path]:
+    """The folders of the models that come with the package, by name."""
+    return {path.parent.name: path.parent for path in sorted(_SHIPPED.glob(f"*/{CONFIG}"))}
 
 
 def read_config(path: Path) -> Config:
@@ -185,6 +194,29 @@ def put(part: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old)
+
+
+def as_stored(network: nn.Module, weights_type: str) -> dict[str, Tensor]:
+    """The network's weights on the CPU as its file keeps them; whole numbers keep their type."""
+    kept = getattr(torch, weights_type)
+    return {
+        name: tensor.cpu().to(kept if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def halved(config: Config, network: nn.Module) -> tuple[Config, nn.Module]:
+    """A copy of ``network`` with its weights rounded to float16, and the configuration of its folder.
+
+    Raises:
+        UserError: a weight that float16 does not reach.
+    """
+    state = as_stored(network, "float16")
+    if beyond := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
+        raise UserError(f"{beyond[0]}: holds a number beyond 65,504, the largest of float16; keep float32")
+    rounded = copy.deepcopy(network)
+    rounded.load_state_dict(state)
+    return config.model_copy(update={"weights": digest_of_weights(state), "weights_type": "float16"}), rounded
 
 
 def digest_of_weights(state: Mapping[str, Tensor]) -> str:

@@ -37,14 +37,17 @@ from semshare.search.folder import (
     WEIGHTS,
     WORDS,
     Config,
+    as_stored,
     check_free,
     digest_of_weights,
     digest_of_words,
+    halved,
     put,
     read_config,
     read_network,
     read_tokenizer,
     read_words,
+    shipped,
 )
 from semshare.utils import hub
 from semshare.utils.devices import find_device
@@ -128,6 +131,18 @@ class PretrainedModel(ModelHubMixin):
         }
         return cls(config, network, dataset.vocabulary, tokenizer, documents, device)
 
+    def half(self) -> Self:
+        """This model with its weights rounded to float16, as its folder then keeps them, in half the size.
+
+        It still computes in float32, so that it runs wherever the whole one does.
+
+        Raises:
+            UserError: a weight that float16 does not reach.
+        """
+        config, network = halved(self.config, self.network)
+        documents = self.documents | {CARD: self.documents.get(CARD, "") + _ROUNDED}
+        return type(self)(config, network, self.vocabulary, self.tokenizer, documents, str(self.device))
+
     @classmethod
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | Path, *, device: str = "auto", **options: Any
@@ -189,7 +204,7 @@ class PretrainedModel(ModelHubMixin):
         return self.push_to_hub(repo_id or target.name, **options) if push_to_hub else None
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        weights = {name: tensor.cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        weights = as_stored(self.network, self.config.weights_type)
         with atomic_write(save_directory / WEIGHTS) as part:
             save_file(weights, part, metadata={"format": "pt"})
         words = "".join(f"{word}\n" for word in self.vocabulary.words)
@@ -282,14 +297,18 @@ class PretrainedModel(ModelHubMixin):
 
 
 def load(name: str | Path, device: str = "auto") -> PretrainedModel:
-    """The model called ``name``: a folder, a run (:func:`semshare.runs.finding.find`), or a hub's ``user/name``.
+    """The model called ``name``: a folder, a shipped model, a run, or a hub's ``user/name``.
+
+    A folder of that name comes first if it holds a model; a run is named as :func:`semshare.runs.finding.find` has it.
 
     Raises:
         UserError: none of them, or a damaged one.
     """
     folder = Path(name)
+    if not (folder / CONFIG).is_file():
+        folder = shipped().get(str(name), folder)
     if (folder / CONFIG).is_file() or (_HUB_ID.fullmatch(str(name)) and not folder.exists()):
-        return PretrainedModel.from_pretrained(name, device=device)
+        return PretrainedModel.from_pretrained(folder, device=device)
     if folder.is_dir() and not store.is_run(folder):
         raise UserError(f"{folder}: found neither {CONFIG} nor run.json, expected a model's folder or a run's")
     return PretrainedModel.of_run(runs.find(str(name)), device)
@@ -311,6 +330,9 @@ def _where(options: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return options.get("cache_dir"), options.get("revision")
 
 
+_ROUNDED = """
+The weights in this folder are rounded to float16. The measures above were taken before.
+"""
 _HOW_TO_USE = f"""
 ## Use
 

@@ -108,7 +108,8 @@ class Retriever:
         """Load a model.
 
         Args:
-            model: a model, its folder, a finished run's key or folder, or a name on the hub, ``"user/name"``.
+            model: a model, its folder, ``"coco16k"``, which comes with semshare, a finished run's key or folder, or a
+                name on the hub, ``"user/name"``.
             device: where it computes, if it is to be loaded.
             quiet: show no progress.
 
