@@ -44,7 +44,7 @@ def pictures(dataset: PairedDataset, count: int = 100) -> Path:
     return folder
 
 
-def collection(count: int = 250) -> Path:
+def collection(count: int = 150) -> Path:
     """A folder in the cache that looks like somebody's own collection: ``count`` drawn pictures, and their rows.
 
     ``rows.jsonl`` has two captions and the labels of each, ``about.yaml`` says that they are drawn. Written once.
