@@ -49,7 +49,7 @@ class ClaimStudy:
 
     def study(self) -> Study:
         """What ``semshare record`` runs."""
-        return Study(self.name, self.about, self.plan, self.compare, self.failures)
+        return Study(self.name, self.about, self.plan, self.compare, self.failures, self.table)
 
     def plans(self, root: Path | None, device: str) -> dict[str, Any]:
         """The plans of sections 1, 3 and 5, by the name of the section."""
@@ -101,6 +101,10 @@ class ClaimStudy:
         if all(by_lambda.values()):
             verdicts += sensitivity_claims(by_lambda, drawn, self.dataset, plans.chosen_lambda(self.dataset))
         return [verdict.as_dict() for verdict in verdicts]
+
+    def table(self, done: Sequence[Run]) -> list[Run]:
+        """The runs of section 3's table."""
+        return plans.flat(self.sections(done)["classification"])
 
     def failures(self, done: Sequence[Run]) -> dict[str, Any] | None:
         """The retrieval failures of the first seed of *Ours*; None before it is there, and on tags."""

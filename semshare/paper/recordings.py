@@ -20,6 +20,7 @@ import numpy as np
 from semshare import bert, methods, runs
 from semshare.errors import UserError
 from semshare.experiment import Experiment
+from semshare.paper import retrieval
 from semshare.paper.display import Verdicts
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
@@ -49,6 +50,7 @@ class Study:
         compare: from finished runs to comparisons, each a dict with what was compared, ``value``, ``low`` and ``high``
             (where the paper's claims are tested, a :class:`Verdict`'s); one whose runs are not all there is left out.
         failures: from finished runs to what is kept of retrieval failures; None where nothing is.
+        retrieval: from finished runs to those of which :data:`semshare.paper.retrieval.RECORDED` is kept.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Study:
     plan: Callable[[Path | None, str], list[Experiment]]
     compare: Callable[[Sequence[Run]], list[dict[str, Any]]]
     failures: Callable[[Sequence[Run]], dict[str, Any] | None] = lambda done: None
+    retrieval: Callable[[Sequence[Run]], Sequence[Run]] = lambda done: ()
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,13 @@ class RecordedRun:
         record: its row of the file.
         scored: the test split by image; None where the recording kept no sums.
         scored_epochs: likewise after every epoch; empty where only the best weights were kept.
+        queries: retrieval by protocol and direction, as far as it was kept.
     """
 
     record: dict[str, Any]
     scored: Scored | None = None
     scored_epochs: list[Scored] = field(default_factory=list)
+    queries: retrieval.Columns = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -205,15 +210,17 @@ def _write(path: Path, study: Study, planned: Sequence[Experiment], device: str)
         content |= {"runs": [row(run) for run in done], "comparisons": study.compare(done)}
         if (failures := study.failures(done)) is not None:
             content["failures"] = failures
-        save_sums(path.with_suffix(".npz"), done)
+        save_sums(path.with_suffix(".npz"), done, study.retrieval(done))
         write_json(path, content, indent=1)
 
 
-def save_sums(path: Path, done: Sequence[Run]) -> None:
+def save_sums(path: Path, done: Sequence[Run], ranked: Sequence[Run] = ()) -> None:
     """Keep the sums by test image of every run, and of its epochs where they were kept, in a compressed file.
 
     For each run an array a measure, [1 + epochs, N, 2] counts of F1 or [1 + epochs, N] the mean NDCG of an image's
-    queries (half precision: a mean over images moves by less than 1e-5), and [N] how many texts an image has.
+    queries (half precision: a mean over images moves by less than 1e-5), and [N] how many texts an image has. Of the
+    ``ranked`` ones also [N] the mean of an image's queries by protocol and direction, [N] how many they are, and what a
+    random ranking is expected to give.
     """
     arrays = {}
     for run in done:
@@ -225,19 +232,41 @@ def save_sums(path: Path, done: Sequence[Run]) -> None:
                 arrays[f"{run.key}/{measure}"] = sums.astype(np.min_scalar_type(int(sums.max())))
             else:
                 arrays[f"{run.key}/{measure}"] = (sums[..., 0] / sums[..., 1].clip(1)).astype(np.float16)
+    for run in ranked:
+        for column, queries in retrieval.of(run, retrieval.RECORDED).items():
+            sums, name = queries.scored.rows("query"), "/".join((run.key, *column))
+            arrays[name] = (sums[:, 0] / sums[:, 1].clip(1)).astype(np.float16)
+            arrays[f"{name}/count"] = sums[:, 1].astype(np.uint16)
+            arrays[f"{name}/random"] = np.array(queries.random)
     with atomic_write(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
-def _load_sums(path: Path) -> dict[str, list[Scored]]:
-    """By key the readings of each run that :func:`save_sums` kept: at the kept weights, then after each epoch."""
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """What :func:`save_sums` kept, by name; nothing where there is no file."""
     if not path.exists():
         return {}
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+            return dict(file)
     except (ValueError, EOFError, OSError, BadZipFile) as error:
         raise UserError(f"{path}: damaged recording: {error}") from None
+
+
+def _queries(arrays: Mapping[str, np.ndarray], key: str, seeded: bool) -> retrieval.Columns:
+    """What was kept of the retrieval of the run ``key``, by protocol and direction."""
+    columns: retrieval.Columns = {}
+    for name in retrieval.RECORDED:
+        for direction in retrieval.DIRECTIONS:
+            if (means := arrays.get(kept := f"{key}/{name}/{direction}")) is not None:
+                counts = arrays[f"{kept}/count"].astype(float)
+                scored = Scored(key, {"query": np.stack([means.astype(float) * counts, counts], 1)}, seeded)
+                columns[name, direction] = retrieval.Queries(scored, float(arrays[f"{kept}/random"]))
+    return columns
+
+
+def _readings(arrays: Mapping[str, np.ndarray]) -> dict[str, list[Scored]]:
+    """By key the readings of each run that was kept: at the kept weights, then after each epoch."""
     readings = {}
     for key in dict.fromkeys(name.split("/")[0] for name in arrays):
         counts = {"i2t": np.ones(len(arrays[f"{key}/texts"])), "t2i": arrays[f"{key}/texts"].astype(float)}
@@ -263,11 +292,12 @@ def load(name: str, folder: Path | None = None) -> Recording:
     path = _file(name, folder)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        rows, readings = [], _load_sums(path.with_suffix(".npz"))
+        rows, arrays = [], _arrays(path.with_suffix(".npz"))
+        readings = _readings(arrays)
         for row in content["runs"]:
             kept = [replace(reading, seeded=_seeded(row)) for reading in readings.get(row["key"], [])]
             test, *epochs = kept or [None]
-            rows.append(RecordedRun(row, test, epochs))
+            rows.append(RecordedRun(row, test, epochs, _queries(arrays, row["key"], _seeded(row))))
         whole = (content[name] for name in ("name", "about", "planned"))
         return Recording(*whole, rows, content["comparisons"], content.get("failures"))
     except FileNotFoundError:

@@ -14,11 +14,11 @@ from semshare.data import catalogue
 from semshare.data.source import SPLITS
 from semshare.data.words import MAX_LENGTH
 from semshare.model import MODALITIES
-from semshare.paper import oracles, plans, reference
+from semshare.paper import oracles, plans, reference, retrieval
 from semshare.paper.failures import KINDS, TITLES, Direction, Failures
 from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
-from semshare.runs.intervals import MEASURES, SeedVariance, by_query, gain_over_random, mean, scored, scored_epochs
+from semshare.runs.intervals import MEASURES, SeedVariance, gain_over_random, mean, scored, scored_epochs
 from semshare.runs.quantities import title
 from semshare.utils.extras import extra
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
     from semshare.data.dataset import PairedDataset
+    from semshare.paper.recordings import RecordedRun
     from semshare.runs.store import Run
 
 
@@ -189,34 +190,26 @@ def protocol_table(names: Sequence[str]) -> Styler:
     return words(pd.DataFrame(rows)).hide(axis="index")
 
 
-def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequence[str]) -> pd.DataFrame:
+def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run | RecordedRun]], names: Sequence[str]) -> pd.DataFrame:
     """What the protocols ``names`` say in both directions by (dataset, method), the mean over seeds x 100 with its "±".
 
     Columns are (protocol, direction); a protocol that does not fit a dataset is empty there. The row "Random" is what
-    a random ranking of the same gallery is expected to give, the oracles' rows what *Ours* would reach if it
-    knew one modality's labels.
+    a random ranking of the same gallery is expected to give. The oracles' rows are what *Ours* would reach if it knew
+    one modality's labels; recorded runs, which have no items any more, have none.
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
-        fitting = [one for one in map(protocols.get, names) if one in protocols.fitting(catalogue.entry(dataset))]
-        of_method = plans.by_method(runs, dataset)
-        part = next(iter(of_method.values()))[0].dataset.parts["test"]
-        names_here = [protocol.name for protocol in fitting]
-        rows_here = {methods.get(method).title: side for method, side in of_method.items()}
-        read = {row: [run.retrieval(names_here) for run in side] for row, side in rows_here.items()}
-        for row, known in oracles.ROWS.items() if "ours" in of_method else ():
-            rows_here[row] = of_method["ours"]
-            read[row] = [oracles.retrieval(run, known, names_here) for run in of_method["ours"]]
+        fitting = [one.name for one in map(protocols.get, names) if one in protocols.fitting(catalogue.entry(dataset))]
+        of_method = {method: side for method, side in plans.by_method(runs, dataset).items() if side}
+        read = {
+            methods.get(method).title: [retrieval.of(run, fitting) for run in side]
+            for method, side in of_method.items()
+        }
+        read |= retrieval.oracle_rows(of_method.get("ours", ()), fitting)
         random: dict[tuple[str, str], float] = {}
-        for name in names_here:
-            for direction, owner in (("i2t", torch.arange(len(part.image_ids))), ("t2i", part.owner)):
-                evaluated = {
-                    row: [
-                        by_query(getattr(retrieval[name], direction), owner, run.key, run.seeded)
-                        for run, retrieval in zip(rows_here[row], retrievals, strict=True)
-                    ]
-                    for row, retrievals in read.items()
-                }
+        for name in fitting:
+            for direction in retrieval.DIRECTIONS:
+                evaluated = {row: [of_run[name, direction].scored for of_run in side] for row, side in read.items()}
                 variance = SeedVariance.pool(side for row, side in evaluated.items() if row not in oracles.ROWS)
                 column = name, direction.upper()
                 for row, side in evaluated.items():
@@ -224,8 +217,7 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run]], names: Sequen
                     own = SeedVariance.pool([side]) if row in oracles.ROWS else variance
                     cells, here = rows.setdefault((dataset, row), {}), mean(side, "query", own)
                     cells[column], cells[name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
-                first = next(iter(read.values()))[0][name]
-                random[column] = 100 * float(getattr(first, f"{direction}_random").nanmean())
+                random[column] = 100 * next(iter(read.values()))[0][name, direction].random
         rows[dataset, "Random"] = random
     return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), _by_row(runs))
 

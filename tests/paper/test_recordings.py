@@ -14,7 +14,7 @@ import pytest
 from semshare import runs
 from semshare.errors import UserError
 from semshare.experiment import Experiment
-from semshare.paper import recordings
+from semshare.paper import recordings, retrieval, tables
 from semshare.paper.recordings import Recording, Study
 from semshare.runs import intervals, parallel, store
 from semshare.runs.intervals import SeedVariance, scored, scored_epochs
@@ -33,7 +33,7 @@ def _compare(done: Sequence[Run]) -> list[dict]:
     return [{"seeds": len(done), "measure": "i2t", "value": 0.0, "low": -0.1, "high": 0.1}]
 
 
-STUDY = Study("two", "Two short runs.", _plan, _compare)
+STUDY = Study("two", "Two short runs.", _plan, _compare, retrieval=lambda done: done[:1])
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,20 @@ def test_a_recording_keeps_what_an_interval_is_made_of(folder: Path) -> None:
         np.testing.assert_array_equal(of_run.rows("text_f1"), kept.rows("text_f1"))
         np.testing.assert_allclose(of_run.rows("t2i"), kept.rows("t2i"), atol=1e-3)
     assert (folder / "two.npz").stat().st_size < 40_000
+
+
+def test_retrieval_by_protocols_is_kept_of_the_runs_that_the_study_names(folder: Path) -> None:
+    ranked, other = recordings.load("two", folder).runs
+    live = runs.get(_plan(None, "cpu")[0], "cpu", quiet=True)
+    expected = retrieval.of(live, retrieval.RECORDED)
+    assert ranked.key == live.key and ranked.queries.keys() == expected.keys() and not other.queries
+    for column, queries in expected.items():
+        kept = ranked.queries[column]
+        np.testing.assert_allclose(kept.scored.rows("query"), queries.scored.rows("query"), atol=1e-3)
+        assert kept.random == pytest.approx(queries.random) and kept.scored.seeded
+    assert expected["map", "i2t"].scored.rows("query")[:, 0].std() > 0.01
+    tables_of = [tables.retrieval_table({("dscmr", "scenes-flickr25k"): [run]}, ["map"]) for run in (ranked, live)]
+    np.testing.assert_allclose(*tables_of, atol=0.05)
 
 
 def test_a_better_statistic_needs_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
