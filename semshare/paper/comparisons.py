@@ -6,11 +6,14 @@ that counts the chance in the images and in training.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semshare import bert
+from semshare.experiment import Experiment
 from semshare.paper.recordings import Study
 from semshare.runs.intervals import MEASURES, SeedVariance, difference, scored
 from semshare.utils.devices import default_precision, find_device
@@ -18,7 +21,7 @@ from semshare.utils.devices import default_precision, find_device
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from semshare.experiment import Experiment
+    from semshare.paper.recordings import RecordedRun
     from semshare.runs.store import Run
 
 SCHEDULE = ("epochs", "least_steps", "most_steps", "learning_rate", "schedule")
@@ -58,7 +61,7 @@ def study(name: str, about: str, comparisons: Comparisons) -> Study:
         root = next((run.experiment.root for run in done if run.experiment.root), None)
         return [row for comparison in comparisons(_papers_precision(done), root) for row in rows(comparison, done)]
 
-    return Study(name, about, plan, compare)
+    return Study(name, about, plan, compare, comparisons=comparisons)
 
 
 def distinct(comparisons: Sequence[Comparison]) -> list[Experiment]:
@@ -92,6 +95,38 @@ def rows(comparison: Comparison, done: Sequence[Run]) -> list[dict[str, Any]]:
     return table
 
 
+def keys_of(study: Study, runs: Sequence[RecordedRun]) -> list[tuple[dict[str, Any], list[str]]]:
+    """What ``study`` compares, each with the keys of the recorded ``runs`` behind it: changed ones, then the others.
+
+    A comparison that lacks a run has no keys. A recording on another schedule than today's keeps its places: of a run's
+    schedule counts in which fields it is not as usual for its method, in the recording as in the plan.
+    """
+    compared = study.comparisons(_papers_precision(runs), None)
+    planned = [experiment for comparison in compared for experiment in (*comparison.changed, *comparison.base)]
+    recorded = dict(zip(_places([run.experiment for run in runs]), runs, strict=True))
+    place_of = dict(zip(map(Experiment.to_json, planned), _places(planned), strict=True))
+    rows = []
+    for comparison in compared:
+        places = [place_of[experiment.to_json()] for experiment in (*comparison.changed, *comparison.base)]
+        whole = recorded.keys() >= set(places)
+        rows.append((comparison.what, [recorded[place].key for place in places] if whole else []))
+    return rows
+
+
+def _places(experiments: Sequence[Experiment]) -> list[tuple[str, frozenset]]:
+    """What tells ``experiments`` apart but for where their data and checkpoint lie and the usual schedule."""
+    schedules: dict[str, Counter] = {}
+    for experiment in experiments:
+        schedules.setdefault(experiment.method, Counter())[tuple(getattr(experiment, name) for name in SCHEDULE)] += 1
+    places = []
+    for experiment in experiments:
+        ((usual, _),) = schedules[experiment.method].most_common(1)
+        own = {name for name, value in zip(SCHEDULE, usual, strict=True) if getattr(experiment, name) != value}
+        named = experiment.model_copy(update={"bert": experiment.bert and bert.name(experiment.bert)})
+        places.append((named.model_dump_json(exclude={"root", *SCHEDULE}), frozenset(own)))
+    return places
+
+
 def _pooled(done: Sequence[Run], like: Experiment) -> SeedVariance:
     """The variance between seeds over the settings of ``done`` that have the data and the schedule of ``like``."""
     settings: dict[str, list[Run]] = {}
@@ -101,6 +136,6 @@ def _pooled(done: Sequence[Run], like: Experiment) -> SeedVariance:
     return SeedVariance.pool([scored(run) for run in runs] for runs in settings.values())
 
 
-def _papers_precision(done: Sequence[Run]) -> str:
+def _papers_precision(done: Sequence[Run | RecordedRun]) -> str:
     """What the runs of preset ``paper`` computed in; those of ``released`` name their own."""
     return next((run.experiment.precision for run in done if run.experiment.preset == "paper"), "float32")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from semshare import methods
 from semshare.experiment import DIFFERENCES, Difference
 from semshare.model import MODALITIES
-from semshare.paper import preset_costs, reference, strength
+from semshare.paper import ablations, preset_costs, reference, strength
+from semshare.paper.comparisons import keys_of
 from semshare.paper.recordings import decided
 from semshare.runs.quantities import HEADLINE, title
 from semshare.utils.extras import extra
@@ -56,7 +57,7 @@ def costs_table(*recordings: Recording) -> pd.DataFrame:
     Beside its scale stands whether a row's intervals are those of before.
     """
     within = {row.field: row.within for row in DIFFERENCES}
-    rows = {}
+    rows, keys = {}, {}
     for arms in preset_costs.at_laptop("float32"):
         what, scale, field = arms.what, arms.changed[0].scale, arms.what["field"]
         points = dict.fromkeys(_TITLES.values(), "not yet recorded")
@@ -64,6 +65,7 @@ def costs_table(*recordings: Recording) -> pd.DataFrame:
             if compared := [row for row in recording.comparisons if row["field"] == field]:
                 points = {_TITLES[row["measure"]]: _points(row) for row in compared}
                 what, scale = compared[0], recording.runs[0].experiment.scale + (BEFORE if recording.before else "")
+                keys |= {row: made_of for row, made_of in _keys(recording, "field").items() if row == field}
                 break
         rows[field] = {
             "released": what["value_there"],
@@ -72,7 +74,9 @@ def costs_table(*recordings: Recording) -> pd.DataFrame:
             "in": what["method"],
             "scale": scale,
         } | points
-    return pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.attrs["keys"] = keys
+    return table
 
 
 def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
@@ -85,9 +89,25 @@ def comparison_table(recording: Recording, *by: str) -> pd.DataFrame:
     titles = {measure: title + (BEFORE if recording.before else "") for measure, title in _TITLES.items()}
     rows: dict[str, dict[str, str]] = {}
     for comparison in recording.comparisons:
-        row = rows.setdefault(", ".join(str(comparison[name]) for name in by), {})
+        row = rows.setdefault(_row(comparison, by), {})
         row[titles[comparison["measure"]]] = _points(comparison)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(titles.values()))
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(titles.values()))
+    table.attrs["keys"] = {row: made_of for row, made_of in _keys(recording, *by).items() if row in rows}
+    return table
+
+
+def _row(what: Mapping[str, Any], by: Sequence[str]) -> str:
+    return ", ".join(str(what[name]) for name in by)
+
+
+def _keys(recording: Recording, *by: str) -> dict[str, list[str]]:
+    """The keys of the runs that a study's plan has behind each row; what the plan no longer knows has none."""
+    made_of: dict[str, list[str]] = {}
+    if study := ablations.STUDIES.get(recording.name):
+        for what, keys in keys_of(study, recording.runs):
+            if set(by) <= what.keys():
+                made_of.setdefault(_row(what, by), []).extend(keys)
+    return made_of
 
 
 def _points(comparison: Mapping[str, Any]) -> str:

@@ -51,6 +51,8 @@ class Study:
             (where the paper's claims are tested, a :class:`Verdict`'s); one whose runs are not all there is left out.
         failures: from finished runs to what is kept of retrieval failures; None where nothing is.
         retrieval: from finished runs to those of which ``semshare.paper.retrieval.RECORDED`` is kept.
+        comparisons: what a plan that is a list of :class:`semshare.paper.comparisons.Comparison` is the runs of, from
+            a precision and the dataset's folder.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Study:
     compare: Callable[[Sequence[Run]], list[dict[str, Any]]]
     failures: Callable[[Sequence[Run]], dict[str, Any] | None] = lambda done: None
     retrieval: Callable[[Sequence[Run]], Sequence[Run]] = lambda done: ()
+    comparisons: Callable[[str, Path | None], Sequence[Any]] = lambda precision, root: ()
 
 
 @dataclass(frozen=True)

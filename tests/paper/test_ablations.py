@@ -13,9 +13,10 @@ from semshare.experiment import Experiment
 from semshare.paper import ablations, recordings
 from semshare.paper.ablations import STUDIES
 from semshare.paper.comparisons import SCHEDULE
+from semshare.search import transfer
 
 FOLDER = Path(__file__).parent.parent.parent / "book" / "recorded"
-COMMITTED = sorted(path.stem for path in FOLDER.glob("*.json"))
+COMMITTED = sorted({path.stem for path in FOLDER.glob("*.json")} - {transfer.NAME})
 
 
 def _root(name: str) -> Path | None:

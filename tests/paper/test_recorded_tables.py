@@ -57,6 +57,35 @@ def test_every_difference_of_the_presets_has_a_row() -> None:
     assert table.loc["dev split", "taken"] == "not followed: it would select on test"
 
 
+@pytest.mark.parametrize(("name", "by"), [("size", "train_items"), ("parts", "step"), ("weights", "change")])
+def test_a_row_of_differences_says_which_runs_it_is_of(name: str, by: str) -> None:
+    """The keys in the drawer are of the changed runs, then of the others: from them the recorded difference follows."""
+    recording = recordings.load(name)
+    table = recorded_tables.comparison_table(recording, by)
+    _check_differences(recording, table.attrs["keys"], by)
+    assert table.attrs["keys"].keys() == set(table.index)
+
+
+def test_a_row_of_costs_says_which_runs_it_is_of() -> None:
+    both = [recordings.load("presets"), recordings.load("released")]
+    table = recorded_tables.costs_table(*both)
+    assert table.attrs["keys"].keys() == set(table.index[table.iloc[:, -1] != "not yet recorded"])
+    of_presets = {row["field"] for row in both[0].comparisons}
+    for recording, fields in ((both[0], of_presets), (both[1], set(table.index) - of_presets)):
+        _check_differences(recording, {field: table.attrs["keys"][field] for field in fields}, "field")
+
+
+def _check_differences(recording: Recording, keys: dict[str, list[str]], by: str) -> None:
+    runs = {run.key: run.test.numbers() for run in recording.runs}
+    compared = [row for row in recording.comparisons if str(row[by]) in keys]
+    assert len(compared) == 4 * len(keys)
+    for row in compared:
+        of_row = [runs[key][row["measure"]] for key in keys[str(row[by])]]
+        half = len(of_row) // 2
+        difference = sum(of_row[:half]) / half - sum(of_row[half:]) / half
+        assert difference == pytest.approx(row["value"], abs=3e-5), row
+
+
 def _cost(field: str, value: float, scale: str, **kept: float) -> dict[str, object]:
     row = kept | {"field": field, "value_there": "mean", "dataset": f"data at {scale}", "method": "ours", "seeds": 2}
     return row | {"measure": "t2i", "value": value, "low": value, "high": value}
