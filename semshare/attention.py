@@ -39,8 +39,8 @@ class Packing:
 
     def pack(self, padded: Sequence[Tensor]) -> Tensor:
         """One [B, L, ...] a batch to [T, ...]."""
-        flat = [one.flatten(0, 1) for one in padded]
-        return torch.cat([one if rows is None else one.index_select(0, rows) for one, rows in self._with_rows(flat)])
+        flat = [tensor.flatten(0, 1) for tensor in padded]
+        return torch.cat([part if rows is None else part.index_select(0, rows) for part, rows in self._with_rows(flat)])
 
     def split(self, packed: Tensor) -> tuple[Tensor, ...]:
         """[T, ...] to one [size, ...] a batch."""
@@ -49,10 +49,10 @@ class Packing:
     def unpack(self, packed: Tensor) -> list[Tensor]:
         """[T, ...] to one [B, L, ...] a batch, 0 on padding."""
         filled = []
-        for mask, (one, rows) in zip(self.masks, self._with_rows(self.split(packed)), strict=True):
+        for mask, (part, rows) in zip(self.masks, self._with_rows(self.split(packed)), strict=True):
             if rows is not None:
-                one = one.new_zeros(mask.numel(), *one.shape[1:]).index_copy(0, rows, one)
-            filled.append(one.unflatten(0, mask.shape))
+                part = part.new_zeros(mask.numel(), *part.shape[1:]).index_copy(0, rows, part)
+            filled.append(part.unflatten(0, mask.shape))
         return filled
 
     def _with_rows(self, batches: Sequence[Tensor]) -> list[tuple[Tensor, Tensor | None]]:
@@ -108,10 +108,10 @@ def attend(
     Returns:
         [1, T, heads, size], and no weights.
     """
-    heads = [packing.unpack(one[0].transpose(0, 1)) for one in (query, key, value)]
+    heads = [packing.unpack(parts[0].transpose(0, 1)) for parts in (query, key, value)]
     mixed = []
     for mask, *tensors in zip(packing.masks, *heads, strict=True):
-        in_heads = (one.transpose(1, 2).contiguous() for one in tensors)  # a product of strided ones takes longer
+        in_heads = (tensor.transpose(1, 2).contiguous() for tensor in tensors)  # a product of strided ones takes longer
         mixed.append(_mix(*in_heads, mask, dropout).transpose(1, 2))
     return packing.pack(mixed).unsqueeze(0), None
 

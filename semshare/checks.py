@@ -33,8 +33,8 @@ def finite(name: str, values: Tensor) -> None:
     """Refuse NaN and infinities among ``values``."""
     # One pass without a copy: the extremes of what holds NaN are NaN.
     if values.numel() and not torch.isfinite(ends := torch.stack(values.aminmax())).all():
-        found = "NaN" if torch.isnan(ends).any() else "infinity"
-        raise ValueError(f"{name}: found {found}, expected finite numbers")
+        what = "NaN" if torch.isnan(ends).any() else "infinity"
+        raise ValueError(f"{name}: found {what}, expected finite numbers")
 
 
 def zeros_and_ones(name: str, labels: Tensor) -> None:

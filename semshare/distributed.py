@@ -24,10 +24,10 @@ def own(batch: Batch, hidden: Mapping[str, Tensor]) -> tuple[Batch, dict[str, Te
     """This process's rows of a batch and of what is hidden in it; all of them where there are too few to share."""
     rows = _rows(len(batch.labels))
     image, text = (
-        replace(one, **{field.name: getattr(one, field.name)[rows] for field in fields(one)})
-        for one in (batch.image, batch.text)
+        replace(segments, **{field.name: getattr(segments, field.name)[rows] for field in fields(segments)})
+        for segments in (batch.image, batch.text)
     )
-    return Batch(image, text, batch.labels[rows]), {name: one[rows] for name, one in hidden.items()}
+    return Batch(image, text, batch.labels[rows]), {name: tensor[rows] for name, tensor in hidden.items()}
 
 
 def gather(outputs: Mapping[str, Any], size: int) -> dict[str, Any]:
@@ -56,15 +56,15 @@ def add_gradients(network: nn.Module, size: int) -> None:
     """Give every process the sum of all gradients; of a batch too small to share, which each read whole, their mean."""
     if processes.count() == 1:
         return
-    trained = [one for one in network.parameters() if one.requires_grad]
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in trained:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    flat = torch.cat([one.grad.flatten() for one in trained])
+    flat = torch.cat([parameter.grad.flatten() for parameter in trained])
     torch.distributed.all_reduce(flat)
     if size < processes.count():
         flat /= processes.count()
-    for parameter, summed in zip(trained, flat.split([one.numel() for one in trained]), strict=True):
+    for parameter, summed in zip(trained, flat.split([parameter.numel() for parameter in trained]), strict=True):
         parameter.grad.copy_(summed.view_as(parameter))
 
 
@@ -84,6 +84,6 @@ def _gathered(mine: Tensor) -> Tensor:
     filled[: len(mine)] = mine.detach()
     every = [torch.empty_like(filled) for _ in sizes]
     torch.distributed.all_gather(every, filled)
-    rows = [one[: int(size)] for one, size in zip(every, sizes, strict=True)]
+    rows = [piece[: int(size)] for piece, size in zip(every, sizes, strict=True)]
     rows[processes.rank()] = mine
     return torch.cat(rows)

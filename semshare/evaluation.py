@@ -34,7 +34,9 @@ class Stored:
     def save(self, path: Path) -> None:
         """Write to ``path`` in one move."""
         with atomic_write(path) as part:
-            save_file({name: one.clone() for name, one in vars(self).items()}, part)  # clones: two may be one tensor
+            save_file(
+                {name: tensor.clone() for name, tensor in vars(self).items()}, part
+            )  # clones: two may be one tensor
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -222,16 +224,16 @@ def retrieve(
     ordinary one instead.
     """
     captions = text_kind == "captions"
-    texts = place = asking = torch.arange(len(part.words))
+    texts = stands_for = asking = torch.arange(len(part.words))
     owners = part.owner.unsqueeze(1)
     if not captions:
-        texts, place = part.distinct_texts(with_labels=experiment.gallery == "texts-and-labels")
+        texts, stands_for = part.distinct_texts(with_labels=experiment.gallery == "texts-and-labels")
         if experiment.text_queries == "distinct":
-            asking, owners = texts, _owners(part, place)
+            asking, owners = texts, _owners(part, stands_for)
     images, queries = (reading.image, part.labels), (reading.text[asking], part.text_labels[asking])
     gallery = (reading.text[texts], part.text_labels[texts])
-    ordinary = [replace(one, discount="rank") if isinstance(one, NDCG) else one for one in measures]
-    i2t = _read_each(ordinary, images, gallery, experiment, own=_own(part, place))
+    ordinary = [replace(measure, discount="rank") if isinstance(measure, NDCG) else measure for measure in measures]
+    i2t = _read_each(ordinary, images, gallery, experiment, own=_own(part, stands_for))
     t2i = _read_each(
         measures if captions else ordinary,
         queries,
@@ -262,19 +264,19 @@ def _read_each(
     different = list(dict.fromkeys(measures))
     pairs = [tensor for both in zip(queries, gallery, strict=True) for tensor in both]
     scores = metrics.retrieve(different, *pairs, ranking=experiment.ranking, **options)
-    return [scores[different.index(one)] for one in measures]
+    return [scores[different.index(measure)] for measure in measures]
 
 
-def _own(part: Part, place: Tensor) -> Tensor:
+def _own(part: Part, stands_for: Tensor) -> Tensor:
     """[N, T] the gallery rows of each image's own texts, -1 where it has fewer; ``place`` [M] is each text's row."""
-    rows = [sorted({int(place[text]) for text in texts}) for texts in part.texts_by_image()]
-    return pad_sequence([torch.tensor(some) for some in rows], batch_first=True, padding_value=-1)
+    rows = [sorted({int(stands_for[text]) for text in texts}) for texts in part.texts_by_image()]
+    return pad_sequence([torch.tensor(own) for own in rows], batch_first=True, padding_value=-1)
 
 
-def _owners(part: Part, place: Tensor) -> Tensor:
+def _owners(part: Part, stands_for: Tensor) -> Tensor:
     """[D, T] the images of all texts that one of the D distinct texts stands for, -1 where there are fewer than T."""
-    owners: list[list[int]] = [[] for _ in range(int(place.max()) + 1)]
-    for row, owner in zip(place.tolist(), part.owner.tolist(), strict=True):
+    owners: list[list[int]] = [[] for _ in range(int(stands_for.max()) + 1)]
+    for row, owner in zip(stands_for.tolist(), part.owner.tolist(), strict=True):
         owners[row].append(owner)
     return pad_sequence([torch.tensor(images) for images in owners], batch_first=True, padding_value=-1)
 

@@ -337,12 +337,12 @@ def no_such_field(name: str) -> str:
 def _one_line_each(error: ValidationError) -> str:
     """pydantic's findings, one line a field: what was found and what was expected."""
     lines = []
-    for one in error.errors():
-        place = ".".join(str(part) for part in one["loc"])
-        if one["type"] == "extra_forbidden":
-            lines.append(no_such_field(place))
-        elif place:
-            lines.append(f"{place}: {one['msg'][0].lower()}{one['msg'][1:]}, found {one['input']!r}")
+    for problem in error.errors():
+        field = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(no_such_field(field))
+        elif field:
+            lines.append(f"{field}: {problem['msg'][0].lower()}{problem['msg'][1:]}, found {problem['input']!r}")
         else:
-            lines.append(one["msg"].removeprefix("Value error, "))
+            lines.append(problem["msg"].removeprefix("Value error, "))
     return "\n".join(lines)

@@ -157,7 +157,7 @@ class NDCG:
         """The values of a block; raises :class:`ValueError` where the discount needs captions and there are none."""
         depth = ranked.depth(self.k)
         weights, row = self._weights(depth, ranked)
-        found = (self._gain(ranked.relevance[:, :depth].double()) @ weights.T).gather(1, row).squeeze(1)
+        gained = (self._gain(ranked.relevance[:, :depth].double()) @ weights.T).gather(1, row).squeeze(1)
         gains = self._gain(torch.arange(ranked.counts.shape[1], device=row.device, dtype=torch.float64))
         # In the ideal ranking the n_v items of relevance v or more stand first, so each step from v - 1 to v adds
         # its gain to the first n_v discounts: counts instead of a sort.
@@ -166,7 +166,7 @@ class NDCG:
         ideal = sums.take(row * (depth + 1) + at_least) @ gains.diff()
         # At every rank of a random ranking the expected gain is the gallery's mean.
         expected = ranked.counts @ gains / ranked.size * weights.sum(1)[row.squeeze(1)]
-        return Scores(*(torch.where(ideal > 0, one / ideal.clamp(min=1e-300), 0.0) for one in (found, expected)))
+        return Scores(*(torch.where(ideal > 0, gain / ideal.clamp(min=1e-300), 0.0) for gain in (gained, expected)))
 
     def _gain(self, relevance: Tensor) -> Tensor:
         return relevance if self.gain == "linear" else torch.exp2(relevance) - 1
@@ -241,12 +241,12 @@ class Recall:
         if ranked.own is None:
             raise ValueError("own: missing; recall needs to know which items belong to a query's pair")
         depth = ranked.depth(self.k)
-        found = (ranked.order[:, :depth].unsqueeze(2) == ranked.own.unsqueeze(1)).any(2).any(1).double()
+        hits = (ranked.order[:, :depth].unsqueeze(2) == ranked.own.unsqueeze(1)).any(2).any(1).double()
         # Each of a query's own items in turn misses the k places that are looked at.
-        places = torch.arange(ranked.own.shape[1], device=found.device, dtype=torch.float64)
-        misses = ((ranked.size - depth - places) / (ranked.size - places)).clamp(min=0).expand(len(found), -1)
+        places = torch.arange(ranked.own.shape[1], device=hits.device, dtype=torch.float64)
+        misses = ((ranked.size - depth - places) / (ranked.size - places)).clamp(min=0).expand(len(hits), -1)
         counted = places < ranked.own.ge(0).sum(1, keepdim=True)
-        return Scores(found, 1 - torch.where(counted, misses, 1.0).prod(1))
+        return Scores(hits, 1 - torch.where(counted, misses, 1.0).prod(1))
 
 
 Measure = NDCG | AveragePrecision | ACG | Recall

@@ -164,8 +164,8 @@ class BertBlocks(nn.Module):
 
     def forward(self, segments: Sequence[Segments], packing: Packing) -> Tensor:
         """Batches [B, L, d] to the hidden states [T, d] of all their segments."""
-        places = packing.pack([_places(one) for one in segments])
-        tokens = packing.pack([one.features for one in segments])
+        places = packing.pack([_places(item) for item in segments])
+        tokens = packing.pack([item.features for item in segments])
         if self.place_weight != 1:  # BertModel adds each place's vector once
             tokens = tokens + (self.place_weight - 1) * self.bert.embeddings.position_embeddings(places)
         return self.bert(inputs_embeds=tokens[None], position_ids=places[None], packing=packing).last_hidden_state[0]
@@ -276,7 +276,9 @@ class SemanticNetwork(nn.Module):
         """:meth:`forward` for several modalities, which pass a shared encoder in one call."""
         embedded = {name: self.segments[name](batch, hidden.get(name)) for name, batch in segments.items()}
         if self.reads_padding:
-            embedded = {name: replace(one, mask=torch.ones_like(one.mask)) for name, one in embedded.items()}
+            embedded = {
+                name: replace(segments, mask=torch.ones_like(segments.mask)) for name, segments in embedded.items()
+            }
         outputs: dict[Modality, Output] = {}
         for owner, encoder in self.encoders.items():
             read = [name for name in embedded if owner in ("both", name)]

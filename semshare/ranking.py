@@ -76,19 +76,19 @@ def _best_keys(similarity: Tensor, k: int) -> Tensor:
     depth = size // (2 * k)
     groups = size // depth
     dealt = similarity[:, : depth * groups].unflatten(1, (depth, groups)).amax(1)
-    found = _where(similarity >= _kth_largest(dealt, k))
-    starts = torch.arange(rows + 1, device=found.device) * size
-    count = torch.searchsorted(found, starts).diff().unsqueeze(1)
-    filled = torch.arange(int(count.max()) if rows else 0, device=found.device) < count
-    keys = torch.full(filled.shape, _LAST, device=found.device)
-    return keys.masked_scatter_(filled, _keys(similarity.take(found), found % size))
+    highest = _where(similarity >= _kth_largest(dealt, k))
+    starts = torch.arange(rows + 1, device=highest.device) * size
+    count = torch.searchsorted(highest, starts).diff().unsqueeze(1)
+    filled = torch.arange(int(count.max()) if rows else 0, device=highest.device) < count
+    keys = torch.full(filled.shape, _LAST, device=highest.device)
+    return keys.masked_scatter_(filled, _keys(similarity.take(highest), highest % size))
 
 
-def _keys(similarity: Tensor, place: Tensor) -> Tensor:
+def _keys(similarity: Tensor, column: Tensor) -> Tensor:
     """Integers that rise as (similarity falls, place in the gallery rises): one comparison breaks ties as well."""
     bits = (similarity + 0.0).view(torch.int32)  # + 0.0 turns -0.0 into 0.0
     rising = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # a negative float's bits rise as it falls
-    return (~rising).long() << 32 | place
+    return (~rising).long() << 32 | column
 
 
 def _by_numpy(tensor: Tensor) -> bool:
@@ -106,9 +106,9 @@ def _where(mask: Tensor) -> Tensor:
 def _kth_largest(values: Tensor, k: int) -> Tensor:
     """[B, 1] of each row of [B, M], which may be left in another order."""
     if _by_numpy(values):
-        place = values.shape[1] - k
-        values.numpy().partition(place, axis=1)
-        return values[:, place : place + 1]
+        cut = values.shape[1] - k
+        values.numpy().partition(cut, axis=1)
+        return values[:, cut : cut + 1]
     return values.topk(k, dim=1).values[:, -1:]
 
 
@@ -264,13 +264,13 @@ def over_blocks(
     if ranking == "cosine":
         queries, gallery = normalize(queries, dim=1), normalize(gallery, dim=1)
     gallery = gallery.T
-    asked, found = _LabelSets.among(query_labels), _LabelSets.among(gallery_labels)
+    asked, held = _LabelSets.among(query_labels), _LabelSets.among(gallery_labels)
 
     def of_block(block: slice) -> Result:
-        extra = [None if one is None else one[block] for one in (caption_index, own)]
-        return work(Ranked._of_sets(queries[block] @ gallery, asked.labels, asked.of[block], found, k, *extra))
+        extra = [None if per_query is None else per_query[block] for per_query in (caption_index, own)]
+        return work(Ranked._of_sets(queries[block] @ gallery, asked.labels, asked.of[block], held, k, *extra))
 
-    count = max(-(-len(queries) // (rows or max(_HELD // len(found.of), 1))), 1)
+    count = max(-(-len(queries) // (rows or max(_HELD // len(held.of), 1))), 1)
     bounds = [len(queries) * part // count for part in range(count + 1)]
     return _on_every_core(of_block, [slice(*pair) for pair in pairwise(bounds)], gallery.device)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,7 +13,10 @@ from semshare.data.about import STATUS
 from semshare.data.collections import kept
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.fetch.official import PLANS
-from semshare.data.source import portable_notes
+from semshare.data.readers.coco import ATTRIBUTION, CAPTIONS
+from semshare.data.readers.coco_labels import LABELS, SUPERCATEGORIES
+from semshare.data.readers.manifest import COCO16K, read_manifest
+from semshare.data.source import SPLITS, portable_notes
 from semshare.paper.baselines import f1_frame
 from semshare.paper.tables import words
 
@@ -45,13 +49,29 @@ _MEANING = {
 def what_they_are(datasets: Sequence[PairedDataset]) -> HTML:
     """What the status of each of ``datasets`` means for the numbers obtained on it."""
     by_status: dict[str, list[str]] = {}
-    for one in datasets:
-        by_status.setdefault(one.status, []).append(f"<code>{html.escape(one.name)}</code>")
+    for dataset in datasets:
+        by_status.setdefault(dataset.status, []).append(f"<code>{html.escape(dataset.name)}</code>")
     paragraphs = [
         f"<p>{', '.join(names)}: <strong>{html.escape(STATUS[status])}</strong>. {html.escape(_MEANING[status])}</p>"
         for status, names in by_status.items()
     ]
     return HTML("".join(paragraphs))
+
+
+def photographs() -> Styler:
+    """The photographs that the recorded results are of, as their manifest has them; none of them lies in the book."""
+    manifest = read_manifest(COCO16K)
+    counts = Counter(manifest.splits.values())
+    facts = {
+        "status": STATUS["subset"],
+        "how they were drawn": manifest.rule,
+        **{f"{split} pairs": f"{counts[split]:,}" for split in SPLITS},
+        "labels": f"{len(LABELS)}, COCO's, in {len(set(SUPERCATEGORIES.values()))} super-categories",
+        "texts": f"COCO's captions: {CAPTIONS} a picture from the official files, one from small copies",
+        "licence and attribution": ATTRIBUTION,
+        "command": f"semshare data prepare {manifest.name} --root PLACE",
+    }
+    return words(pd.DataFrame({manifest.name: facts}))
 
 
 def text_noise(datasets: Sequence[PairedDataset]) -> Styler | HTML:
@@ -65,12 +85,12 @@ def text_noise(datasets: Sequence[PairedDataset]) -> Styler | HTML:
 def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
     """One row a dataset: the checksums of its items and of its regions, and the command that gets the real one."""
     rows = {}
-    for one in datasets:
-        real = one.name.removeprefix("scenes-").removesuffix("-simulated")
-        items = items_checksum(one.source.items(), one.label_names)
-        rows[one.name] = {
+    for dataset in datasets:
+        real = dataset.name.removeprefix("scenes-").removesuffix("-simulated")
+        items = items_checksum(dataset.source.items(), dataset.label_names)
+        rows[dataset.name] = {
             "items": items[:12],
-            "regions": one.store.checksum[:12],
+            "regions": dataset.store.checksum[:12],
             "command for the real one": f"semshare data prepare {_how_named(real)}",
         }
     return words(pd.DataFrame.from_dict(rows, orient="index"))
@@ -86,17 +106,17 @@ def _how_named(name: str) -> str:
 def licences(datasets: Sequence[PairedDataset]) -> HTML:
     """Whose work the datasets are."""
     names: dict[str, list[str]] = {}
-    for one in datasets:
-        names.setdefault(one.attribution, []).append(f"<code>{html.escape(one.name)}</code>")
-    return HTML("".join(f"<p>{', '.join(some)}: {html.escape(text)}</p>" for text, some in names.items()))
+    for dataset in datasets:
+        names.setdefault(dataset.attribution, []).append(f"<code>{html.escape(dataset.name)}</code>")
+    return HTML("".join(f"<p>{', '.join(whose)}: {html.escape(text)}</p>" for text, whose in names.items()))
 
 
 def reader_notes(datasets: Sequence[PairedDataset]) -> HTML:
     """Where what was read is not what a dataset's reader expects, without the folders of this machine."""
     lines = []
-    for one in datasets:
-        for note in portable_notes(one.source, one.name):
-            lines.append(f"<li><code>{html.escape(one.name)}</code>: {html.escape(note)}</li>")
+    for dataset in datasets:
+        for note in portable_notes(dataset.source, dataset.name):
+            lines.append(f"<li><code>{html.escape(dataset.name)}</code>: {html.escape(note)}</li>")
     if not lines:
         return HTML("<p>No reader found a count or a split that is not the expected one.</p>")
     return HTML(f"<p>What the readers found otherwise than expected:</p><ul>{''.join(lines)}</ul>")

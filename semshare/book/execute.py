@@ -176,5 +176,5 @@ def _progress_on_terminal(page: str) -> Iterator[None]:
 def _plain(traceback: Sequence[str]) -> str:
     """The last lines of a kernel's traceback without its colours."""
     text = "\n".join(traceback)
-    plain = "".join(part.split("m", 1)[-1] if place else part for place, part in enumerate(text.split("\x1b[")))
+    plain = "".join(part.split("m", 1)[-1] if number else part for number, part in enumerate(text.split("\x1b[")))
     return "\n".join(plain.splitlines()[-12:])

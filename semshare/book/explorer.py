@@ -89,10 +89,10 @@ def page(runs: Iterable[Run], images: int = IMAGES, folder: Path | None = None, 
             name = f"{dataset.name}-{run.experiment.method}"
             methods[run.experiment.method] = {"title": run.title, "file": _write(folder, name, sample.vectors())}
     pictures = {pool: _write(folder, "pictures", thumbs) for pool, thumbs in shared.items()}
-    for one in shown.values():
-        one["pictures"] = pictures.get(one.pop("pool"))
-    files = [one["file"] for one in shown.values()] + list(pictures.values())
-    files += [method["file"] for one in shown.values() for method in one["methods"].values()]
+    for collection in shown.values():
+        collection["pictures"] = pictures.get(collection.pop("pool"))
+    files = [collection["file"] for collection in shown.values()] + list(pictures.values())
+    files += [method["file"] for collection in shown.values() for method in collection["methods"].values()]
     return HTML(_markup(shown, static), metadata={FILES: files})
 
 
@@ -154,10 +154,12 @@ class _Sample:
         run, reading, thresholds = self.run, self.reading, self.run.thresholds
         vocabulary = run.dataset.vocabulary.words[len(SPECIAL) :][:WORDS]
         cosine = run.experiment.ranking == "cosine"
-        image, text = (normalize(one, dim=1) if cosine else one for one in (reading.image, reading.text))
+        image, text = (
+            normalize(embedding, dim=1) if cosine else embedding for embedding in (reading.image, reading.text)
+        )
         words = word_embeddings(run, len(vocabulary))
-        packed = [pack(one) for one in narrowed([image, text, words])]
-        shipped = [unpack(one) for one in packed]
+        packed = [pack(tensor) for tensor in narrowed([image, text, words])]
+        shipped = [unpack(tensor) for tensor in packed]
         exact, scores = image @ text.T, shipped[0] @ shipped[1].T
         return {
             "ranking": run.experiment.ranking,
@@ -178,8 +180,8 @@ class _Sample:
     def _typed(self, exact: Tensor, image: Tensor, text: Tensor, words: Tensor, cosine: bool) -> float | None:
         """How well the mean of its words finds the pictures of a text; ``exact`` [M, N] are the text's own scores."""
         ids = [[id - len(SPECIAL) for id in self.part.words[row] if id >= len(SPECIAL)] for row in self.rows.tolist()]
-        ids = [[id for id in some if id < len(words)] for some in ids]
-        asked = [row for row, some in enumerate(ids) if some]
+        ids = [[id for id in known if id < len(words)] for known in ids]
+        asked = [row for row, known in enumerate(ids) if known]
         if not asked:
             return None
         means = torch.stack([words[ids[row]].mean(0) for row in asked])
@@ -221,8 +223,8 @@ def unpack(packed: Mapping[str, Any]) -> Tensor:
 
 def _agreement(exact: Tensor, other: Tensor) -> Tensor:
     """[Q] the share of the first ten by ``exact`` [Q, G] that are among the first ten by ``other``."""
-    found, meant = rank(exact, _TOP), rank(other, _TOP)
-    return (found.unsqueeze(2) == meant.unsqueeze(1)).any(2).float().mean(1)
+    of_exact, meant = rank(exact, _TOP), rank(other, _TOP)
+    return (of_exact.unsqueeze(2) == meant.unsqueeze(1)).any(2).float().mean(1)
 
 
 def _columns(rows: Tensor) -> list[list[int]]:

@@ -27,7 +27,9 @@ def data_box(executed: Sequence[Path], texts: Path) -> str:
 
     ``texts`` is the folder of the words: of each case one file, its title in the first line, and the box around them.
     """
-    datasets = {one["name"]: one["status"] for path in executed for one in postprocess.record(path).get("data", [])}
+    datasets = {
+        dataset["name"]: dataset["status"] for path in executed for dataset in postprocess.record(path).get("data", [])
+    }
     statuses = set(datasets.values())
     case = "nothing" if not datasets else "drawings" if statuses == {"stand-in"} else "datasets"
     title, about = (texts / f"{case}.txt").read_text(encoding="utf-8").strip().split("\n", 1)
@@ -48,4 +50,4 @@ def verdicts(executed: Sequence[Path]) -> str:
         if "text/html" in output.get("data", {})
     ]
     # The classes of a notebook's output, whose styles the tables have on their own page.
-    return "".join(_FRAME.format(one) for one in shown) or _NO_VERDICTS
+    return "".join(_FRAME.format(verdict) for verdict in shown) or _NO_VERDICTS

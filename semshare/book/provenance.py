@@ -68,7 +68,7 @@ def banner(datasets: Sequence[PairedDataset], scale: str, runs: Sequence[Run] = 
     )
     # For the book's status page, which reads it off the executed notebook.
     names = ("name", "status", "regions", "checksum")
-    return HTML(box.data, metadata={DATA: [{name: getattr(one, name) for name in names} for one in datasets]})
+    return HTML(box.data, metadata={DATA: [{name: getattr(dataset, name) for name in names} for dataset in datasets]})
 
 
 def recorded_banner(recording: Recording) -> HTML:
@@ -131,9 +131,9 @@ def show(
         display(shown)
     parts = list(made_of.runs if isinstance(made_of, Recording) else made_of)
     rows = [
-        recordings.row(one) if isinstance(one, Run) else one.record
-        for one in parts
-        if isinstance(one, (Run, RecordedRun))
+        recordings.row(part) if isinstance(part, Run) else part.record
+        for part in parts
+        if isinstance(part, (Run, RecordedRun))
     ]
     data: dict[str, dict[str, Any]] = {}
     made_from = [(row["experiment"]["dataset"], row["status"], row["data"]) for row in rows]
@@ -201,10 +201,10 @@ def _unusual(experiments: Sequence[Mapping[str, Any]]) -> list[str]:
 def in_a_sentence(datasets: Sequence[PairedDataset], runs: Sequence[Run]) -> str:
     """HTML: the banner's gist for the book's front page, where the results of ``runs`` stand."""
     by_status: dict[str, list[str]] = {}
-    for one in datasets:
-        untrained = one.regions.endswith(UNTRAINED)
-        what = STATUS[one.status] + (f"; regions of {registry.about(one.regions)}" if untrained else "")
-        by_status.setdefault(html.escape(what), []).append(f"<code>{html.escape(one.name)}</code>")
+    for dataset in datasets:
+        untrained = dataset.regions.endswith(UNTRAINED)
+        what = STATUS[dataset.status] + (f"; regions of {registry.about(dataset.regions)}" if untrained else "")
+        by_status.setdefault(html.escape(what), []).append(f"<code>{html.escape(dataset.name)}</code>")
     data = "; ".join(f"{', '.join(names)} ({status})" for status, names in by_status.items())
     facts = [
         ("scale", distinct(run.experiment.scale for run in runs)),

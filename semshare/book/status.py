@@ -44,22 +44,22 @@ def versions() -> dict[str, str]:
 def page(sections: Sequence[Path]) -> str:
     """The status page of the executed notebooks ``sections`` as Markdown; one that does not exist is listed as such."""
     made = {section: record(section) for section in sections}
-    executed = {section: one for section, one in made.items() if one}
+    executed = {section: page for section, page in made.items() if page}
     rows = [
         (
             _link(section, section.stem),
-            one["scale"],
-            one["preset"],
-            minutes(one["seconds"]),
-            one["made"],
-            f"`{one['commit']}`",
-            text(one["device"]),
+            page["scale"],
+            page["preset"],
+            minutes(page["seconds"]),
+            page["made"],
+            f"`{page['commit']}`",
+            text(page["device"]),
         )
-        if one
+        if page
         else (section.stem, "not executed", *[""] * 5)
-        for section, one in made.items()
+        for section, page in made.items()
     ]
-    total = minutes(sum(one["seconds"] for one in executed.values()))
+    total = minutes(sum(page["seconds"] for page in executed.values()))
     head = ("section", "scale", "preset", "wall time", "made", "commit", "device")
     blocks = [
         "# Status",
@@ -70,8 +70,8 @@ def page(sections: Sequence[Path]) -> str:
         "## Hardware and versions",
         "What the sections were executed on and with. A run that was trained elsewhere or earlier says so in the "
         "drawer under the figure or table that shows it.",
-        _facts_table({section: one.get("machine", {}) for section, one in executed.items()}),
-        _facts_table({section: _in_a_line(one.get("versions", {})) for section, one in executed.items()}),
+        _facts_table({section: page.get("machine", {}) for section, page in executed.items()}),
+        _facts_table({section: _in_a_line(page.get("versions", {})) for section, page in executed.items()}),
         "## The data",
         "What the sections were made from. The checksum covers ids, texts, labels, splits and regions: equal digits "
         "are equal data.",
@@ -83,29 +83,29 @@ def page(sections: Sequence[Path]) -> str:
 def _facts_table(facts: dict[Path, dict[str, str]]) -> str:
     """Facts of each section, one row for those that share them all."""
     sharing: dict[tuple[tuple[str, str], ...], list[Path]] = {}
-    for section, some in facts.items():  # none: executed before they were recorded
-        sharing.setdefault(tuple(some.items()), []).append(section)
+    for section, of_section in facts.items():  # none: executed before they were recorded
+        sharing.setdefault(tuple(of_section.items()), []).append(section)
     head = [name for name, _ in max(sharing, key=len, default=())]
     rows = [
-        (*(text(value) for _, value in some or [("", "")] * len(head)), _links(those))
-        for some, those in sharing.items()
+        (*(text(value) for _, value in facts_there or [("", "")] * len(head)), _links(those))
+        for facts_there, those in sharing.items()
     ]
     return table((*head, "sections"), rows)
 
 
-def _in_a_line(found: dict[str, str]) -> dict[str, str]:
+def _in_a_line(versions: dict[str, str]) -> dict[str, str]:
     """Versions as one fact: their names are too many for columns."""
-    return {"versions": ", ".join(f"{name} {version}" for name, version in found.items())} if found else {}
+    return {"versions": ", ".join(f"{name} {version}" for name, version in versions.items())} if versions else {}
 
 
 def _data_rows(executed: dict[Path, dict]) -> Iterable[tuple[str, ...]]:
     """One row a dataset, with the sections that were made from it: data that differ in anything differ in a row."""
     made: dict[tuple[str, ...], list[Path]] = {}
     for section, record_of_it in executed.items():
-        for one in record_of_it["data"]:
-            no_result = ", with regions of random weights: no result" if one["regions"].endswith(UNTRAINED) else ""
-            what = STATUS[one["status"]] + no_result
-            row = (f"`{one['name']}`", what, f"`{one['regions']}`", f"`{one['checksum'][:12]}`")
+        for dataset in record_of_it["data"]:
+            no_result = ", with regions of random weights: no result" if dataset["regions"].endswith(UNTRAINED) else ""
+            what = STATUS[dataset["status"]] + no_result
+            row = (f"`{dataset['name']}`", what, f"`{dataset['regions']}`", f"`{dataset['checksum'][:12]}`")
             made.setdefault(row, []).append(section)
     return [(*row, _links(those)) for row, those in made.items()]
 

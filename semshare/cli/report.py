@@ -37,12 +37,12 @@ def report(runs: Sequence[Run]) -> dict[str, Any]:
         "initial_weights": runs[0].record["initial_weights"],
         "thresholds": [vars(run.thresholds) for run in runs],
         "half_means_something": runs[0].half_means_something,
-        "test": {name: float(np.mean([one[name] for one in numbers])) for name in numbers[0]},
+        "test": {name: float(np.mean([of_run[name] for of_run in numbers])) for name in numbers[0]},
         "gain": {},
         "runs": [
             {"key": run.key, "folder": str(run.folder), "split_seed": run.experiment.split_seed}
-            | {"seconds": run.record["seconds"], "test": one}
-            for run, one in zip(runs, numbers, strict=True)
+            | {"seconds": run.record["seconds"], "test": of_run}
+            for run, of_run in zip(runs, numbers, strict=True)
         ],
     }
     for direction in ("i2t", "t2i"):
@@ -81,16 +81,24 @@ def as_text(result: dict[str, Any]) -> str:
 
 def grid_report(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """How many of a grid's runs are in which state, and each of them with its measures on test, ready for JSON."""
-    states = [one.state for one in outcomes]
+    states = [outcome.state for outcome in outcomes]
     listed = []
-    for one in outcomes:
-        row: dict[str, Any] = {"name": one.name, "state": one.state}
-        row["experiment"] = one.experiment.model_dump(mode="json")
-        if one.run is not None:
-            row |= {"status": one.run.dataset.status, "device": one.run.record["device"], "key": one.run.key}
-            row |= {"folder": str(one.run.folder), "seconds": one.run.record["seconds"], "test": one.run.test.numbers()}
-        if one.reason:
-            row["reason"] = one.reason
+    for outcome in outcomes:
+        row: dict[str, Any] = {"name": outcome.name, "state": outcome.state}
+        row["experiment"] = outcome.experiment.model_dump(mode="json")
+        if outcome.run is not None:
+            row |= {
+                "status": outcome.run.dataset.status,
+                "device": outcome.run.record["device"],
+                "key": outcome.run.key,
+            }
+            row |= {
+                "folder": str(outcome.run.folder),
+                "seconds": outcome.run.record["seconds"],
+                "test": outcome.run.test.numbers(),
+            }
+        if outcome.reason:
+            row["reason"] = outcome.reason
         listed.append(row)
     return {"count": {state: states.count(state) for state in dict.fromkeys(states)}, "runs": listed}
 
@@ -98,21 +106,21 @@ def grid_report(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def grid_as_text(result: dict[str, Any]) -> str:
     """``grid_report`` for people: one line a run, with what failed at the end."""
     lines = []
-    for one in sorted(result["runs"], key=lambda one: one["state"] == "failed"):
-        if test := one.get("test"):
+    for run in sorted(result["runs"], key=lambda run: run["state"] == "failed"):
+        if test := run.get("test"):
             said = (
                 f"Micro-F1 image {test['image_f1']:.3f} text {test['text_f1']:.3f}  "
-                f"NDCG@500 I2T {test['i2t']:.3f} T2I {test['t2i']:.3f}  {one['key']}"
+                f"NDCG@500 I2T {test['i2t']:.3f} T2I {test['t2i']:.3f}  {run['key']}"
             )
         else:
-            said = one.get("reason", "")
-        lines.append(f"{one['state']:<8} {one['name']}{': ' if said else ''}{said}")
+            said = run.get("reason", "")
+        lines.append(f"{run['state']:<8} {run['name']}{': ' if said else ''}{said}")
     data = dict.fromkeys(
-        f"{one['experiment']['dataset']}: {_data(one['status'], one['experiment']['regions'])}"
-        for one in result["runs"]
-        if "status" in one
+        f"{run['experiment']['dataset']}: {_data(run['status'], run['experiment']['regions'])}"
+        for run in result["runs"]
+        if "status" in run
     )
-    scales = ", ".join(dict.fromkeys(one["experiment"]["scale"] for one in result["runs"]))
+    scales = ", ".join(dict.fromkeys(run["experiment"]["scale"] for run in result["runs"]))
     counted = ", ".join(f"{count} {state}" for state, count in result["count"].items())
     return "\n".join([*lines, f"{counted}; scale {scales}", *data])
 
@@ -164,12 +172,12 @@ def protocols_as_text(result: dict[str, Any]) -> str:
     for row in result["protocols"]:
         lines.append(f"{row['protocol']}: {row['description']}")
         for direction in ("i2t", "t2i"):
-            one = row[direction]
-            sizes = sorted(set(one["gallery"]))
+            values = row[direction]
+            sizes = sorted(set(values["gallery"]))
             gallery = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
             lines.append(
-                f"  {direction.upper()} {one['value']:.4f} [{one['low']:.4f}, {one['high']:.4f}]   random "
-                f"{one['random']:.4f}   {one['queries']} queries, gallery {gallery}"
+                f"  {direction.upper()} {values['value']:.4f} [{values['low']:.4f}, {values['high']:.4f}]   random "
+                f"{values['random']:.4f}   {values['queries']} queries, gallery {gallery}"
             )
     return "\n".join(lines)
 
@@ -191,13 +199,13 @@ def verdicts_report(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> dict[st
         "rule": rule(),
         "claims": {str(number): text for number, text in reference.TESTED.items()},
         "summary": summary(verdicts),
-        "verdicts": [one.as_dict() for one in verdicts],
+        "verdicts": [verdict.as_dict() for verdict in verdicts],
     }
 
 
 def verdicts_as_text(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> str:
     """:func:`verdicts_report` for people: a table, then the rule by which it judges."""
-    result, table = verdicts_report(verdicts, runs), [one.in_words() for one in verdicts]
+    result, table = verdicts_report(verdicts, runs), [verdict.in_words() for verdict in verdicts]
     rows = [list(table[0]), *(list(row.values()) for row in table)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     data = ", ".join(f"{name} ({_data(status, result['regions'][name])})" for name, status in result["data"].items())

@@ -61,15 +61,15 @@ class Part:
         Gives [D] the rows of their first occurrences, and [M] which of the D stands for each text.
         """
         rows: list[int] = []
-        place: dict[tuple, int] = {}
+        row_of: dict[tuple, int] = {}
         stands_for = []
         labels = self.text_labels.bool().numpy()
         for row, words in enumerate(self.words):
             key = (words, labels[row].tobytes() if with_labels else b"")
-            if key not in place:
-                place[key] = len(rows)
+            if key not in row_of:
+                row_of[key] = len(rows)
                 rows.append(row)
-            stands_for.append(place[key])
+            stands_for.append(row_of[key])
         return torch.tensor(rows), torch.tensor(stands_for)
 
     def texts_by_image(self, pairing: Pairing = "aligned") -> list[list[int]]:
@@ -342,7 +342,7 @@ def kept_regions(ids: Sequence[str], missing: float, present: Tensor) -> Tensor:
 def kept_words(id: str, index: int, words: Sequence[int], missing: float) -> tuple[int, ...]:
     """The word ids of an item's text number ``index`` without those withheld; ``<start>`` and ``<end>`` stay."""
     drawn = _uniform(f"words of {id}, text {index}", len(words) - 2)
-    return (words[0], *(word for word, one in zip(words[1:-1], drawn, strict=True) if one >= missing), words[-1])
+    return (words[0], *(word for word, chance in zip(words[1:-1], drawn, strict=True) if chance >= missing), words[-1])
 
 
 def _uniform(name: str, count: int) -> np.ndarray:

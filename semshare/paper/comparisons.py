@@ -66,7 +66,7 @@ def study(name: str, about: str, comparisons: Comparisons) -> Study:
 
 def distinct(comparisons: Sequence[Comparison]) -> list[Experiment]:
     """The experiments of ``comparisons``, each once, seed by seed, what others are compared with first."""
-    experiments = [one for comparison in comparisons for one in (*comparison.base, *comparison.changed)]
+    experiments = [experiment for comparison in comparisons for experiment in (*comparison.base, *comparison.changed)]
     once = {experiment.to_json(): experiment for experiment in experiments}
     return sorted(once.values(), key=lambda experiment: experiment.seed)
 

@@ -152,9 +152,9 @@ def _sentences_for_images(run: Run, failures: Failures, queries: Sequence[int]) 
     for query, (picture, beside) in zip(queries, axes, strict=True):
         picture.imshow(picture_of(dataset, part.image_ids[query]))
         lines = [(f"Ground truth: {_labels(part.labels[query], dataset)}", "black")]
-        for place, (row, wrong) in enumerate(_retrieved(failures, query), start=1):
+        for rank, (row, wrong) in enumerate(_retrieved(failures, query), start=1):
             colour = _WRONG if wrong else _RIGHT
-            lines += [(line, colour) for line in textwrap.wrap(f"{place} {_mark(wrong)} {part.texts[row]}", 76)]
+            lines += [(line, colour) for line in textwrap.wrap(f"{rank} {_mark(wrong)} {part.texts[row]}", 76)]
             lines += [(f"      {_labels(part.text_labels[row], dataset)}", "dimgrey")]
         for height, (line, colour) in enumerate(lines):
             y = 0.98 - height / max(len(lines), 16)
@@ -204,10 +204,12 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
             axis.set_axis_off()
             continue
         for quantity, style, colour in (("t2i", "-", COLOURS[1]), ("i2t", ":", COLOURS[2])):
-            values = np.array([[run.test.numbers()[quantity] for run in some] for some in by_lambda.values()]).T
+            values = np.array(
+                [[run.test.numbers()[quantity] for run in of_lambda] for of_lambda in by_lambda.values()]
+            ).T
             curve(axis, places, 100 * values, style, colour, f"{quantity.upper()} here", marker="o")
             if paper := reference.figure_3(dataset, quantity):
-                known = [place for place, lam in enumerate(by_lambda) if lam in paper]
+                known = [position for position, lam in enumerate(by_lambda) if lam in paper]
                 heights = [100 * paper[lam] for lam in by_lambda if lam in paper]
                 name = f"{quantity.upper()} paper (real data)"
                 axis.plot(known, heights, style, color="grey", alpha=0.7, linewidth=1, label=name)
@@ -223,11 +225,11 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
 def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) -> Figure:
     """Mean Micro-F1 against mean NDCG@500 above a random ranking, one mark a (method, dataset)."""
     rows = []
-    for (_, dataset), some in runs.items():
-        numbers = pd.DataFrame([run.test.numbers() for run in some]).mean()
+    for (_, dataset), of_method in runs.items():
+        numbers = pd.DataFrame([run.test.numbers() for run in of_method]).mean()
         gain = numbers["i2t"] - numbers["i2t_random"] + numbers["t2i_rank"] - numbers["t2i_random"]
         f1 = (numbers["image_f1"] + numbers["text_f1"]) / 2
-        rows.append({"method": some[0].title, "dataset": dataset, "f1": f1, "gain": 50 * gain})
+        rows.append({"method": of_method[0].title, "dataset": dataset, "f1": f1, "gain": 50 * gain})
     figure, axis = subplots(figsize=(7, 4.6), layout="constrained")
     sns.scatterplot(pd.DataFrame(rows), x="f1", y="gain", hue="method", style="dataset", s=90,
                     palette="colorblind", ax=axis)  # fmt: skip
@@ -239,14 +241,14 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
 
 def found_pictures(found: Sequence[Found], about: str) -> Figure:
     """One row a query of a search in a folder: its best pictures with their scores and predicted labels."""
-    shown = max(len(one.hits) for one in found)
+    shown = max(len(answer.hits) for answer in found)
     size = (2.5 * shown, 3.3 * len(found) + 0.4)
     figure, grid = subplots(len(found), shown, figsize=size, squeeze=False, layout="constrained")
     figure.suptitle(about, x=0.01, ha="left", fontsize=9, parse_math=False)
-    for one, axes in zip(found, grid, strict=True):
-        title = textwrap.shorten(one.query, 110, placeholder="...")
+    for answer, axes in zip(found, grid, strict=True):
+        title = textwrap.shorten(answer.query, 110, placeholder="...")
         axes[0].set_title(f"“{title}”", loc="left", fontsize=9, parse_math=False)
-        for axis, hit in zip(axes, one.hits, strict=False):
+        for axis, hit in zip(axes, answer.hits, strict=False):
             axis.imshow(open_picture(Path(hit.item)))
             write_under(axis, f"{hit.score:.3f}\n{', '.join(hit.labels) or 'no label'}", width=32)
         for axis in axes:
@@ -284,8 +286,10 @@ def gradient_conflict(frame: pd.DataFrame) -> Figure:
     titles = {"cosine": "cosine of the two gradients", "ratio": "consistency's norm / label prediction's"}
     for axis, (column, title) in zip(axes, titles.items(), strict=True):
         for modality, style in (("image", "-"), ("text", "--")):
-            some = frame[frame["modality"] == modality]
-            axis.plot(some["epoch"], some[column], style, color=QUANTITIES[f"{modality}_f1"][1], label=modality)
+            of_modality = frame[frame["modality"] == modality]
+            axis.plot(
+                of_modality["epoch"], of_modality[column], style, color=QUANTITIES[f"{modality}_f1"][1], label=modality
+            )
         axis.set(xlabel="epoch", ylabel=title)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=9)
@@ -304,25 +308,25 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
         "not reproduced": (COLOURS[1], "X"),
         "inconclusive": ("grey", "s"),
     }
-    panels = {number: [one for one in claims if one.claim == number] for number in reference.TESTED}
-    panels = {number: some[::-1] for number, some in panels.items() if some}
-    heights = [len(some) + 2 for some in panels.values()]
+    panels = {number: [claim for claim in claims if claim.claim == number] for number in reference.TESTED}
+    panels = {number: of_number[::-1] for number, of_number in panels.items() if of_number}
+    heights = [len(of_number) + 2 for of_number in panels.values()]
     figure, axes = subplots(
         len(panels), 1, figsize=(9, 0.215 * sum(heights) + 0.5), height_ratios=heights, squeeze=False,
         layout="constrained",
     )  # fmt: skip
-    for axis, (number, some) in zip(axes.flat, panels.items(), strict=True):
-        for place, one in enumerate(some):
-            sign = 100 if one.side == "above" else -100
-            ends = sorted(sign * (end - one.bound) for end in (one.interval.low, one.interval.high))
-            colour, mark = looks[one.verdict]
-            centre = sign * (one.interval.value - one.bound)
-            interval_row(axis, place, centre, *ends, colour, mark, filled=one.interval.training)
-            if one.finds is not None:
-                axis.plot(sign * (one.finds - one.bound), place, "|", color="black", markersize=7)
-        names = [f"{one.dataset}  {one.measure}" for one in some]
-        axis.set_yticks(range(len(some)), names, fontsize=8.5, parse_math=False)
-        axis.set_ylim(-0.8, len(some) - 0.2)
+    for axis, (number, of_number) in zip(axes.flat, panels.items(), strict=True):
+        for row, claim in enumerate(of_number):
+            sign = 100 if claim.side == "above" else -100
+            ends = sorted(sign * (end - claim.bound) for end in (claim.interval.low, claim.interval.high))
+            colour, mark = looks[claim.verdict]
+            centre = sign * (claim.interval.value - claim.bound)
+            interval_row(axis, row, centre, *ends, colour, mark, filled=claim.interval.training)
+            if claim.finds is not None:
+                axis.plot(sign * (claim.finds - claim.bound), row, "|", color="black", markersize=7)
+        names = [f"{claim.dataset}  {claim.measure}" for claim in of_number]
+        axis.set_yticks(range(len(of_number)), names, fontsize=8.5, parse_math=False)
+        axis.set_ylim(-0.8, len(of_number) - 0.2)
         axis.set_title(f"Claim {number}", loc="left", fontsize=9)
     axes.flat[-1].set_xlabel("points above the bound (a correlation: hundredths)")
     handles = [Line2D([], [], color=colour, marker=mark, label=name) for name, (colour, mark) in looks.items()]

@@ -49,10 +49,12 @@ def gradient_conflict(run: Run, eta: float) -> pd.DataFrame:
             terms = method.terms(method.read(network, batch, hidden), batch.labels, asked)
             consistency = torch.stack([term for name, term in terms.items() if name.startswith(("inter", "intra"))])
             for modality in MODALITIES:
-                weights = [one for one in network.segments[modality].parameters() if one.requires_grad]
+                weights = [
+                    parameter for parameter in network.segments[modality].parameters() if parameter.requires_grad
+                ]
                 for name, loss in (("label", terms[f"label_{modality}"]), ("consistency", consistency.sum())):
                     gradient = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
-                    flat = torch.cat([one.flatten() for one in gradient if one is not None]).double()
+                    flat = torch.cat([part.flatten() for part in gradient if part is not None]).double()
                     sums[modality, name] = sums.get((modality, name), 0) + flat / len(batches)
         for modality in MODALITIES:
             label, consistency = sums[modality, "label"], sums[modality, "consistency"]

@@ -77,7 +77,7 @@ def variants() -> Iterator[Variant]:
 
 def at_laptop(precision: str) -> list[Comparison]:
     """Every variant on stand-ins, then ``pairing`` and the whole preset; ``precision`` is that of the paper's runs."""
-    return [_comparison(one, one.dataset, "laptop", SEEDS, precision) for one in (*variants(), *_WHOLE)]
+    return [_comparison(variant, variant.dataset, "laptop", SEEDS, precision) for variant in (*variants(), *_WHOLE)]
 
 
 def at_smoke(precision: str, root: Path | None = None) -> list[Comparison]:
@@ -86,11 +86,11 @@ def at_smoke(precision: str, root: Path | None = None) -> list[Comparison]:
     Only so many training pairs are read of FLICKR25K, whose folder is ``root``.
     """
     several = []
-    for one in (*variants(), *_WHOLE):
-        if one.within == "released" or one.field == "preset":
+    for variant in (*variants(), *_WHOLE):
+        if variant.within == "released" or variant.field == "preset":
             real = (FLICKR, {"root": root, "train_items": SMOKE_ITEMS})
-            dataset, where = real if one.dataset == TAGS else (one.dataset, {})
-            several.append(_comparison(one, dataset, "smoke", SMOKE_SEEDS, precision, **where))
+            dataset, where = real if variant.dataset == TAGS else (variant.dataset, {})
+            several.append(_comparison(variant, dataset, "smoke", SMOKE_SEEDS, precision, **where))
     return several
 
 

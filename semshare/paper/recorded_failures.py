@@ -30,27 +30,31 @@ def rows(run: Run) -> dict[str, Any]:
     """
     kept: dict[str, Any] = {"run": run.key}
     for direction in _DIRECTIONS:
-        found = failures.find(run, direction)
+        of_direction = failures.find(run, direction)
         kept[direction] = {
-            "wrong": int(found.wrong.sum()),
-            "shares": _shares(found) if found.wrong.any() else {},
-            "examples": [_example(run, found, query) for query in failures.examples(found)],
+            "wrong": int(of_direction.wrong.sum()),
+            "shares": _shares(of_direction) if of_direction.wrong.any() else {},
+            "examples": [_example(run, of_direction, query) for query in failures.examples(of_direction)],
         }
     return kept
 
 
-def _shares(found: Failures) -> dict[str, list[float]]:
-    return {kind: [round(found.share(kind), 5), round(found.chance_share(kind), 5)] for kind in failures.KINDS}
+def _shares(of_direction: Failures) -> dict[str, list[float]]:
+    return {
+        kind: [round(of_direction.share(kind), 5), round(of_direction.chance_share(kind), 5)] for kind in failures.KINDS
+    }
 
 
-def _example(run: Run, found: Failures, query: int) -> dict[str, Any]:
+def _example(run: Run, of_direction: Failures, query: int) -> dict[str, Any]:
     part = run.dataset.parts["test"]
-    owner = part.owner if found.direction == "i2t" else range(len(part.image_ids))  # the picture of a retrieved item
+    owner = (
+        part.owner if of_direction.direction == "i2t" else range(len(part.image_ids))
+    )  # the picture of a retrieved item
     retrieved = []
-    for rank, row in enumerate(found.retrieved[query].tolist()):
-        kinds = [failures.TITLES[kind] for kind in failures.KINDS if found.kinds[kind][query, rank]]
+    for rank, row in enumerate(of_direction.retrieved[query].tolist()):
+        kinds = [failures.TITLES[kind] for kind in failures.KINDS if of_direction.kinds[kind][query, rank]]
         retrieved.append(_item(run, int(owner[row])) | {"kinds": kinds})
-    return _item(run, int(found.owner[query])) | {"retrieved": retrieved}
+    return _item(run, int(of_direction.owner[query])) | {"retrieved": retrieved}
 
 
 def _item(run: Run, image: int) -> dict[str, Any]:

@@ -29,13 +29,13 @@ def phase(recording: Recording) -> Figure:
     figure, axes = subplots(2, 2, figsize=(9, 7.6), layout="constrained")
     limit = 100 * frame["value"].abs().max()
     for axis, (measure, (title, _)) in zip(axes.flat, QUANTITIES.items(), strict=True):
-        some = frame[frame["measure"] == measure]
-        grid = 100 * some.pivot(index="missing_regions", columns="missing_words", values="value").sort_index(
+        of_measure = frame[frame["measure"] == measure]
+        grid = 100 * of_measure.pivot(index="missing_regions", columns="missing_words", values="value").sort_index(
             ascending=False
         )
         sns.heatmap(grid, vmin=-limit, vmax=limit, cmap="RdBu", annot=True, fmt="+.1f", ax=axis, square=True,
                     cbar_kws={"label": "points"})  # fmt: skip
-        flags = some.pivot(index="missing_regions", columns="missing_words", values="decided").reindex(grid.index)
+        flags = of_measure.pivot(index="missing_regions", columns="missing_words", values="decided").reindex(grid.index)
         for text, flag in zip(axis.texts, flags.to_numpy().flat, strict=True):
             text.set_fontweight("bold" if flag else "normal")
         axis.set(title=title, xlabel="share of words withheld", ylabel="share of regions withheld")
@@ -80,9 +80,9 @@ def costs(recording: Recording) -> Figure:
     fields = list(dict.fromkeys(frame["field"]))[::-1]
     figure, axes = subplots(1, 4, figsize=(9, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
     for axis, (measure, (title, colour)) in zip(axes, QUANTITIES.items(), strict=True):
-        some = frame[frame["measure"] == measure].set_index("field").loc[fields]
-        for place, (value, low, high) in enumerate(100 * some[["value", "low", "high"]].to_numpy()):
-            interval_row(axis, place, value, low, high, colour, "o", filled=some["decided"].iloc[place])
+        of_measure = frame[frame["measure"] == measure].set_index("field").loc[fields]
+        for row, (value, low, high) in enumerate(100 * of_measure[["value", "low", "high"]].to_numpy()):
+            interval_row(axis, row, value, low, high, colour, "o", filled=of_measure["decided"].iloc[row])
         axis.set_yticks(range(len(fields)), fields)
         axis.set(title=title, xlabel="points")
     _mark_before(figure, recording)

@@ -41,18 +41,18 @@ _REGION_RULES = {"grid": "all cells of the grid", "simulated": "none: drawn from
 def dataset_table(datasets: Sequence[PairedDataset]) -> pd.DataFrame:
     """One row a dataset: its status, the sizes of its splits, labels a pair and words a text on train, its regions."""
     rows = {}
-    for one in datasets:
-        part = one.parts["train"]
-        rows[one.name] = {
-            "status": one.status,
-            **{f"{split} pairs": len(one.parts[split].image_ids) for split in SPLITS},
-            "labels": len(one.label_names),
+    for dataset in datasets:
+        part = dataset.parts["train"]
+        rows[dataset.name] = {
+            "status": dataset.status,
+            **{f"{split} pairs": len(dataset.parts[split].image_ids) for split in SPLITS},
+            "labels": len(dataset.label_names),
             "labels a pair": float(part.labels.sum(1).mean()),
             "texts a picture": len(part.words) // len(part.image_ids),
             "words a text": float(np.mean([len(words) - 2 for words in part.words])),
-            "vocabulary": len(one.vocabulary),
-            "regions": one.regions,
-            "pictures that cannot be read": len(one.store.skipped),
+            "vocabulary": len(dataset.vocabulary),
+            "regions": dataset.regions,
+            "pictures that cannot be read": len(dataset.store.skipped),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -199,7 +199,11 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run | RecordedRun]],
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
-        fitting = [one.name for one in map(protocols.get, names) if one in protocols.fitting(catalogue.entry(dataset))]
+        fitting = [
+            protocol.name
+            for protocol in map(protocols.get, names)
+            if protocol in protocols.fitting(catalogue.entry(dataset))
+        ]
         of_method = {method: side for method, side in plans.by_method(runs, dataset).items() if side}
         read = {
             methods.get(method).title: [retrieval.of(run, fitting) for run in side]
@@ -260,8 +264,8 @@ def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFram
     rows = {}
     for dataset, by_lambda in runs.items():
         dev = {
-            lam: float(np.mean([training.dev_score(training.best_epoch(run.history)) for run in some]))
-            for lam, some in by_lambda.items()
+            lam: float(np.mean([training.dev_score(training.best_epoch(run.history)) for run in side]))
+            for lam, side in by_lambda.items()
         }
         chosen = max(dev, key=dev.__getitem__)
         paper = methods.chosen_lambda(catalogue.entry(dataset).text_kind)
@@ -279,12 +283,12 @@ def failure_shares(failures: Sequence[Failures]) -> pd.DataFrame:
     An item can be semantic and super-class at once, so the shares need not sum to 1.
     """
     rows = {}
-    for one in failures:
+    for of_direction in failures:
         for kind in KINDS:
-            rows[one.direction.upper(), TITLES[kind]] = {
-                "retrieved": one.share(kind),
-                "random": one.chance_share(kind),
-                "wrong items": int(one.wrong.sum()),
+            rows[of_direction.direction.upper(), TITLES[kind]] = {
+                "retrieved": of_direction.share(kind),
+                "random": of_direction.chance_share(kind),
+                "wrong items": int(of_direction.wrong.sum()),
             }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -302,7 +306,7 @@ def confusion_pairs(names: Sequence[str], shares: Tensor, count: int = 5) -> pd.
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Styler:
     """One row a verdict; what was measured stands under its claim, the runs it rests on unfold to their keys."""
-    rows = [{name: html.escape(text) for name, text in one.in_words().items()} for one in verdicts]
+    rows = [{name: html.escape(text) for name, text in verdict.in_words().items()} for verdict in verdicts]
     for row in rows:
         row[ESTIMATE] = row[ESTIMATE].replace(", ", ",&nbsp;")  # an interval is not broken
         row["claim"] += f"<div class='measure'>{row.pop('measure')}</div>"

@@ -166,18 +166,18 @@ def rule() -> str:
     )
 
 
-def all_claims(found: Mapping[str, Any]) -> Verdicts:
+def all_claims(evidence: Mapping[str, Any]) -> Verdicts:
     """Every claim, from the runs of :func:`semshare.paper.plans.everything`."""
-    without, with_ = found["consistency"].values()
+    without, with_ = evidence["consistency"].values()
     verdicts = consistency_claims(without, with_)
-    table, sweeps = found["classification"], found["sensitivity"]
+    table, sweeps = evidence["classification"], evidence["sensitivity"]
     for dataset in sweeps:
         verdicts += classification_claims(by_method(table, dataset), dataset)
         verdicts += linear_claims(by_method(table, dataset), dataset)
     for dataset, by_lambda in sweeps.items():
         chosen = chosen_lambda(dataset, by_lambda[0.0][0].experiment.preset)
         verdicts += sensitivity_claims(by_lambda, by_method(table, dataset), dataset, chosen)
-    for methods in found["failure_cases"].values():
+    for methods in evidence["failure_cases"].values():
         verdicts += failure_claims(methods)
     return verdicts
 

@@ -64,11 +64,11 @@ def _segments(experiment: Experiment) -> str:
     """How regions and words become segments."""
     half = "half of the sum of" if experiment.segment_sum == "mean" else "the sum of"
     box = "its box" if experiment.boxes == "own" else "a box, which is that of the split's first image"
-    place = "its place" if experiment.word_places == "in-order" else "place 0, where all words stand"
+    where = "its place" if experiment.word_places == "in-order" else "place 0, where all words stand"
     word = "its word's vector, read by a bidirectional GRU whose two directions are averaged"
-    placed = f"{half} that and {_weight(experiment.place_weight)}a vector of {place}"
+    placed = f"{half} that and {_weight(experiment.place_weight)}a vector of {where}"
     if experiment.block == "post-ln":  # BERT's own, added as the first thing that its blocks do
-        placed = f"that, to which BERT's blocks add {_weight(experiment.place_weight)}a vector of {place}"
+        placed = f"that, to which BERT's blocks add {_weight(experiment.place_weight)}a vector of {where}"
     return (
         f"A region becomes {half} a linear map of its feature and {_weight(experiment.box_weight)}a linear map of "
         f"{box}. A word is {word}; its segment is {placed}."

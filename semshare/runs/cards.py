@@ -233,11 +233,11 @@ def _meant(measures: Measures, half: bool) -> Measures:
 
 def _measures_table(dev: Measures, tested: Mapping[str, Measures]) -> str:
     columns = [dev, *tested.values()]
-    names = dict.fromkeys([*_MEASURES, *(name for one in columns for name in one)])
+    names = dict.fromkeys([*_MEASURES, *(name for column in columns for name in column)])
     rows = [
-        (_MEASURES.get(name, text(name)), *(f"{one[name]:.4f}" if name in one else "" for one in columns))
+        (_MEASURES.get(name, text(name)), *(f"{column[name]:.4f}" if name in column else "" for column in columns))
         for name in names
-        if any(name in one for one in columns)
+        if any(name in column for column in columns)
     ]
     return table(("measure", "dev", *(f"test of {text(name)}" for name in tested)), rows)
 
@@ -283,27 +283,27 @@ def _counts(dataset: PairedDataset) -> str:
 
 def _limits(experiment: Mapping[str, Any], method: methods.Method, dataset: PairedDataset) -> list[str]:
     """What a reader should know before using the weights, as far as the experiment says it."""
-    found = [
+    limits = [
         f"It was taught {len(dataset.label_names)} labels and no other: what counts as found is what shares a label, "
         "whatever else it shows.",
     ]
     if dataset.regions.endswith(UNTRAINED):
-        found.append(f"Its regions come from {registry.RANDOM}.")
+        limits.append(f"Its regions come from {registry.RANDOM}.")
     if seen := registry.seen(dataset.regions):
-        found.append(seen)
+        limits.append(seen)
     if experiment["scale"] != "full":
-        found.append(
+        limits.append(
             f"Scale {experiment['scale']} shrinks network, data and epochs: no number here is of the paper's sizes."
         )
     if experiment["padding"] == "read" and "padding" not in method.unread:
-        found.append("Padding is read like a segment: an item's embedding depends on the batch it is read in.")
+        limits.append("Padding is read like a segment: an item's embedding depends on the batch it is read in.")
     if experiment.get("boxes") == "first" and "boxes" not in method.unread:
-        found.append(
+        limits.append(
             "Every image was read with the boxes of its split's first image: where its regions lie is nothing to it."
         )
     if experiment["missing_regions"] or experiment["missing_words"] or experiment["train_items"]:
-        found.append("Part of the data was withheld on purpose (see the experiment): a study, not the best model.")
-    return found
+        limits.append("Part of the data was withheld on purpose (see the experiment): a study, not the best model.")
+    return limits
 
 
 def _value(name: str, value: Any, method: methods.Method) -> str:

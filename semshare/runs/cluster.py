@@ -118,9 +118,9 @@ def _cluster(environments: Sequence[Mapping[str, str]], scratch: str) -> Iterato
             workers={
                 number: {
                     "cls": Nanny,
-                    "options": here | worker | {"env": dict(one), "preload": [_NO_INTERRUPT]},
+                    "options": here | worker | {"env": dict(environment), "preload": [_NO_INTERRUPT]},
                 }
-                for number, one in enumerate(environments)
+                for number, environment in enumerate(environments)
             },
             silence_logs=CRITICAL,
         ) as cluster,

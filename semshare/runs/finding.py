@@ -34,11 +34,15 @@ def find(name: str, root: Path | None = None, preset: str | None = None) -> Run:
     if not is_run(folder):
         records = sorted(cache_folder("runs").glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
         finished = [path.parent for path in reversed(records)]
-        found = [one for one in finished if one.name == name or one.name.rpartition("-")[2].startswith(name)]
-        if len(found) != 1:
-            what = f"{len(found)} keys begin with it" if found else f"no such folder or key in {cache_folder('runs')}"
-            raise UserError(f"run: {name!r}: {what}; {_listed([one.name for one in found or finished])}")
-        folder = found[0]
+        matching = [path for path in finished if path.name == name or path.name.rpartition("-")[2].startswith(name)]
+        if len(matching) != 1:
+            what = (
+                f"{len(matching)} keys begin with it"
+                if matching
+                else f"no such folder or key in {cache_folder('runs')}"
+            )
+            raise UserError(f"run: {name!r}: {what}; {_listed([path.name for path in matching or finished])}")
+        folder = matching[0]
     try:
         record = record_of(folder)
         experiment = Experiment.from_json(json.dumps(record["experiment"]))

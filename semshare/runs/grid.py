@@ -111,14 +111,14 @@ def plan(
             range.
     """
     begin = f"{source}: " if source else ""
-    found: dict[str, Experiment] = {}
+    by_json: dict[str, Experiment] = {}
     for grid in grids:
         try:
-            for one in _experiments(grid, device, elsewhere):
-                found.setdefault(one.to_json(), one)
+            for experiment in _experiments(grid, device, elsewhere):
+                by_json.setdefault(experiment.to_json(), experiment)
         except UserError as error:
             raise UserError("\n".join(begin + line for line in str(error).splitlines())) from None
-    return list(found.values())
+    return list(by_json.values())
 
 
 def _experiments(grid: Mapping[str, Any], device: str, elsewhere: bool) -> Iterator[Experiment]:
@@ -159,24 +159,26 @@ def _precision(device: str) -> str:
 def look(experiments: Sequence[Experiment]) -> list[Outcome]:
     """Which of the runs are there (``found``), and which :func:`train` would train (``missing``)."""
     return [
-        Outcome(one, name, "found", runs.get(one, quiet=True)) if store.exists(one) else Outcome(one, name, "missing")
-        for one, name in zip(experiments, names(experiments), strict=True)
+        Outcome(experiment, name, "found", runs.get(experiment, quiet=True))
+        if store.exists(experiment)
+        else Outcome(experiment, name, "missing")
+        for experiment, name in zip(experiments, names(experiments), strict=True)
     ]
 
 
 def names(experiments: Sequence[Experiment]) -> list[str]:
     """Each experiment's method and dataset, and the fields in which those of the same method and dataset differ."""
     values: dict[tuple[str, str], dict[str, set[Any]]] = {}
-    for one in experiments:
-        seen = values.setdefault((one.method, one.dataset), {})
-        for field, value in one:
+    for experiment in experiments:
+        seen = values.setdefault((experiment.method, experiment.dataset), {})
+        for field, value in experiment:
             seen.setdefault(field, set()).add(value)
-    found = []
-    for one in experiments:
-        seen = values[one.method, one.dataset]
-        differs = [f", {field} {value}" for field, value in one if len(seen[field]) > 1]
-        found.append(f"{one.method} on {one.dataset}{''.join(differs)}")
-    return found
+    titles = []
+    for experiment in experiments:
+        seen = values[experiment.method, experiment.dataset]
+        differs = [f", {field} {value}" for field, value in experiment if len(seen[field]) > 1]
+        titles.append(f"{experiment.method} on {experiment.dataset}{''.join(differs)}")
+    return titles
 
 
 def train(
@@ -221,14 +223,14 @@ def train(
             )
             reasons = _train(client, asked, device, scheduler, quiet)
     outcomes = []
-    for one in before:
-        if one.state == "missing":
-            if store.exists(one.experiment):
-                one = replace(one, state="trained", run=runs.get(one.experiment, quiet=True))
+    for outcome in before:
+        if outcome.state == "missing":
+            if store.exists(outcome.experiment):
+                outcome = replace(outcome, state="trained", run=runs.get(outcome.experiment, quiet=True))
             else:
-                reason = reasons.get(store.folder_of(one.experiment)) or _NOT_SHARED
-                one = replace(one, state="failed", reason=reason)
-        outcomes.append(one)
+                reason = reasons.get(store.folder_of(outcome.experiment)) or _NOT_SHARED
+                outcome = replace(outcome, state="failed", reason=reason)
+        outcomes.append(outcome)
     return outcomes
 
 
@@ -248,8 +250,8 @@ def _train(
     modules = parallel.outside_modules()
     with progress.units(len(asked), "run") as advance:
         waiting = {
-            client.submit(_task, one.experiment, device, str(folder), modules, pure=False, retries=_RETRIES): folder
-            for folder, one in asked.items()
+            client.submit(_task, outcome.experiment, device, str(folder), modules, pure=False, retries=_RETRIES): folder
+            for folder, outcome in asked.items()
         }
         try:
             for done in cluster.as_completed(client, list(waiting), scheduler, progress.say):

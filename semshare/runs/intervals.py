@@ -181,10 +181,10 @@ def difference(first: Sequence[Scored], second: Sequence[Scored], measure: str, 
     between these few is their own and not the pool's.
     """
     if [run.network for run in first] == [run.network for run in second] and first[0].key != second[0].key:
-        found, sides = _estimates([*first, *second], measure), np.eye(len(first))
+        estimates, sides = _estimates([*first, *second], measure), np.eye(len(first))
         apart = np.hstack([sides, -sides])
-        found = Estimates(apart @ found.values, apart @ found.noise @ apart.T, found.items)
-        return _student(found, np.full(len(first), 1 / len(first)), pooled([found]))
+        estimates = Estimates(apart @ estimates.values, apart @ estimates.noise @ apart.T, estimates.items)
+        return _student(estimates, np.full(len(first), 1 / len(first)), pooled([estimates]))
     return _interval([(first, 1.0), (second, -1.0)], measure, variance)
 
 
@@ -200,7 +200,7 @@ def spread(settings: Sequence[Sequence[Scored]], measure: str, variance: SeedVar
     difference has ended, so an end below a bound is an equivalence test of each pair (two one-sided tests, Schuirmann
     1987). It begins at the farthest beginning of a pair's interval, at Bonferroni's level for the number of pairs.
     """
-    pairs = [difference(one, other, measure, variance) for one, other in combinations(settings, 2)]
+    pairs = [difference(first, other, measure, variance) for first, other in combinations(settings, 2)]
     widest = max(pairs, key=lambda pair: abs(pair.value))
     ends, begins = [], [0.0]
     for pair in pairs:
@@ -230,9 +230,9 @@ def rank_correlation(settings: Sequence[Sequence[Sequence[Scored]]]) -> Interval
         parts.append(Estimates(every.values[own], every.noise[own, own], images))
         start += len(runs)
     seeds = pooled(part for part in parts if len(part.values) > 1)
-    found = _student(every, np.full(start, 1 / start), seeds)
-    low, high = max(found.low, -1.0), min(found.high, 1.0)  # a correlation has an end
-    return Interval(found.value, low, high, found.error, found.freedom, found.training)
+    interval = _student(every, np.full(start, 1 / start), seeds)
+    low, high = max(interval.low, -1.0), min(interval.high, 1.0)  # a correlation has an end
+    return Interval(interval.value, low, high, interval.error, interval.freedom, interval.training)
 
 
 def over_splits(values: Sequence[float], train: int, test: int) -> Interval:
@@ -256,9 +256,9 @@ def _interval(sides: Sequence[tuple[Sequence[Scored], float]], measure: str, var
         for run in runs:
             distinct[run.key] = run
             weights[run.key] = weights.get(run.key, 0.0) + sign / len(runs)
-    found = _estimates(list(distinct.values()), measure)
+    estimates = _estimates(list(distinct.values()), measure)
     seeded = np.array([run.seeded for run in distinct.values()])
-    return _student(found, np.array(list(weights.values())), variance.of(measure), seeded)
+    return _student(estimates, np.array(list(weights.values())), variance.of(measure), seeded)
 
 
 def _estimates(runs: Sequence[Scored], measure: str) -> Estimates:

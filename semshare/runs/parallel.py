@@ -92,13 +92,13 @@ def places(waiting: Sequence[Experiment], device: str, most: int | None = None) 
     A GPU that was named, and runs that take all cores, have one place; else there are ``most`` where that is given, on
     GPUs at most one each.
     """
-    place = find_device(device)
+    where = find_device(device)
     if processes.count() > 1:
         free = [""]
-    elif place.type == "cuda" and ":" not in device:
+    elif where.type == "cuda" and ":" not in device:
         free = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         free = free if free != [""] else [str(number) for number in range(torch.cuda.device_count())]
-    elif place.type == "cuda" or not all(thread_count(experiment) for experiment in waiting):
+    elif where.type == "cuda" or not all(thread_count(experiment) for experiment in waiting):
         free = [""]
     else:
         free = [""] * (most or cores())

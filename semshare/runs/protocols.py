@@ -79,13 +79,15 @@ _PARTS: dict[Images, str] = {
 }
 
 PROTOCOLS: dict[str, Protocol] = {
-    one.name: one
-    for one in (
+    protocol.name: protocol
+    for protocol in (
         *_MEASURES,
         *(
-            replace(one, name=f"{one.name}-{images}", description=f"{one.description} {part}", images=images)
+            replace(
+                measured, name=f"{measured.name}-{images}", description=f"{measured.description} {part}", images=images
+            )
             for images, part in _PARTS.items()
-            for one in _MEASURES
+            for measured in _MEASURES
         ),
     )
 }
@@ -130,16 +132,18 @@ def read(
     Raises:
         UserError: fewer images than folds.
     """
-    found: dict[Protocol, Retrieval] = {}
-    for images in dict.fromkeys(one.images for one in protocols):
-        some = [one for one in protocols if one.images == images]
+    by_protocol: dict[Protocol, Retrieval] = {}
+    for images in dict.fromkeys(protocol.images for protocol in protocols):
+        of_part = [protocol for protocol in protocols if protocol.images == images]
         pieces = []
         for start, stop in _spans(images, len(part.image_ids)):
             piece = reading.between(part, start, stop), part.between(start, stop)
-            pieces.append(((start, stop), retrieve([one.measure for one in some], *piece, text_kind, experiment)))
-        for place, one in enumerate(some):
-            found[one] = _joined([(span, of_piece[place]) for span, of_piece in pieces], part)
-    return [found[one] for one in protocols]
+            pieces.append(
+                ((start, stop), retrieve([protocol.measure for protocol in of_part], *piece, text_kind, experiment))
+            )
+        for number, protocol in enumerate(of_part):
+            by_protocol[protocol] = _joined([(span, of_piece[number]) for span, of_piece in pieces], part)
+    return [by_protocol[protocol] for protocol in protocols]
 
 
 def _spans(images: Images, count: int) -> list[tuple[int, int]]:

@@ -159,14 +159,14 @@ class Run:
         }
         of_evaluation = {name: self._of_evaluation(name) for name in names if name in protocols.OF_EVALUATION}
         paths = {name: path for name, path in paths.items() if name not in of_evaluation}
-        found = {name: kept for name, path in paths.items() if (kept := _loaded(Retrieval, path)) is not None}
-        if missing := [name for name in paths if name not in found]:
+        by_name = {name: kept for name, path in paths.items() if (kept := _loaded(Retrieval, path)) is not None}
+        if missing := [name for name in paths if name not in by_name]:
             part, kind = self.dataset.parts["test"], self.dataset.text_kind
             wanted = [chosen[name] for name in missing]
             made = protocols.read(wanted, self.reading("test"), part, kind, self.experiment)
             for name, retrieval in zip(missing, made, strict=True):
-                found[name] = _kept(retrieval, paths[name])
-        return {name: of_evaluation.get(name) or found[name] for name in names}
+                by_name[name] = _kept(retrieval, paths[name])
+        return {name: of_evaluation.get(name) or by_name[name] for name in names}
 
     def _of_evaluation(self, protocol: str) -> Retrieval:
         """What the evaluation of the test split holds already of a protocol."""
@@ -257,7 +257,7 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     Raises:
         UserError: an unknown dataset or method, or a device that is not there, before any work.
     """
-    place = find_device(device)
+    where = find_device(device)
     methods.get(experiment.method)  # an unknown one is told before any work
     trained = _trained(experiment)
     if experiment.bert is not None:
@@ -267,12 +267,12 @@ def get(experiment: Experiment, device: str = "auto", quiet: bool = False) -> Ru
     parts = keys.parts(trained, dataset.checksum)
     folder = _folder(trained, keys.key_of(parts))
     if processes.count() > 1 or not _holds(folder, trained):
-        if is_run(folder) and (found := damage(folder)):
-            Progress(folder.name, quiet).say(f"{found}; trained again", stays=True)
+        if is_run(folder) and (reason := damage(folder)):
+            Progress(folder.name, quiet).say(f"{reason}; trained again", stays=True)
         cache_folder(f"runs/{folder.name}")
         with processes.locked(folder / ".lock"):
             if not _holds(folder, trained):
-                _make(trained, dataset, folder, parts, place, quiet)
+                _make(trained, dataset, folder, parts, where, quiet)
     return Run(experiment, folder, record_of(folder))
 
 
@@ -298,7 +298,7 @@ def missing(experiments: Sequence[Experiment]) -> list[Experiment]:
 
     COCO1K and COCO5K share theirs, as do presets that differ in nothing that trains.
     """
-    return list({folder_of(one): one for one in experiments if not exists(one)}.values())
+    return list({folder_of(experiment): experiment for experiment in experiments if not exists(experiment)}.values())
 
 
 def folder_of(experiment: Experiment) -> Path:

@@ -72,8 +72,8 @@ def network(experiment: Experiment, method: Method, dataset: PairedDataset, weig
     try:
         made.load_state_dict(read_tensors(weights))
     except (DamagedError, RuntimeError) as error:
-        found = str(error) if isinstance(error, DamagedError) else f"{weights}: of another network"
-        raise DamagedError(f"{found}; delete {weights.parent.name} with semshare runs rm and train it again") from None
+        reason = str(error) if isinstance(error, DamagedError) else f"{weights}: of another network"
+        raise DamagedError(f"{reason}; delete {weights.parent.name} with semshare runs rm and train it again") from None
     return made.eval()
 
 

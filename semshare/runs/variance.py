@@ -93,10 +93,10 @@ def pooled(settings: Iterable[Estimates]) -> Seeds | None:
     None where no setting has two runs.
     """
     squares, unshared, freedom = 0.0, 0.0, 0
-    for one in settings:
-        count = one.values.shape[-1]
-        squares = squares + ((one.values - one.values.mean(-1, keepdims=True)) ** 2).sum(-1)
-        unshared = unshared + one.noise.trace(axis1=-2, axis2=-1) - one.noise.sum((-2, -1)) / count
+    for setting in settings:
+        count = setting.values.shape[-1]
+        squares = squares + ((setting.values - setting.values.mean(-1, keepdims=True)) ** 2).sum(-1)
+        unshared = unshared + setting.noise.trace(axis1=-2, axis2=-1) - setting.noise.sum((-2, -1)) / count
         freedom += count - 1
     if not freedom:
         return None

@@ -19,7 +19,7 @@ _MOST = 12  # hits of a query that are shown; the rest are counted
 
 def found_html(queries: Iterable[Found]) -> str:
     """What was found for each query."""
-    parts = [part for found in queries for part in _of_query(found)]
+    parts = [part for answer in queries for part in _of_query(answer)]
     return html.shown("", *parts) if parts else html.shown("No query")
 
 
@@ -28,19 +28,19 @@ def hit_html(hit: Hit) -> str:
     return html.shown("", html.row([_of_hit(hit)]))
 
 
-def _of_query(found: Found) -> Iterator[str]:
-    asked = html.text(found.query)
-    if found.modality == "image" and Path(found.query).is_file():
-        asked = _thumbnail(found.query, html.text(Path(found.query).name))
-    yield html.row([f"<strong>{asked}</strong>", html.paragraph(html.labels(found.labels))])
-    if found.unknown:
-        unknown = ", ".join(dict.fromkeys(found.unknown))
+def _of_query(answer: Found) -> Iterator[str]:
+    asked = html.text(answer.query)
+    if answer.modality == "image" and Path(answer.query).is_file():
+        asked = _thumbnail(answer.query, html.text(Path(answer.query).name))
+    yield html.row([f"<strong>{asked}</strong>", html.paragraph(html.labels(answer.labels))])
+    if answer.unknown:
+        unknown = ", ".join(dict.fromkeys(answer.unknown))
         yield html.paragraph(html.text(f"not known to the model: {unknown}", html.NOTE))
-    if not found.hits:
+    if not answer.hits:
         yield html.paragraph(html.text("nothing found", html.NOTE))
-    yield html.row(map(_of_hit, found.hits[:_MOST]))
-    if len(found.hits) > _MOST:
-        yield html.paragraph(html.text(f"and {len(found.hits) - _MOST} more", html.NOTE))
+    yield html.row(map(_of_hit, answer.hits[:_MOST]))
+    if len(answer.hits) > _MOST:
+        yield html.paragraph(html.text(f"and {len(answer.hits) - _MOST} more", html.NOTE))
 
 
 def _of_hit(hit: Hit) -> str:

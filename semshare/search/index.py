@@ -201,8 +201,8 @@ class Index:
             return torch.empty(len(queries), 0), [[] for _ in queries], torch.empty(len(queries), 0, 0)
         checks.matrix("queries", queries, columns=self._vectors.width)
         checks.finite("queries", queries)
-        found, rows = self._vectors.search(queries, min(top, len(self)))
-        return found, [[self._ids[row] for row in some] for some in rows.tolist()], self.scores[rows]
+        scores, rows = self._vectors.search(queries, min(top, len(self)))
+        return scores, [[self._ids[row] for row in of_query] for of_query in rows.tolist()], self.scores[rows]
 
     def _hold(
         self,
@@ -214,8 +214,8 @@ class Index:
         digests: Mapping[str, str],
     ) -> None:
         """Take over items, sorted as ``stamps`` lists them: however often it was updated, an index is the same."""
-        place = {id: row for row, id in enumerate(ids)}
-        order = [place[id] for id in stamps if id in place]
+        row_of = {id: row for row, id in enumerate(ids)}
+        order = [row_of[id] for id in stamps if id in row_of]
         self._ids = [ids[row] for row in order]
         self.stamps = {id: stamps[id] for id in self._ids}
         self.digests = {id: digests[id] for id in self._ids if digests.get(id)}

@@ -56,11 +56,11 @@ class Vectors:
             ValueError: an inner product is no number, because a query is too long to be multiplied.
         """
         if self._rows is None:
-            found, rows = (torch.from_numpy(part) for part in self._index.search(queries.numpy(), top))
+            scores, rows = (torch.from_numpy(part) for part in self._index.search(queries.numpy(), top))
             wrong = bool((rows < 0).any())  # how faiss says that no inner product was a number
         else:
-            found, rows = (queries @ self._rows.T).topk(top, dim=1)
-            wrong = not bool(found.isfinite().all())
+            scores, rows = (queries @ self._rows.T).topk(top, dim=1)
+            wrong = not bool(scores.isfinite().all())
         if wrong:
             raise ValueError(f"queries: found up to {float(queries.abs().max()):.1e}, too large to be multiplied")
-        return found, rows
+        return scores, rows

@@ -125,7 +125,7 @@ class Code:
         """:meth:`parts` of what the source ``text`` imports, e.g. a notebook's cells."""
         self._names = frozenset({"semshare"})
         source = _parse(text, shows=self._shows)
-        used = {self._resolved(one) for one in self._used(source, source.statements, True, tables)}
+        used = {self._resolved(module) for module in self._used(source, source.statements, True, tables)}
         roots = [f"{module}:{name}" if name and module in tables else module for module, name in used]
         return self.parts([root for root in roots if self._module(root.partition(":")[0])], stop, tables)
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from semshare.book import data_page
 from semshare.data import catalogue, prepare
+from semshare.data.readers.manifest import COCO16K
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -89,3 +90,13 @@ def test_the_page_of_ones_own_collection_speaks_of_no_stand_in(own_home: Path, t
     for expected in ("the real dataset", "semshare data prepare custom --root PLACE", "Your own collection", "grid"):
         assert expected in shown
     assert "drawn stand-in" not in shown and str(folder) not in out.read_text(encoding="utf-8").split("papermill", 1)[0]
+
+
+def test_the_photographs_are_those_of_the_manifest() -> None:
+    facts = data_page.photographs().data["coco16k"]
+    manifest = json.loads(COCO16K.read_text(encoding="utf-8"))
+    for split in ("train", "dev", "test"):
+        assert facts[f"{split} pairs"] == f"{len(manifest[split]):,}"
+    assert facts["how they were drawn"] == manifest["rule"]
+    assert facts["labels"] == "80, COCO's, in 12 super-categories"
+    assert "a subset of the real dataset" in facts["status"]

@@ -126,13 +126,13 @@ def verify(path: Path, remote: Remote, records: Path) -> str:
 
 def recorded(folder: Path) -> dict[str, dict[str, Any]]:
     """What :func:`verify` wrote down in ``folder``: url, checksum and size by the file's name."""
-    found = {}
+    states = {}
     for path in sorted(folder.glob("*.checksum.json")):
         record = _read(path)
-        found[path.name.removesuffix(".checksum.json")] = {
+        states[path.name.removesuffix(".checksum.json")] = {
             name: record.get(name) for name in ("url", "checksum", "size")
         }
-    return found
+    return states
 
 
 def _record(records: Path, remote: Remote) -> dict[str, Any]:
@@ -296,9 +296,9 @@ def _problem(remote: Remote, error: requests.RequestException, timeout: tuple[fl
 
 def _cause(error: BaseException) -> str:
     """The operating system's words at the bottom of a chain of exceptions, or the exception's own first line."""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, OSError) and found.strerror:
-            return found.strerror
-        found = found.__cause__ or found.__context__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
     return (str(error).splitlines() or [type(error).__name__])[0][:120]

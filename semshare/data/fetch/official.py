@@ -168,7 +168,7 @@ PLANS: dict[str, Plan] = {
 def _missing(folder: Path, holds: Mapping[str, int]) -> str:
     """What ``folder`` lacks of ``holds``; stops counting where there is enough."""
     for pattern, wanted in holds.items():
-        found = sum(1 for _ in islice(folder.glob(pattern), wanted)) if folder.is_dir() else 0
-        if found < wanted:
-            return f"{folder}: found {found:,} of {pattern}, expected {wanted:,} or more"
+        count = sum(1 for _ in islice(folder.glob(pattern), wanted)) if folder.is_dir() else 0
+        if count < wanted:
+            return f"{folder}: found {count:,} of {pattern}, expected {wanted:,} or more"
     return ""

@@ -55,14 +55,14 @@ def unpack(archive: Path, folder: Path, only: Collection[str] | None = None, qui
         UserError: a damaged or encrypted archive; a path that leads out of the folder; a link or device; more than
             the disk has room for; none of the files in ``only``. Nothing is left behind then.
     """
-    place = folder if folder.is_dir() else folder.parent
-    work = place / f".unpacking-{archive.name}"
+    existing = folder if folder.is_dir() else folder.parent
+    work = existing / f".unpacking-{archive.name}"
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        existing.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(work, ignore_errors=True)
         try:
             with _entries(archive) as entries:
-                files = _checked(archive, entries, place, only)
+                files = _checked(archive, entries, existing, only)
                 content = work / folder.name
                 for target, entry in Progress(f"unpacking {archive.name}", quiet).track(files, len(files)):
                     _write(entry, content / target)
@@ -108,10 +108,10 @@ def _tar_entry(packed: tarfile.TarFile, info: tarfile.TarInfo) -> _Entry:
 
 
 def _checked(
-    archive: Path, entries: Iterator[_Entry], place: Path, only: Collection[str] | None
+    archive: Path, entries: Iterator[_Entry], folder: Path, only: Collection[str] | None
 ) -> list[tuple[PurePosixPath, _Entry]]:
     """The files to write with their relative paths, once every entry is harmless and all of them fit the disk."""
-    free, size, files = shutil.disk_usage(place).free, 0, []
+    free, size, files = shutil.disk_usage(folder).free, 0, []
     for entry in entries:
         path, shown = PurePosixPath(entry.name), entry.name[:80]
         if path.is_absolute() or ".." in path.parts or re.search(r"[\\\0]|^[A-Za-z]:", entry.name):

@@ -70,7 +70,7 @@ def read_through(file: ArrayFile, rule: str, faults: Faults, verify: bool = Fals
     with Progress(f"reading {file.path.name}", quiet=size < _LARGE).transfer(size, 0) as advance:
         for start, block in file.blocks():
             said.update(block.data)
-            bad += [f"{file.path}, row {start + place}: {message}" for place, message in faults(start, block)]
+            bad += [f"{file.path}, row {start + row}: {message}" for row, message in faults(start, block)]
             highest = max(highest, int(block.max())) if classes and block.size else highest
             advance(block.nbytes)
     if bad:
@@ -88,9 +88,9 @@ def not_finite(start: int, block: np.ndarray) -> Iterator[tuple[int, str]]:
     good = np.isfinite(values)
     if good.all():
         return
-    for place in np.flatnonzero(~good.reshape(len(block), -1).all(1)):
-        bad = block[place][~good[place]].ravel()[0]
-        yield int(place), f"found {bad}, expected finite numbers"
+    for row in np.flatnonzero(~good.reshape(len(block), -1).all(1)):
+        bad = block[row][~good[row]].ravel()[0]
+        yield int(row), f"found {bad}, expected finite numbers"
 
 
 def boxes_outside(sizes: np.ndarray | None) -> Faults:
@@ -105,15 +105,15 @@ def boxes_outside(sizes: np.ndarray | None) -> Faults:
             slack = _PIXEL
         good = np.isfinite(boxes).all(-1) & (boxes >= -slack).all(-1) & (boxes <= most + slack).all(-1)
         good &= (boxes[..., 2] >= boxes[..., 0]) & (boxes[..., 3] >= boxes[..., 1])
-        for place in np.flatnonzero(~good.all(1)):
-            region = int(np.flatnonzero(~good[place])[0])
-            found = ", ".join(f"{value:g}" for value in boxes[place, region])
+        for row in np.flatnonzero(~good.all(1)):
+            region = int(np.flatnonzero(~good[row])[0])
+            found = ", ".join(f"{value:g}" for value in boxes[row, region])
             expected = (
                 "x1, y1, x2, y2 relative to the picture, in [0, 1] (divide by its width and height)"
                 if sizes is None
-                else f"x1, y1, x2, y2 in a picture of {most[place, 0, 0]:g} x {most[place, 0, 1]:g} pixels"
+                else f"x1, y1, x2, y2 in a picture of {most[row, 0, 0]:g} x {most[row, 0, 1]:g} pixels"
             )
-            yield int(place), f"box {region} is {found}, expected {expected}"
+            yield int(row), f"box {region} is {found}, expected {expected}"
 
     return faults
 
@@ -122,19 +122,19 @@ def scores_outside(start: int, block: np.ndarray) -> Iterator[tuple[int, str]]:
     """Rows with a score outside [0, 1], or without any region: 0 marks the places where there is none."""
     scores = block.reshape(len(block), -1)
     good = (scores >= 0) & (scores <= 1)
-    for place in np.flatnonzero(~good.all(1) | ~(scores > 0).any(1)):
-        wrong = scores[place][~good[place]]
+    for row in np.flatnonzero(~good.all(1) | ~(scores > 0).any(1)):
+        wrong = scores[row][~good[row]]
         found = f"score {wrong[0]:g}" if len(wrong) else "no score above 0"
-        yield int(place), f"found {found}, expected scores in [0, 1], at least one above 0"
+        yield int(row), f"found {found}, expected scores in [0, 1], at least one above 0"
 
 
 def classes_outside(start: int, block: np.ndarray) -> Iterator[tuple[int, str]]:
     """Rows with a class below -1 (not known) or too high to be one."""
     classes = block.reshape(len(block), -1)
     good = (classes >= -1) & (classes < MOST_CLASSES)
-    for place in np.flatnonzero(~good.all(1)):
-        wrong = classes[place][~good[place]][0]
-        yield int(place), f"class {wrong}, expected a whole number from 0 to {MOST_CLASSES - 1:,}, or -1: not known"
+    for row in np.flatnonzero(~good.all(1)):
+        wrong = classes[row][~good[row]][0]
+        yield int(row), f"class {wrong}, expected a whole number from 0 to {MOST_CLASSES - 1:,}, or -1: not known"
 
 
 def _stamp(path: Path) -> str:

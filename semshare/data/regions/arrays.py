@@ -203,7 +203,7 @@ class ArrayStore:
             return self._parts[places[0][0]].rows([row for _, row in places])
         content = np.empty((len(ids), *self.shape), np.float32)
         for number, arrays in enumerate(self._parts):
-            if chosen := [place for place, (part, _) in enumerate(places) if part == number]:
+            if chosen := [position for position, (part, _) in enumerate(places) if part == number]:
                 content[chosen] = arrays.rows([places[place][1] for place in chosen])
         return content
 

@@ -97,8 +97,8 @@ def simulate_to_store(
 
     def batches() -> Iterator[tuple[Sequence[str], np.ndarray]]:
         for start in range(0, len(ids), batch):
-            some = ids[start : start + batch]
-            yield some, simulator.simulate(some, labels[start : start + batch])
+            batch_ids = ids[start : start + batch]
+            yield batch_ids, simulator.simulate(batch_ids, labels[start : start + batch])
 
     meta = {"extractor": simulator.name, "features": simulator.feature_size, "classes": simulator.class_count}
     return write_store(folder, track(batches(), -(-len(ids) // batch)), meta)

@@ -53,9 +53,9 @@ class FeatureStore:
         for number, shard in enumerate(self.shards):
             path = self.folder / shard["file"]
             expected = len(shard["ids"]) * self._row_bytes
-            found = path.stat().st_size if path.exists() else 0
-            if found != expected:
-                raise UserError(f"{path}: damaged shard, expected {expected} bytes, found {found}")
+            size = path.stat().st_size if path.exists() else 0
+            if size != expected:
+                raise UserError(f"{path}: damaged shard, expected {expected} bytes, found {size}")
             for row, id in enumerate(shard["ids"]):
                 self._place[id] = (number, row)
 
@@ -284,13 +284,13 @@ class StoreWriter:
     def _resume(self) -> bool:
         """Take over the whole shards of the same job; False when there are none that fit."""
         try:
-            found = read_json(self.folder / _PARTIAL)
-            if found["job"] != self._job or found["meta"] != self._meta:
+            content = read_json(self.folder / _PARTIAL)
+            if content["job"] != self._job or content["meta"] != self._meta:
                 return False
-            if any(_sha256(self.folder / shard["file"]) != shard["sha256"] for shard in found["shards"]):
+            if any(_sha256(self.folder / shard["file"]) != shard["sha256"] for shard in content["shards"]):
                 return False
-            self._shape, self._shards, self.skipped = tuple(found["shape"]), found["shards"], found["skipped"]
-            self.pictures = found["pictures"]
+            self._shape, self._shards, self.skipped = tuple(content["shape"]), content["shards"], content["skipped"]
+            self.pictures = content["pictures"]
         except (DamagedError, OSError, ValueError, KeyError, TypeError):
             return False
         return True

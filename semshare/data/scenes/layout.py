@@ -78,17 +78,17 @@ class Scene:
 
     def _found(self, view: View) -> set[str]:
         if view == "coco":
-            found = {category for one in self.placed for category in one.thing.coco}
-            return found | ({"dining table"} if self.place.ground == "table" else set())
+            categories = {category for item in self.placed for category in item.thing.coco}
+            return categories | ({"dining table"} if self.place.ground == "table" else set())
         seen = {"sky"} if self.sky else set()
         seen |= {"clouds"} if self.clouds else set()
         if view == "nuswide":
             seen |= {"buildings"} if self.buildings else set()
             seen |= {"window"} if self.window else set()
-            return seen.union(self.place.nus, *(one.thing.nus for one in self.placed))
+            return seen.union(self.place.nus, *(item.thing.nus for item in self.placed))
         seen |= {"structures"} if self.buildings else set()
         seen |= {self.time} & {"sunset", "night"}
-        return seen.union(self.place.flickr, *(one.thing.flickr for one in self.placed))
+        return seen.union(self.place.flickr, *(item.thing.flickr for item in self.placed))
 
 
 def draw_scene(random: Random) -> Scene:
@@ -102,13 +102,13 @@ def draw_scene(random: Random) -> Scene:
     window = random.random() < place.window
     placed: list[Placed] = []
     for thing in things:
-        found = _place(random, thing, place, sky or buildings or place.indoors, placed)
-        if found:
-            placed.append(found)
-    if not (place.nus or any(one.thing.nus for one in placed)):
+        spot = _place(random, thing, place, sky or buildings or place.indoors, placed)
+        if spot:
+            placed.append(spot)
+    if not (place.nus or any(item.thing.nus for item in placed)):
         # Without this window or sky the scene could be left without a label in one of the views.
         window, sky = place.indoors, not place.indoors
-    order = sorted(placed, key=lambda one: (not one.behind, one.bottom))
+    order = sorted(placed, key=lambda item: (not item.behind, item.bottom))
     return Scene(place, time, sky, buildings, window, tuple(order), random.getrandbits(32))
 
 
@@ -140,9 +140,9 @@ def _place(random: Random, thing: Thing, place: Place, horizon_seen: bool, other
         depth = random.random()
         size = thing.size * place.scale * (0.82 + 0.28 * depth) * random.uniform(0.92, 1.1)
         x = random.uniform(min(size * 0.42, 0.5), max(1 - size * 0.42, 0.5))
-        found = Placed(thing, glyph, x, low + (high - low) * depth, size, angle, mirrored, behind)
-        if all(found.covers(other) <= _COVERED for other in others):
-            return found
+        candidate = Placed(thing, glyph, x, low + (high - low) * depth, size, angle, mirrored, behind)
+        if all(candidate.covers(other) <= _COVERED for other in others):
+            return candidate
     return None
 
 

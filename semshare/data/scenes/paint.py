@@ -23,17 +23,17 @@ def paint(scene: Scene) -> Image.Image:
     ground = Brush(SIDE, rng)
     paint_background(scene, ground)
     picture = ground.image.reduce(2)
-    for one in scene.placed:
-        if one.behind:
-            _stand(picture, one, scene)
+    for item in scene.placed:
+        if item.behind:
+            _stand(picture, item, scene)
     if scene.place.ground in SURFACES:
         surface = Brush(SIDE, rng)
         paint_surface(scene, surface)
         top = round((SURFACE_TOP - 0.01) * SIDE)
         picture.paste(surface.image.reduce(2).crop((0, top, SIDE, SIDE)), (0, top))
-    for one in scene.placed:
-        if not one.behind:
-            _stand(picture, one, scene)
+    for item in scene.placed:
+        if not item.behind:
+            _stand(picture, item, scene)
     # Light differs from picture to picture, and no camera is free of grain.
     pixels = np.asarray(picture, dtype=np.float32) * rng.uniform(0.9, 1.08)
     pixels += rng.normal(0, _GRAIN, (SIDE, SIDE, 1)).astype(np.float32)
@@ -52,17 +52,17 @@ def cutout(glyph: str) -> Image.Image:
     return Image.alpha_composite(paper, framed)
 
 
-def _stand(picture: Image.Image, one: Placed, scene: Scene) -> None:
+def _stand(picture: Image.Image, item: Placed, scene: Scene) -> None:
     """Paste a thing with its lower edge where it stands, and its shadow under it."""
-    image = cutout(one.glyph)
-    if one.mirrored:
+    image = cutout(item.glyph)
+    if item.mirrored:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    scale = one.size * SIDE / max(image.size)
+    scale = item.size * SIDE / max(image.size)
     image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR)
-    image = image.rotate(one.angle, Image.Resampling.BILINEAR, expand=True)
-    left, top = round(one.x * SIDE - image.width / 2), round(one.bottom * SIDE - image.height)
-    if one.thing.zone not in ("sky", "wall"):
-        _shadow(picture, one.x * SIDE, one.bottom * SIDE - 2, image.width * 0.4)
+    image = image.rotate(item.angle, Image.Resampling.BILINEAR, expand=True)
+    left, top = round(item.x * SIDE - image.width / 2), round(item.bottom * SIDE - image.height)
+    if item.thing.zone not in ("sky", "wall"):
+        _shadow(picture, item.x * SIDE, item.bottom * SIDE - 2, image.width * 0.4)
     if scene.time == "night":
         image = Image.merge("RGBA", [*(c.point(lambda v: int(0.8 * v)) for c in image.split()[:3]), image.split()[3]])
     picture.paste(image, (left, top), image)

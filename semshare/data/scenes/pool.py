@@ -94,10 +94,10 @@ class ScenePool:
             return Image.open(io.BytesIO(file.read(length))).convert("RGB")
 
     def _open(self, path: Path, shard: dict) -> None:
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "no file"
-        if found != shard["sha256"]:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "no file"
+        if digest != shard["sha256"]:
             raise UserError(
-                f"{path}: checksum differs, expected {shard['sha256'][:12]}, found {found[:12]}; "
+                f"{path}: checksum differs, expected {shard['sha256'][:12]}, found {digest[:12]}; "
                 f"delete {self.folder} and the scenes are drawn again"
             )
         offset = 0
@@ -144,8 +144,8 @@ def _draw(folder: Path, seed: int, sizes: Mapping[Split, int], progress: Progres
 
 def _shards(folder: Path, jobs: list[tuple[Split, int]], drawn: Iterator[bytes]) -> Iterator[dict]:
     for start in range(0, len(jobs), _SHARD):
-        some = jobs[start : start + _SHARD]
-        pictures = [next(drawn) for _ in some]
+        shard_jobs = jobs[start : start + _SHARD]
+        pictures = [next(drawn) for _ in shard_jobs]
         body = b"".join(pictures)
         path = folder / f"pictures-{start // _SHARD:04d}.jpegs"
         with atomic_write(path) as half:
@@ -153,7 +153,7 @@ def _shards(folder: Path, jobs: list[tuple[Split, int]], drawn: Iterator[bytes])
         yield {
             "file": path.name,
             "sha256": hashlib.sha256(body).hexdigest(),
-            "pictures": {item_id(*job): len(picture) for job, picture in zip(some, pictures, strict=True)},
+            "pictures": {item_id(*job): len(picture) for job, picture in zip(shard_jobs, pictures, strict=True)},
         }
 
 

@@ -88,7 +88,7 @@ def write_texts(scene: Scene, view: View, noise: TextNoise, random: Random) -> t
 def tags(scene: Scene, noise: TextNoise, random: Random) -> str:
     """Tags in no order, separated by spaces, as many as a photograph of FLICKR25K has."""
     wanted = random.choices(_TAG_COUNTS, _TAG_WEIGHTS)[0]
-    things = {one.thing.name: one.thing for one in scene.placed}.values()
+    things = {item.thing.name: item.thing for item in scene.placed}.values()
     true: list[str] = []
     for thing in things:
         if random.random() >= noise.omit:
@@ -136,8 +136,8 @@ Group = tuple[Names, list[Placed]]
 def _mentioned(scene: Scene, noise: TextNoise, random: Random) -> list[Group]:
     """Up to four groups of things that a writer mentions, each under the name chosen for it."""
     kinds: dict[str, list[Placed]] = {}
-    for one in scene.placed:
-        kinds.setdefault(one.thing.name, []).append(one)
+    for item in scene.placed:
+        kinds.setdefault(item.thing.name, []).append(item)
     named: dict[Names, list[Placed]] = {}
     for members in kinds.values():
         thing = members[0].thing
@@ -179,13 +179,13 @@ def _related(groups: list[Group], subjects: list[str], where: str, place: str, r
     """The first thing related to the second by where they really stand."""
     if len(groups) < 2:
         return f"{subjects[0]} {where}"
-    one, other = groups[0][1][0], groups[1][1][0]
-    if one.thing.zone == "sky" and other.thing.zone != "sky":
+    first, other = groups[0][1][0], groups[1][1][0]
+    if first.thing.zone == "sky" and other.thing.zone != "sky":
         relation = "above"
-    elif one.covers(other) > 0.1 and abs(one.bottom - other.bottom) > 0.06:
-        relation = "in front of" if one.bottom > other.bottom else "behind"
+    elif first.covers(other) > 0.1 and abs(first.bottom - other.bottom) > 0.06:
+        relation = "in front of" if first.bottom > other.bottom else "behind"
     else:
-        relation = "next to" if abs(one.x - other.x) < 0.45 else "not far from"
+        relation = "next to" if abs(first.x - other.x) < 0.45 else "not far from"
     rest = f" with {_listed(subjects[2:])}" if subjects[2:] else ""
     return f"{subjects[0]} {relation} {subjects[1]} {where}{rest}"
 
@@ -251,7 +251,7 @@ def _irrelevant_tag(scene: Scene, random: Random) -> str:
 
 def _absent(scene: Scene, random: Random) -> str:
     """The name of something that is not in the scene."""
-    here = {one.thing.name for one in scene.placed}
+    here = {item.thing.name for item in scene.placed}
     return random.choice([name for name in THINGS if name not in here])
 
 

@@ -70,8 +70,8 @@ class Thing:
 def both_numbers(word: str) -> tuple[str, str]:
     """(singular, plural) of ``word``, which may spell an irregular plural out: ``"mouse/mice"``."""
     if "/" in word:
-        one, many = word.split("/")
-        return one, many
+        singular, many = word.split("/")
+        return singular, many
     if word.endswith(("s", "sh", "ch", "x")):
         return word, word + "es"
     if word.endswith("y") and word[-2] not in "aeiou":
@@ -93,12 +93,14 @@ def _thing(
     also: str = "",
 ) -> None:
     """Add a thing; ``coco`` is its own name unless given, ``also`` its synonyms, all separated by commas."""
-    one, many = both_numbers(name)
-    categories = one if coco is None else coco
+    singular, many = both_numbers(name)
+    categories = singular if coco is None else coco
     variants = tuple(glyphs) if not glyphs.isascii() else (glyphs,)
     names = tuple(both_numbers(word) for word in also.split(",") if word)
     labels = tuple(category for category in categories.split(",") if category)
-    THINGS[one] = Thing(one, many, variants, size, zone, labels, tuple(flickr.split()), tuple(nus.split()), names)
+    THINGS[singular] = Thing(
+        singular, many, variants, size, zone, labels, tuple(flickr.split()), tuple(nus.split()), names
+    )
 
 
 def _things(names: str, glyphs: str, size: float, zone: Zone = "ground", flickr: str = "", nus: str = "") -> None:
