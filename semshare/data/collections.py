@@ -15,6 +15,7 @@ from semshare.data.readers.exports import annotation_files
 from semshare.data.readers.groups import supercategories_beside
 from semshare.data.readers.huggingface import HuggingFaceSource, is_dataset
 from semshare.data.readers.image_folder import ImageFolderSource, holds_classes
+from semshare.data.readers.origin import origin_beside
 from semshare.data.readers.precomputed.captions import FEATURES as CAPTION_FEATURES
 from semshare.data.readers.precomputed.captions import CaptionArraysSource
 from semshare.data.readers.precomputed.rows import FEATURES as ROW_FEATURES
@@ -183,7 +184,7 @@ def recognised(root: Path) -> Layout:
 
 
 def read(layout: Layout, root: Path, split_seed: int = 0, fields: Mapping[str, str] | None = None) -> Source:
-    """What lies at ``root`` in ``layout``, with the super-categories that a file beside it gives.
+    """What lies at ``root`` in ``layout``, with the super-categories and the origin that files beside it give.
 
     Raises:
         UserError: ``fields`` name what this layout has no named field of, or the files cannot be used.
@@ -194,6 +195,9 @@ def read(layout: Layout, root: Path, split_seed: int = 0, fields: Mapping[str, s
     source = layout.read(root, split_seed, *([fields or {}] if layout.fields else []))
     if layout.grouped and (groups := supercategories_beside(_folder(root), source.label_names)):
         source.supercategories = groups
+    origin = origin_beside(_folder(root))
+    source.status = origin.status or source.status
+    source.attribution = origin.attribution or source.attribution
     return source
 
 
