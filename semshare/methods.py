@@ -274,15 +274,18 @@ def register(method: Method) -> Method:
     """Add a method from outside; the command line, the run store and worker processes then know it.
 
     A worker process imports the module that calls this, so call it when that module is imported. Code in a notebook
-    cannot be imported: its runs are trained in the notebook's own process, one after another.
+    cannot be imported: its runs are trained in the notebook's own process, one after another. A cell that is edited
+    and run again registers its method anew.
 
     Raises:
         UserError: another method has that name.
     """
-    if method.name in METHODS and METHODS[method.name] != method:
+    module = sys._getframe(1).f_globals["__name__"]
+    again = module == "__main__" and is_of_main(method.name)
+    if method.name in METHODS and METHODS[method.name] != method and not again:
         raise UserError(f"method: {method.name!r} is there already; give yours another name")
     METHODS[method.name] = method
-    _registered[method.name] = sys._getframe(1).f_globals["__name__"]
+    _registered[method.name] = module
     return method
 
 

@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 # Roles and fields that nobody filled, directives, targets, labels after a formula.
 _RAW = re.compile(r"\{[a-zA-Z][\w:+.-]*\}|^:::.*|^```\{.*|^\([\w-]+\)=|\$\$ *\([\w-]+\)", re.MULTILINE)
 _MATHEMATICS = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
+_STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)  # of an object that shows itself
 _CODE = re.compile(r"^```[^{\n]*\n.*?^```$|^(?: {4}[^\n]*\n)+", re.DOTALL | re.MULTILINE)
 
 
@@ -28,7 +29,7 @@ def page(notebook: NotebookNode) -> BeautifulSoup:
 def markdown(notebook: NotebookNode) -> str:
     """The same in Markdown."""
     text, _ = MarkdownExporter().from_notebook_node(notebook)
-    return _CODE.sub("", text)
+    return _CODE.sub("", _STYLE.sub("", text))
 
 
 def raw_markup(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-EXTRAS = ("book", "detector", "grid", "heic", "search")  # what a user may lack; [all] brings them
+EXTRAS = ("book", "datasets", "detector", "grid", "heic", "search")  # what a user may lack; [all] brings them
 CONDA_NAMES = {"pytorch": "torch"}
 PYPI_ONLY = {
     "axe-core-python",

@@ -369,6 +369,20 @@ def test_a_registered_method_is_found_by_its_name(outside: methods.Method) -> No
         methods.register(replace(outside, name="ours"))
 
 
+def test_a_cell_that_is_run_again_registers_its_method_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    monkeypatch.setattr(methods, "_registered", {})
+    cell = "register(replace(get(name), name='celled', title=title))"
+    names = {"register": methods.register, "replace": replace, "get": methods.get, "name": "ours"}
+    for title in ("First", "Second"):
+        exec(cell, {"__name__": "__main__", "title": title, **names})
+        assert methods.get("celled").title == title
+    with pytest.raises(UserError, match="'celled' is there already"):
+        exec(cell, {"__name__": "package", "title": "Third", **names})
+    with pytest.raises(UserError, match="'ours' is there already"):
+        exec(cell.replace("celled", "ours"), {"__name__": "__main__", "title": "Third", **names})
+
+
 def test_another_package_names_its_methods_in_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     row = replace(methods.get("ours"), name="packaged", title="Packaged")
     point = SimpleNamespace(value="package:method", load=lambda: row)

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # What takes long to load, or may be missing in the base install.
 HEAVY = {
+    "datasets",
     *("accelerate", "dask", "distributed", "faiss", "gensim", "IPython", "matplotlib", "nbformat", "numpy", "pandas"),
     *("papermill", "PIL", "pooch", "requests", "scipy", "seaborn", "sklearn", "torch", "torchvision", "transformers"),
 }

@@ -14,7 +14,7 @@ import tempfile
 import warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import papermill
 from filelock import Timeout
@@ -29,6 +29,7 @@ from semshare.data.dataset import items_checksum
 from semshare.data.files import digest
 from semshare.data.pictures import stamp
 from semshare.errors import UserError
+from semshare.paper.plans import has_supercategories
 from semshare.utils.checkout import find_root
 from semshare.utils.devices import find_device
 from semshare.utils.files import DamagedError, read_json, write_json, write_text
@@ -131,7 +132,7 @@ def _build(
     for place, notebook in enumerate(chosen, start=1):
         title = f"[{place}/{len(chosen)}] {notebook.stem}"
         if handed[notebook] is None:
-            left_out[notebook] = f"none of {', '.join(datasets)} has {takes(notebook).text_kind}"
+            left_out[notebook] = f"none of {', '.join(datasets)} has super-categories"
             (sections / notebook.name).unlink(missing_ok=True)
             print(f"{title}: skipped, {left_out[notebook]}", flush=True)
         else:
@@ -177,13 +178,13 @@ class Takes(BaseModel):
     """Which of the datasets that a book is asked for a notebook takes: ``takes_datasets`` of its metadata.
 
     Attributes:
-        text_kind: only those with such texts; captioned ones have super-categories.
+        supercategories: only those whose labels have super-categories.
         most: how many at most, the first ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text_kind: Literal["tags", "captions"] | None = None
+    supercategories: bool = False
     most: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -214,11 +215,10 @@ def parameters(
         UserError: an unknown dataset, or metadata that is wrong.
     """
     handed = {"scale": scale, "preset": preset, "device": device}
-    text_kinds = {name: catalogue.entry(name).text_kind for name in datasets}
-    if not text_kinds:
+    if not datasets:
         return handed
-    own = takes(notebook)
-    chosen = [name for name, kind in text_kinds.items() if own.text_kind in (None, kind)][: own.most]
+    own, known = takes(notebook), [name for name in dict.fromkeys(datasets) if catalogue.entry(name)]
+    chosen = [name for name in known if not own.supercategories or has_supercategories(name)][: own.most]
     return handed | {"datasets": chosen} if chosen else None
 
 

@@ -47,6 +47,7 @@ class Parameters(BaseModel):
     seed: Annotated[int, Field(ge=0)] = _field("the seed that is trained", "a whole number from 0")
     protocols: _NAMES = _field("how retrieval is read", "a list of names of protocols")
     device: str = _field("where it is computed", "auto, cpu, cuda, cuda:1...")
+    root: str | None = _field("your own collection", "a folder or file, or None: a small collection is drawn")
     study: str = _field("the recording that is shown", "the name of a recorded study")
 
     @field_validator("datasets")

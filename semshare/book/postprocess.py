@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -17,6 +18,7 @@ from semshare.book.provenance import DRAWER, FIGURE, LINKS, WALL_TIME, minutes
 from semshare.data.pictures import as_rgb
 from semshare.errors import UserError
 from semshare.utils.files import DamagedError, read_json, write_json
+from semshare.utils.home import home
 from semshare.utils.progress import MARK
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def set_record(executed: NotebookNode, made_from: dict[str, Any]) -> None:
 
 
 def scrub(executed: NotebookNode, seconds: float) -> None:
-    """Take out what is no result: paths and times of papermill, progress lines, the injected parameters."""
+    """Take out what is no result: paths and times of papermill, this machine's home, progress, injected parameters."""
     executed.metadata.pop("papermill", None)
     for cell in executed.cells:
         cell.metadata.pop("papermill", None)
@@ -64,9 +66,19 @@ def scrub(executed: NotebookNode, seconds: float) -> None:
                     continue
             if WALL_TIME in (shown := output.get("data", {}).get("text/html", "")):
                 output.data["text/html"] = shown.replace(WALL_TIME, minutes(seconds))
+            _without_home(output)
             kept.append(output)
         if "outputs" in cell:
             cell.outputs = kept
+
+
+def _without_home(output: NotebookNode) -> None:
+    """Name the folder of caches and runs in ``output`` as its variable: where it lies here is nobody's business."""
+    for texts, key in ((output, "text"), *((output.get("data", {}), f"text/{kind}") for kind in ("plain", "html"))):
+        if isinstance(text := texts.get(key), str):
+            for written in {str(home()), escape(str(home()))}:
+                text = text.replace(written, "$SEMSHARE_HOME")
+            texts[key] = text
 
 
 def caption_figures(executed: NotebookNode, name: str) -> None:

@@ -31,7 +31,17 @@ def data_prepare(
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(help="captions or tags: what the texts of a collection of your own are. Default: guessed."),
+        typer.Option(
+            help="captions or tags: what the texts of a collection of your own are. Default: as its file says, else "
+            "guessed."
+        ),
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ROLE=NAME, once for each: the field of a COCO-like export that holds the texts (texts=caption, "
+            "texts=attributes.caption), or a column of a Hugging Face dataset (image=, texts=, labels=)."
+        ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="The file of the region extractor's weights, where it cannot be fetched.")
@@ -44,6 +54,7 @@ def data_prepare(
     """
     from semshare.cli.report import what_follows
     from semshare.data import prepare
+    from semshare.data.collections import named_fields
 
     made = prepare.prepare(
         name,
@@ -55,6 +66,7 @@ def data_prepare(
         tokens=tokens,
         manifest=manifest,
         text=text,
+        fields=named_fields(field or []),
         weights=weights,
     )
     print(prepare.as_text(made))

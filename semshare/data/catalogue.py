@@ -12,7 +12,7 @@ from semshare.data.collections import Datasets
 from semshare.data.dataset import PairedDataset, build_parts, check_items, check_words, items_checksum
 from semshare.data.labels import check_labels, unlearnt_notes
 from semshare.data.readers.coco import CocoSource, KarpathySource
-from semshare.data.readers.custom import CustomSource
+from semshare.data.readers.custom import tagged_rows
 from semshare.data.readers.manifest import COCO16K, ManifestSource, remembered, remembered_names
 from semshare.data.readers.mirflickr import FlickrTextSource, MirflickrSource
 from semshare.data.readers.nuswide import Concepts, NusWideSource
@@ -22,6 +22,7 @@ from semshare.data.regions.registry import known_regions
 from semshare.data.remembered import noted_tokens, stored
 from semshare.data.scenes.source import ScenesSource
 from semshare.data.scripts import unspaced_notes
+from semshare.data.source_checks import checked
 from semshare.data.tokens import OWN, Tokenizer, find
 from semshare.data.words import Vocabulary, word_vectors
 from semshare.errors import UserError
@@ -133,7 +134,7 @@ CATALOGUE = Datasets(
         "coco5k": _on_disk("coco5k", _karpathy, "captions", _COCO_2014, ("coco",)),
         "coco": _on_disk("coco", CocoSource, "captions", f"{_FOLDER} COCO's annotations/", ("coco",)),
         "coco16k": _listed("coco16k", COCO16K),
-        "custom": _on_disk("custom", CustomSource, "tags", _ROWS, ("custom",)),
+        "custom": _on_disk("custom", tagged_rows, "tags", _ROWS, ("custom",)),
     },
     Entry,
     _found,
@@ -164,7 +165,7 @@ def register(
     module = module or sys._getframe(1).f_globals["__name__"]
     if name in CATALOGUE and _registered.get(name) != module:
         raise UserError(f"dataset: {name!r} is there already; give yours another name")
-    CATALOGUE[name] = Entry(lambda scale, root, split_seed: open(), text_kind, regions=regions)
+    CATALOGUE[name] = Entry(lambda scale, root, split_seed: checked(name, open()), text_kind, regions=regions)
     _registered[name] = module
 
 
@@ -178,10 +179,13 @@ def is_of_main(name: str) -> bool:
     return _registered.get(name) == "__main__"
 
 
+def is_from_outside(name: str) -> bool:
+    """Whether the dataset called ``name`` was registered by code from outside."""
+    return name in _registered
+
+
 def entry(name: str) -> Entry:
     """The entry of ``name``; raises :class:`UserError` listing the known datasets."""
-    if not isinstance(name, str):
-        raise UserError(f"dataset: found {name!r}, expected a name, in quotes where it is a number")
     if name not in CATALOGUE:
         _load_entry_points()
     if name in CATALOGUE:
@@ -314,8 +318,7 @@ def _load(
         items = [item for item in items if item.id not in skipped]
         check_items(name, items, source.label_names)
         check_words(name, items, tokens)
-    told = (*source.notes, *unlearnt_notes(items, source.label_names), *unspaced_notes(items, tokens))
-    source.notes = tuple(dict.fromkeys(told))  # one that lies in memory was told of before
+    source.notes = (*source.notes, *unlearnt_notes(items, source.label_names), *unspaced_notes(items, tokens))
     texts, vocabulary = vocabulary_of(items, source.text_kind, tokens)
     made_from = f"{items_checksum(items, source.label_names)} {store.checksum}"
     made_from += "" if tokens == OWN else f" {tokens.digest}"  # so that older checksums stay

@@ -6,13 +6,16 @@ import json
 import re
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
 from semshare.data.readers.coco import CocoSource, KarpathySource
 from semshare.data.readers.custom import CustomSource
+from semshare.data.readers.exports import annotation_files
 from semshare.data.readers.groups import supercategories_beside
+from semshare.data.readers.huggingface import HuggingFaceSource, is_dataset
 from semshare.data.readers.image_folder import ImageFolderSource, holds_classes
+from semshare.data.readers.origin import origin_beside
 from semshare.data.readers.precomputed.captions import FEATURES as CAPTION_FEATURES
 from semshare.data.readers.precomputed.captions import CaptionArraysSource
 from semshare.data.readers.precomputed.rows import FEATURES as ROW_FEATURES
@@ -20,7 +23,8 @@ from semshare.data.readers.precomputed.rows import ArrayRowsSource
 from semshare.data.readers.precomputed.tags import FEATURES as TAG_FEATURES
 from semshare.data.readers.precomputed.tags import TagArraysSource
 from semshare.data.regions.registry import PRECOMPUTED
-from semshare.data.text_kinds import TextKind
+from semshare.data.remembered import stored
+from semshare.data.text_kinds import TextKind, how_known, text_kind_of
 from semshare.errors import UserError
 from semshare.utils.files import DamagedError, read_json, written_while
 from semshare.utils.home import cache_folder, home
@@ -44,8 +48,8 @@ class Layout:
         name: as it is kept.
         about: for people.
         is_at: whether a file or folder has this layout.
-        read: opens a file or folder with a split seed.
-        text_kind: what its texts are; None where that is said or guessed.
+        read: opens a file or folder with a split seed, and with the fields that are named where there may be some.
+        fields: what of it may be, or must be, named by its own field or column: texts, image, labels.
         seeded: whether the split seed means anything.
         regions: where its regions come from, unless said otherwise.
         grouped: whether a file beside it may say the labels' super-categories.
@@ -54,8 +58,8 @@ class Layout:
     name: str
     about: str
     is_at: Callable[[Path], bool]
-    read: Callable[[Path, int], Source]
-    text_kind: TextKind | None = None
+    read: Callable[..., Source]
+    fields: tuple[str, ...] = ()
     seeded: bool = True
     regions: str = "grid"
     grouped: bool = False
@@ -84,7 +88,6 @@ LAYOUTS = (
         "feature files as the authors released FLICKR25K and NUS-WIDE (train_preim.npy, train_tag.mat...)",
         lambda root: _any(root, f"*{TAG_FEATURES}"),
         lambda root, seed: TagArraysSource(root),
-        "tags",
         seeded=False,
         regions=PRECOMPUTED,
     ),
@@ -94,7 +97,6 @@ LAYOUTS = (
         "train_caps.txt...)",
         lambda root: _any(root, f"*{CAPTION_FEATURES}"),
         lambda root, seed: CaptionArraysSource(root),
-        "captions",
         seeded=False,
         regions=PRECOMPUTED,
     ),
@@ -112,15 +114,24 @@ LAYOUTS = (
         "COCO 2014 with Karpathy's split (dataset_coco.json)",
         lambda root: (root / "dataset_coco.json").is_file(),
         lambda root, seed: KarpathySource(root),
-        "captions",
         seeded=False,
     ),
     Layout(
         "coco",
-        "COCO's annotations (annotations/instances_*.json, captions_*.json)",
-        lambda root: _any(root, "annotations/instances_*.json"),
+        "annotations in COCO's format (annotations/instances_*.json or lvis_*.json, */_annotations.coco.json, "
+        "result.json, or a JSON file of any name)",
+        lambda root: bool(annotation_files(root)),
         CocoSource,
-        "captions",
+        ("texts",),
+        grouped=True,
+    ),
+    Layout(
+        "huggingface",
+        "a Hugging Face dataset on disk (save_to_disk)",
+        is_dataset,
+        HuggingFaceSource,
+        ("image", "texts", "labels"),
+        grouped=True,
     ),
     Layout("image-folder", "a folder of pictures for each class", holds_classes, ImageFolderSource, grouped=True),
 )
@@ -129,11 +140,12 @@ _BY_NAME = {layout.name: layout for layout in LAYOUTS}
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection as this home keeps it: its name, its layout, and what its texts are."""
+    """A collection as this home keeps it: its name, its layout, what its texts are, and the fields that were named."""
 
     name: str
     layout: Layout
     text_kind: TextKind
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reads(self) -> frozenset[str]:
@@ -141,8 +153,17 @@ class Collection:
         return frozenset({"root", "split_seed"} if self.layout.seeded else {"root"})
 
     def open(self, root: Path, split_seed: int) -> Source:
-        """What lies at ``root``; raises :class:`UserError` where it has not this layout or cannot be used."""
-        source = read(self.layout, root, split_seed)
+        """What lies at ``root``.
+
+        Raises:
+            UserError: it has not this layout, cannot be used, or says now that its texts are something else.
+        """
+        source = read(self.layout, root, split_seed, self.fields)
+        if (why := how_known(source)) and source.text_kind != self.text_kind:
+            raise UserError(
+                f"text: {self.name!r} was prepared with {self.text_kind}, now they are {source.text_kind}, "
+                f"{why}; prepare it again with semshare data prepare {self.name}={root}"
+            )
         source.name, source.text_kind = self.name, self.text_kind
         return source
 
@@ -162,12 +183,71 @@ def recognised(root: Path) -> Layout:
     raise UserError(f"{root}: found none of the layouts that are read here, expected one of: {known}")
 
 
-def read(layout: Layout, root: Path, split_seed: int = 0) -> Source:
-    """What lies at ``root`` in ``layout``, with the super-categories that a file beside it gives."""
-    source = layout.read(root, split_seed)
-    if layout.grouped:
-        source.supercategories = supercategories_beside(_folder(root), source.label_names)
+def read(layout: Layout, root: Path, split_seed: int = 0, fields: Mapping[str, str] | None = None) -> Source:
+    """What lies at ``root`` in ``layout``, with the super-categories and the origin that files beside it give.
+
+    Raises:
+        UserError: ``fields`` name what this layout has no named field of, or the files cannot be used.
+    """
+    if other := sorted((fields or {}).keys() - set(layout.fields)):
+        named = f"expected {', '.join(layout.fields)}" if layout.fields else "expected none"
+        raise UserError(f"field: found {other[0]!r}, {named}: {layout.about}")
+    source = layout.read(root, split_seed, *([fields or {}] if layout.fields else []))
+    if layout.grouped and (groups := supercategories_beside(_folder(root), source.label_names)):
+        source.supercategories = groups
+    origin = origin_beside(_folder(root))
+    source.status = origin.status or source.status
+    source.attribution = origin.attribution or source.attribution
     return source
+
+
+def named_fields(written: Sequence[str]) -> dict[str, str]:
+    """Each of ``ROLE=NAME`` by its role; raises :class:`UserError` for one that is written otherwise or there twice."""
+    fields: dict[str, str] = {}
+    for one in written:
+        role, equals, name = one.partition("=")
+        if not equals or not role or not name or role in fields:
+            wrong = f"{role!r} is there twice" if role in fields else f"found {one[:60]!r}"
+            raise UserError(f"field: {wrong}, expected ROLE=NAME as in texts=caption, each role once")
+        fields[role] = name
+    return fields
+
+
+def recognise(
+    name: str,
+    root: Path | None,
+    text: str | None,
+    fields: Mapping[str, str] | None,
+    taken: Sequence[str],
+    say: Callable[[str], None],
+) -> tuple[Collection, Path]:
+    """The collection to be called ``name``, at ``root`` or where it was prepared before, and where it lies.
+
+    Args:
+        name: what it is to be called; ``taken`` are all names there are.
+        root: its folder or file.
+        text: what its texts are, where it is said.
+        fields: the fields that are named; by default those of before, where no root is given.
+        say: receives a line on the layout, and one on the texts.
+
+    Raises:
+        UserError: no such collection, or one that cannot be used.
+    """
+    check_name(name, taken)
+    if root is None and (place := stored((name,))) is not None:
+        root, before = place.resolve(), kept(name)
+        fields = fields or (before.fields if before else None)
+    if root is None:
+        raise UserError(f"name: no collection {name!r} here yet, expected {name}=FOLDER")
+    layout = recognised(root)
+    say(f"{name}: {root}: {layout.about}")
+    source = read(layout, root, 0, fields)
+    known, why = (source.text_kind, how_known(source)) if how_known(source) else (None, "")
+    kind, how = text_kind_of([item.texts for item in source.items()], text, known, why)
+    other = "tags" if kind == "captions" else "captions"
+    more = f"; if they are not, say --text {other}" if how.startswith("guessed") else ""
+    say(f"{name}: texts are {kind}, {how}{more}")
+    return Collection(name, layout, kind, dict(fields or {})), root
 
 
 def check_name(name: str, taken: Sequence[str]) -> None:
@@ -192,8 +272,11 @@ def kept(name: str) -> Collection | None:
         text_kind = content["text_kind"]
         if text_kind not in get_args(TextKind):
             raise KeyError(text_kind)
-        return Collection(name, _BY_NAME[content["layout"]], text_kind)
-    except (DamagedError, KeyError, TypeError):
+        fields = content.get("fields", {})
+        if not all(isinstance(named, str) for named in fields.values()):
+            raise TypeError(fields)
+        return Collection(name, _BY_NAME[content["layout"]], text_kind, fields)
+    except (DamagedError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{path}: damaged, or of another version of semshare; prepare the collection again with semshare data "
             f"prepare {name}=FOLDER"
@@ -214,7 +297,9 @@ def kept_names() -> list[str]:
 @contextmanager
 def keeping(collection: Collection) -> Iterator[None]:
     """Keep ``collection`` under its name; where the block fails, what was kept before stands again."""
-    content = {"layout": collection.layout.name, "text_kind": collection.text_kind}
+    content: dict[str, object] = {"layout": collection.layout.name, "text_kind": collection.text_kind}
+    if collection.fields:
+        content["fields"] = dict(collection.fields)
     with written_while(cache_folder("data") / f"{collection.name}{_SUFFIX}", json.dumps(content) + "\n"):
         yield
 

@@ -15,6 +15,7 @@ from PIL import Image
 from semshare.data import catalogue, prepare
 from semshare.data.pictures import as_rgb
 from semshare.data.source import Source
+from semshare.data.source_checks import checked
 from semshare.errors import UserError
 from semshare.utils.files import atomic_write, write_text
 from semshare.utils.home import cache_folder
@@ -80,6 +81,7 @@ def build(
 
 
 def _registered(name: str, source: Source, device: str) -> PairedDataset:
+    checked(name, source)
     catalogue.register(name, lambda: source, source.text_kind, module="__main__")
     catalogue.forget_loaded()
     return catalogue.load(name, "full", device=device)

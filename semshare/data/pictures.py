@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +49,17 @@ def open_picture(path: Path) -> Image.Image:
             raise UserError(f"{path}: cannot read this picture: {_reason(error)}") from None
 
 
+def picture_from(content: bytes, name: str) -> Image.Image:
+    """The picture in ``content``, as :func:`open_picture` gives one; what it raises calls the picture ``name``."""
+    try:
+        with Image.open(BytesIO(content), formats=_formats()) as image:
+            return as_rgb(image)
+    except UnidentifiedImageError:
+        raise _no_picture(name, content[:12]) from None
+    except Exception as error:  # as in open_picture
+        raise UserError(f"{name}: cannot read this picture: {_reason(error)}") from None
+
+
 def check_picture(path: Path) -> None:
     """Read the picture at ``path`` to its end, as cheaply as its format allows; raises as :func:`open_picture` does."""
     with _opened(path) as image:
@@ -72,7 +83,8 @@ def _opened(path: Path) -> Image.Image:
             raise NoPictureError(f"{path}: cannot read this picture: found {kind}")
         return Image.open(path, formats=_formats())
     except UnidentifiedImageError:
-        raise _no_picture(path) from None
+        with open(path, "rb") as file:
+            raise _no_picture(path, file.read(12)) from None
     except UserError:
         raise
     except FileNotFoundError:
@@ -124,10 +136,8 @@ def readers() -> str:
     return f"{Image.__version__}{' heif' if 'HEIF' in _formats() else ''}"
 
 
-def _no_picture(path: Path) -> UserError:
-    """Why Pillow knows no format of the file at ``path``."""
-    with open(path, "rb") as file:
-        start = file.read(12)
+def _no_picture(path: Path | str, start: bytes) -> UserError:
+    """Why Pillow knows no format of the picture at ``path``, which begins with ``start``."""
     brand = start[8:12] if start[4:8] == b"ftyp" else b""
     if brand in _HEIF and "HEIF" not in _formats():
         return UserError(f"{path}: cannot read this picture: it is HEIC; to read it, pip install 'semshare[heic]'")
@@ -172,7 +182,7 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """What makes sRGB of pixels in ``mode`` with ``profile``; None where nothing can or need be made."""
     try:
-        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        opened = ImageCms.ImageCmsProfile(BytesIO(profile))
         # Unoptimised it is as fast, and exact in the shadows.
         flags, srgb = ImageCms.Flags.NOOPTIMIZE, ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(opened, srgb, mode, "RGB", flags=flags)

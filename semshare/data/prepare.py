@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semshare.data import catalogue
-from semshare.data.collections import Collection, check_name, keeping, read, recognised
+from semshare.data.collections import keeping, recognise
 from semshare.data.dataset import PairedDataset, items_checksum
 from semshare.data.fetch.download import Remote, check_space, fetch, recorded, verify
 from semshare.data.fetch.official import COCO_2014, PLANS, Piece, Plan
@@ -28,7 +28,6 @@ from semshare.data.regions.registry import PRECOMPUTED, known_regions, seen, tak
 from semshare.data.scripts import unspaced_notes
 from semshare.data.shown import as_lines, words_of_texts
 from semshare.data.source import SPLITS, Item, Source
-from semshare.data.text_kinds import text_kind_of
 from semshare.data.tokens import WORDS, find
 from semshare.errors import UserError
 from semshare.utils.devices import find_device
@@ -53,6 +52,7 @@ def prepare(
     manifest: Path | None = None,
     text: str | None = None,
     weights: Path | None = None,
+    fields: Mapping[str, str] | None = None,
     **fetching: Any,
 ) -> dict[str, Any]:
     """Make dataset ``name`` ready for training: files, regions, word vectors. What is done already is not repeated.
@@ -77,6 +77,8 @@ def prepare(
         manifest: the COCO ids and splits of a new dataset called ``name``; kept in the home, and the dataset is found
             by its name from then on (:mod:`semshare.data.readers.manifest`).
         text: ``captions`` or ``tags``: what the texts of a collection of your own are; guessed where nothing says it.
+        fields: which fields or columns of a collection of your own hold its ``texts`` (in COCO-like exports and Hugging
+            Face datasets), its ``image`` and its ``labels`` (in these datasets).
         weights: the file of a region extractor's weights, copied into the cache; else it is fetched where it is
             missing.
         fetching: handed to :func:`semshare.data.fetch.download.fetch`.
@@ -89,12 +91,14 @@ def prepare(
             a ``root`` that cannot be linked, because data stands where the link would.
     """
     name, own, folder = name.partition("=")
-    if own or text is not None:
+    if own or text is not None or fields:
         if manifest is not None or from_dir is not None or (own and root is not None):
             raise UserError(f"name: {name}=FOLDER says where a collection lies; leave root, from-dir and manifest away")
         if own and not folder:
             raise UserError(f"name: found no folder after {name}=, expected {name}=FOLDER")
-        collection, root = _collection(name, Path(os.path.expanduser(folder)) if own else root, text, say)
+        where = Path(os.path.expanduser(folder)) if own else root
+        collection, root = recognise(name, where, text, fields, catalogue.names(), say)
+        catalogue.forget_loaded()
         regions = regions or (collection.layout.regions if own else catalogue.regions_of(name))
         if weights is not None:
             take_weights(known_regions(regions), weights, say)
@@ -104,24 +108,6 @@ def prepare(
         take_weights(known_regions(regions or catalogue.regions_of(name)), weights, say)
     with nullcontext() if manifest is None else _with_manifest(name, manifest):
         return _prepare(name, root, from_dir, regions, device, say, verify, tokens, fetching)
-
-
-def _collection(name: str, root: Path | None, text: str | None, say: Callable[[str], None]) -> tuple[Collection, Path]:
-    """The collection called ``name``, at ``root`` or where it was prepared before, and where it lies."""
-    check_name(name, catalogue.names())
-    if root is None and (place := catalogue.stored((name,))) is not None:
-        root = place.resolve()
-    if root is None:
-        raise UserError(f"name: no collection {name!r} here yet, expected {name}=FOLDER")
-    layout = recognised(root)
-    say(f"{name}: {root}: {layout.about}")
-    texts = [item.texts for item in read(layout, root).items()]
-    kind, how = text_kind_of(texts, text, layout.text_kind, layout.about)
-    other = "tags" if kind == "captions" else "captions"
-    more = f"; if they are not, say --text {other}" if how.startswith("guessed") else ""
-    say(f"{name}: texts are {kind}, {how}{more}")
-    catalogue.forget_loaded()
-    return Collection(name, layout, kind), root
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Whether the texts of a collection are captions or tags: said, given by the layout, or guessed from the texts."""
+"""Whether the texts of a collection are captions or tags: known from its files, said, or guessed from the texts."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from semshare.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from semshare.data.source import Source
+
 TextKind = Literal["tags", "captions"]
 
 
 def text_kind_of(
-    texts: Sequence[Sequence[str]], said: str | None, fixed: TextKind | None = None, about: str = ""
+    texts: Sequence[Sequence[str]], said: str | None, known: TextKind | None = None, why: str = ""
 ) -> tuple[TextKind, str]:
     """What the texts of a collection are, and in a few words how that is known.
 
     Args:
         texts: of each item.
         said: ``tags`` or ``captions`` where somebody says so.
-        fixed: what the layout has, whatever is said; None where it does not decide.
-        about: the layout, for the message.
+        known: what the collection's files have, whatever is said; None where they do not decide.
+        why: how that is known, e.g. "as this layout has".
 
     Raises:
-        UserError: something else was said, or other than the layout has.
+        UserError: something else was said, or other than the files have.
     """
     if said is not None and said not in get_args(TextKind):
         raise UserError(f"text: found {said!r}, expected {' or '.join(get_args(TextKind))}")
-    if fixed is not None:
-        if said not in (None, fixed):
-            raise UserError(f"text: found {said!r}, expected {fixed}, which is what {about} have")
-        return fixed, "as this layout has"
+    if known is not None:
+        if said not in (None, known):
+            raise UserError(f"text: found {said!r}, expected {known}, {why}")
+        return known, why
     if said is not None:
         return cast(TextKind, said), "as was said"
     if sum(len(own) > 1 for own in texts) * 2 > len(texts):
@@ -40,6 +42,14 @@ def text_kind_of(
     count = sum(map(len, texts))
     share = f"guessed: {sentences:,} of {count:,} texts read like sentences"
     return ("captions" if sentences * 2 > count else "tags"), share
+
+
+def how_known(source: Source) -> str:
+    """How the kind of the texts of ``source`` is known, e.g. "as this layout has"; empty where it may be another.
+
+    Readers of collections say it in their attribute ``kind_known``.
+    """
+    return getattr(source, "kind_known", "")
 
 
 _SMALL = frozenset("a an the of in on at with and is are to for by from un une le la les der die das ein eine".split())

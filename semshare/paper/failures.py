@@ -67,10 +67,13 @@ def supercategory_members(label_names: Sequence[str], supercategories: Mapping[s
     """The super-categories in order of first appearance, and [C, P] 0/1 which label belongs to which.
 
     Raises:
-        UserError: the label set has no super-categories (only COCO's has).
+        UserError: the label set has no super-categories.
     """
     if not supercategories:
-        raise UserError("failures: this label set has no super-categories; use a COCO dataset")
+        raise UserError(
+            "failures: these labels have no super-categories; put supercategories.yaml beside the collection, or "
+            "take a COCO dataset"
+        )
     names = list(dict.fromkeys(supercategories[label] for label in label_names))
     members = torch.zeros(len(label_names), len(names))
     for row, label in enumerate(label_names):

@@ -96,7 +96,7 @@ class ClaimStudy:
             verdicts += classification_claims(drawn, self.dataset)
             if "linear" in of_method:
                 verdicts += linear_claims(drawn | {"linear": of_method["linear"]}, self.dataset)
-            if _has_supercategories(self.dataset):
+            if plans.has_supercategories(self.dataset):
                 verdicts += failure_claims(drawn)
         if all(by_lambda.values()):
             verdicts += sensitivity_claims(by_lambda, drawn, self.dataset, plans.chosen_lambda(self.dataset))
@@ -109,11 +109,7 @@ class ClaimStudy:
     def failures(self, done: Sequence[Run]) -> dict[str, Any] | None:
         """The retrieval failures of the first seed of *Ours*; None before it is there, and on tags."""
         ours = self.sections(done)["classification"]["ours", self.dataset]
-        return recorded_failures.rows(ours[0]) if ours and _has_supercategories(self.dataset) else None
-
-
-def _has_supercategories(dataset: str) -> bool:
-    return catalogue.entry(dataset).text_kind == "captions"  # COCO's labels have them
+        return recorded_failures.rows(ours[0]) if ours and plans.has_supercategories(self.dataset) else None
 
 
 def _of_common_seeds(groups: Iterable[Sequence[Run]]) -> list[list[Run]]:

@@ -50,7 +50,7 @@ class Study:
         compare: from finished runs to comparisons, each a dict with what was compared, ``value``, ``low`` and ``high``
             (where the paper's claims are tested, a :class:`Verdict`'s); one whose runs are not all there is left out.
         failures: from finished runs to what is kept of retrieval failures; None where nothing is.
-        retrieval: from finished runs to those of which :data:`semshare.paper.retrieval.RECORDED` is kept.
+        retrieval: from finished runs to those of which ``semshare.paper.retrieval.RECORDED`` is kept.
         comparisons: what a plan that is a list of :class:`semshare.paper.comparisons.Comparison` is the runs of, from
             a precision and the dataset's folder.
     """

@@ -17,6 +17,7 @@ import nbformat
 import papermill
 import pytest
 from bs4 import BeautifulSoup, Tag
+from feature_files import array_rows
 from PIL import Image
 
 from semshare.book import build, front
@@ -25,6 +26,7 @@ from semshare.book.parameters import Given
 from semshare.data import catalogue, prepare
 from semshare.errors import UserError
 from semshare.paper import recordings, reference
+from semshare.paper.plans import has_supercategories
 from semshare.utils.home import lock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,7 +34,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 RECORDED = ("07_presets", "09_flickr25k")  # they show what was recorded, whatever they are asked for
 PICTURES = {"00": 3, "01": 2, "02": 1, "03": 1, "04": 3, "05": 1, "06": 2, "07": 1, "08": 2, "09": 2, "10": 2}
-SECTIONS = [name for name in NAMES if name != "11_explorer"]  # what says and judges; there readers ask themselves
+TUTORIALS = ("12_your_collection", "13_the_library")  # what readers do themselves: there is nothing to judge
+SECTIONS = [name for name in NAMES if name not in ("11_explorer", *TUTORIALS)]  # what says and judges
 LIVE = [name for name in NAMES if name not in RECORDED]
 
 
@@ -51,6 +54,8 @@ def test_notebooks_have_every_parameter_that_they_are_handed(path: Path) -> None
     own = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
     handed = build.parameters(path, "smoke", "cpu", ["scenes-coco5k"]) or {}
     assert {"scale", "preset", "device", "datasets"} == handed.keys()
+    if path.stem == "12_your_collection":  # its data is in a folder, of one's own or drawn
+        assert handed.pop("datasets") and re.search(r"^root = None", own, re.MULTILINE)
     assert all(re.search(rf"^{name} = ", own, re.MULTILINE) for name in handed), own
 
 
@@ -118,13 +123,17 @@ def test_sections_have_no_errors_progress_lines_or_images_without_alt(built: Pat
     assert main is not None
     assert "[semshare]" not in main.get_text() and "Traceback" not in main.get_text()
     images = main.select(".cell_output img")
+    thumbnails = [image for image in images if image.find_parent(class_="semshare-shown")]
+    assert all(image.get("alt") for image in thumbnails) and bool(thumbnails) == (name == "12_your_collection")
+    images = [image for image in images if image not in thumbnails]
     assert all(len(image.get("alt", "")) > 20 for image in images)
     assert len(images) == PICTURES.get(name[:2], 0)
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", [*SECTIONS, *TUTORIALS])
 def test_under_every_figure_and_table_is_a_drawer_with_its_data(built: Path, name: str) -> None:
     outputs = page(built, name).select("main .cell_output")
+    outputs = [one for one in outputs if not one.select(".semshare-shown")]  # they say it themselves
     shown = [one for one in outputs if one.select("img, table")]
     assert len(shown) >= 1
     for place, output in enumerate(outputs):
@@ -229,7 +238,8 @@ def test_status_page_says_what_data_each_section_was_made_from(built: Path) -> N
     for name in reference.DATASETS.values():
         assert [name, *expected, catalogue.load(name, "smoke").checksum[:12]] in [row[:4] for row in rows]
     sections = {row[0]: row[4].split(", ") for row in rows}
-    assert len(sections) == len(rows) == 4, "one row a dataset: all pages were made from the same data"
+    assert len(sections) == len(rows) == 5, "one row a dataset: all pages were made from the same data"
+    assert sections["notebook-12"] == ["12"]
     assert (
         "04" in sections["scenes-coco5k"]
         and "04" not in sections["scenes-nuswide"]
@@ -272,7 +282,10 @@ def test_a_book_with_a_name_is_a_book_of_its_own(checkout: Path, built: Path, tm
 @pytest.mark.usefixtures("built")
 def test_no_page_trains_a_run_that_the_queue_has_not(checkout: Path) -> None:
     queued = json.loads((checkout / "queued.json").read_text(encoding="utf-8"))
-    assert queued["before"] == queued["after"], "a page trained what its metadata (trains) does not name"
+    tutorial = {name for name in queued["after"] if name.startswith("notebook-12-") or "-contrastive-" in name}
+    assert len(tutorial) == 3, "what readers train themselves"
+    trained = set(queued["after"]) - tutorial
+    assert set(queued["before"]) == trained, "a page trained what its metadata (trains) does not name"
     assert len(queued["asked"]) > 20 and set(queued["asked"]) <= set(queued["before"])
 
 
@@ -378,6 +391,19 @@ def test_a_notebook_without_a_dataset_of_use_is_left_out() -> None:
     )
 
 
+@pytest.mark.usefixtures("own_home")
+def test_a_collection_without_super_categories_is_not_what_failures_are_counted_on(tmp_path: Path) -> None:
+    root = array_rows(tmp_path / "own", count=30)
+    prepare.prepare(f"mine={root}", text="captions", say=lambda line: None)
+    page = _notebook("04_failure_cases")
+    assert build.parameters(page, "smoke", datasets=["mine"]) is None
+    taken = build.parameters(page, "smoke", datasets=["mine", "scenes-coco5k"])
+    assert taken is not None and taken["datasets"] == ["scenes-coco5k"]
+    (root / "supercategories.yaml").write_text("animal: [dog]\nplace: [sea]\n", encoding="utf-8")
+    taken = build.parameters(page, "smoke", datasets=["mine"])
+    assert taken is not None and taken["datasets"] == ["mine"]
+
+
 @pytest.mark.parametrize(("given", "field"), [({"most": 0}, "most"), ({"at_most": 1}, "at_most"), ([], "")])
 def test_wrong_metadata_of_a_notebook_is_named(given: object, field: str, tmp_path: Path) -> None:
     path = tmp_path / "20_mine.ipynb"
@@ -387,10 +413,10 @@ def test_wrong_metadata_of_a_notebook_is_named(given: object, field: str, tmp_pa
 
 
 def test_datasets_that_need_super_categories_have_them() -> None:
-    """04 takes captioned datasets: what the choice rests on."""
+    """04 takes datasets with super-categories: what the choice rests on."""
     for name, entry in catalogue.CATALOGUE.items():
         if name.startswith("scenes-"):
-            assert bool(entry.open("smoke", None, 0).supercategories) == (entry.text_kind == "captions"), name
+            assert bool(entry.open("smoke", None, 0).supercategories) == has_supercategories(name), name
 
 
 def test_other_parameters_make_another_page() -> None:

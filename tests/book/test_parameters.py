@@ -53,6 +53,7 @@ def test_the_page_shows_names_values_and_what_may_be_as_text() -> None:
         ("datasets", "scenes-nuswide", "datasets: found 'scenes-nuswide', expected a list of names"),
         ("datasets", [], r"datasets: found \[\], expected a list of names"),
         ("datasets", ["flickr"], "dataset: unknown 'flickr', expected one of scenes-flickr25k"),
+        ("root", 3, "root: found 3, expected a folder or file, or None"),
         ("seeds", "3", "seeds: found '3', expected a whole number from 1, or None"),
         ("seeds", 0, "seeds: found 0, expected a whole number from 1"),
         ("seeds", True, "seeds: found True, expected a whole number from 1"),

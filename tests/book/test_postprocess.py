@@ -56,6 +56,17 @@ def test_a_picture_becomes_a_figure_of_the_book_and_keeps_its_caption_in_jupyter
     nbformat.validate(notebook)
 
 
+def test_no_page_says_where_caches_and_runs_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMSHARE_HOME", "/home/me & you/kept")
+    line = nbformat.v4.new_output("stream", name="stdout", text="in /home/me & you/kept/runs")
+    both = _shown({"text/html": "<b>/home/me &amp; you/kept/a</b>", "text/plain": "/home/me & you/kept/a"})
+    notebook = _notebook(line, both, _shown({"image/png": PIXEL}))
+    postprocess.scrub(notebook, 1.0)
+    line, both, picture = notebook.cells[1].outputs
+    assert line.text == "in $SEMSHARE_HOME/runs" and picture.data == {"image/png": PIXEL}
+    assert both.data == {"text/html": "<b>$SEMSHARE_HOME/a</b>", "text/plain": "$SEMSHARE_HOME/a"}
+
+
 def test_a_picture_without_a_caption_is_refused() -> None:
     notebook = _notebook(_shown({"image/png": PIXEL}))
     with pytest.raises(UserError, match=r"07_x: cell 1 shows 1 pictures and 0 captions; show a figure with .*caption="):

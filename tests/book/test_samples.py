@@ -13,6 +13,9 @@ from PIL import Image
 from semshare import runs
 from semshare.book import samples
 from semshare.data import catalogue
+from semshare.data.collections import read, recognised
+from semshare.data.scenes.paint import paint
+from semshare.data.scenes.pool import scene_of
 from semshare.paper import figures
 from semshare.search.retriever import Found, Hit
 
@@ -28,6 +31,22 @@ def test_pictures_are_written_once_as_files(semshare_home: Path) -> None:
     before = [path.stat().st_mtime_ns for path in files]
     samples.pictures(dataset, 3)
     assert [path.stat().st_mtime_ns for path in sorted(folder.iterdir())] == before
+
+
+def test_a_collection_is_drawn_once_and_says_that_it_is_drawn(semshare_home: Path) -> None:
+    folder = samples.collection(6)
+    assert recognised(folder).name == "rows"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert len(before) == 6 + 2 and samples.collection(6) == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
+    source = read(recognised(folder), folder)
+    assert source.status == "stand-in" and "OpenMoji" in source.attribution
+    items = {item.id: item for item in source.items()}
+    assert len(items) == 6 and all(len(item.texts) == 2 and item.labels for item in items.values())
+    drawn = paint(scene_of(samples._SEED, "train", 4)).convert("RGB")
+    found = np.asarray(source.picture("pictures/0005.jpg"), int)
+    assert np.abs(found - np.asarray(drawn, int)).mean() < 4
+    assert items["pictures/0005.jpg"].labels == scene_of(samples._SEED, "train", 4).labels("flickr25k")
 
 
 def _run(method: str, regions: str, without_pictures: bool = False) -> Any:

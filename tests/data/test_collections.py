@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coco_exports import TOOLS, label_studio
 from commands import run
 from feature_files import array_rows, caption_arrays, instances, tag_arrays
+from hugging_face import saved
 from PIL import Image
 
 from semshare import runs
@@ -67,7 +69,10 @@ MADE: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "array-rows": (_rows, "array-rows", "captions"),
     "pictures": (_pictures, "rows", "tags"),
     "classes": (_classes, "image-folder", "captions"),
+    "huggingface": (saved, "huggingface", "captions"),
 }
+MADE |= {tool: (make, "coco", "captions") for tool, (make, _) in TOOLS.items()}
+FIELDS = {tool: [f"--field={role}={name}" for role, name in fields.items()] for tool, (_, fields) in TOOLS.items()}
 FEATURE_FILES = ("authors-flickr25k", "authors-coco", "scan", "array-rows")
 
 
@@ -103,7 +108,7 @@ def test_every_layout_is_prepared_and_trained_as_any_dataset(
 ) -> None:
     make, _, text_kind = MADE[made]
     root = make(tmp_path / "own")
-    assert run(monkeypatch, "data", "prepare", f"mine={root}") == 0
+    assert run(monkeypatch, "data", "prepare", f"mine={root}", *FIELDS.get(made, [])) == 0
     out = capsys.readouterr().out
     assert f"mine: {root}: {recognised(root).about}" in out and f"mine: texts are {text_kind}, " in out
     assert f"texts are {text_kind}: lambda {0.01 if text_kind == 'captions' else 0.1}; an image ranks " in out
@@ -184,6 +189,40 @@ def test_the_text_kind_is_guessed_said_and_said_again(tmp_path: Path) -> None:
     assert prepare.describe("mine")["regions"] == {"extractor": "precomputed"}
 
 
+def test_what_a_header_says_is_printed_kept_and_not_contradicted(tmp_path: Path) -> None:
+    root = _pictures(tmp_path / "own")
+    path, lines = root / "items.jsonl", list[str]()
+    rows = path.read_text(encoding="utf-8")
+    path.write_text('{"text": "captions"}\n' + rows, encoding="utf-8")
+    prepare.prepare(f"mine={root}", regions="simulated", say=lines.append)
+    assert f"mine: texts are captions, as {path}, line 1 says" in lines
+    assert catalogue.entry("mine").text_kind == "captions" == catalogue.load("mine", "smoke").text_kind
+    with pytest.raises(UserError, match=r"text: found 'tags', expected captions, as .*items.jsonl, line 1 says$"):
+        prepare.prepare("mine", text="tags", say=lambda line: None)
+    path.write_text('{"text": "tags"}\n' + rows, encoding="utf-8")
+    catalogue.forget_loaded()
+    with pytest.raises(
+        UserError, match=r"'mine' was prepared with captions, now they are tags, as .*; prepare it again"
+    ):
+        catalogue.load("mine", "smoke")
+    prepare.prepare(f"mine={root}", regions="simulated", say=lambda line: None)
+    assert catalogue.entry("mine").text_kind == "tags"
+
+
+def test_named_fields_are_kept_and_taken_again(tmp_path: Path) -> None:
+    root = label_studio(tmp_path / "own")
+    prepare.prepare(f"mine={root}", fields={"texts": "caption"}, regions="simulated", say=lambda line: None)
+    prepare.prepare("mine", text="tags", say=lambda line: None)  # names no field: that of before
+    found = kept("mine")
+    assert found is not None and found.fields == {"texts": "caption"} and found.text_kind == "tags"
+    assert prepare.describe("mine")["splits"]["train"]["texts"] == 7
+    for fields in ("[]", '{"texts": 1}'):
+        content = f'{{"layout": "coco", "text_kind": "tags", "fields": {fields}}}'
+        collections.file_of("mine").write_text(content, encoding="utf-8")
+        with pytest.raises(UserError, match="prepare the collection again"):
+            catalogue.entry("mine")
+
+
 def test_several_collections_stand_side_by_side_are_listed_and_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -251,6 +290,9 @@ def test_what_cannot_be_prepared_leaves_what_was_there(tmp_path: Path, own_home:
         (("mine={}", "--root", "elsewhere"), "leave root, from-dir and manifest away"),
         (("mine={}", "--text", "words"), "text: found 'words'"),
         (("mine={}", "--text", "captions"), "text: found 'captions', expected tags"),
+        (("mine={}", "--field", "texts=caption"), "field: found 'texts', expected none: feature files as the authors"),
+        (("mine={}", "--field", "caption"), "field: found 'caption', expected ROLE=NAME as in texts=caption"),
+        (("mine={}", "--field", "texts=a", "--field", "texts=b"), "field: 'texts' is there twice, expected ROLE=NAME"),
         (("mine={}", "--regions", "grid"), "there are features here and no pictures"),
         (("mine={}/nowhere",), "missing, expected the folder of a collection"),
         (("mine", "--text", "tags"), "no collection 'mine' here yet, expected mine=FOLDER"),

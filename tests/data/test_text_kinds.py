@@ -35,9 +35,9 @@ def test_the_guess_says_what_it_rests_on() -> None:
 def test_what_is_said_goes_before_the_guess_and_the_layout_before_both() -> None:
     texts = [["A dog runs on a beach."]]
     assert text_kind_of(texts, "tags") == ("tags", "as was said")
-    assert text_kind_of(texts, None, "tags") == ("tags", "as this layout has")
+    assert text_kind_of(texts, None, "tags", "as line 1 says") == ("tags", "as line 1 says")
     assert text_kind_of(texts, "tags", "tags")[0] == "tags"
-    with pytest.raises(UserError, match="text: found 'captions', expected tags, which is what its files have"):
-        text_kind_of(texts, "captions", "tags", "its files")
+    with pytest.raises(UserError, match="text: found 'captions', expected tags, as this layout has"):
+        text_kind_of(texts, "captions", "tags", "as this layout has")
     with pytest.raises(UserError, match="text: found 'words', expected tags or captions"):
         text_kind_of(texts, "words")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from feature_files import array_rows
 
 from semshare import runs
+from semshare.data import prepare
 from semshare.errors import UserError
 from semshare.experiment import PRESETS, Experiment
 from semshare.paper import plans, reference
@@ -90,3 +93,16 @@ def test_an_unknown_scale_or_preset_is_named() -> None:
         plans.classification(["scenes-nuswide"], "tiny")
     with pytest.raises(UserError, match=r"^preset: unknown 'old'"):
         plans.sensitivity(["scenes-nuswide"], "smoke", "old")
+
+
+@pytest.mark.usefixtures("own_home")
+@pytest.mark.parametrize("text", ["captions", "tags"])
+def test_section_4_is_about_the_collections_whose_labels_have_super_categories(text: str, tmp_path: Path) -> None:
+    for name in ("plain", "grouped"):
+        root = array_rows(tmp_path / name, count=30)
+        if name == "grouped":
+            (root / "supercategories.yaml").write_text("animal: [dog]\nplace: [sea]\n", encoding="utf-8")
+        prepare.prepare(f"{name}={root}", text=text, say=lambda line: None)
+    assert not plans.has_supercategories("plain") and plans.has_supercategories("grouped")
+    found = plans.everything(["plain", "grouped", "scenes-flickr25k", "scenes-coco5k"], "smoke")
+    assert list(found["failure_cases"]) == ["grouped", "scenes-coco5k"]

@@ -1,4 +1,7 @@
-"""COCO in its official layout: ``annotations/{captions,instances}_*.json`` beside the folders of pictures."""
+"""COCO: ``annotations/{captions,instances}_*.json`` beside the folders of pictures, and what tools export like it.
+
+The layouts of labelling tools, and how their texts are named, are described in :mod:`semshare.data.readers.exports`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from semshare.data.files import count_notes, find_pictures, last_part, missing_notes, name_few, pool_digest
-from semshare.data.readers.instances import LAYOUT, Instances, InstancesById, read_captions
+from semshare.data.readers import splits
+from semshare.data.readers.exports import annotation_files, caption_files, named_texts, no_texts, picture_folder
+from semshare.data.readers.instances import LAYOUT, Instances, InstancesById, official_files, read_captions
 from semshare.data.readers.records import Records, read_sections
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from semshare.data.readers.instances import Key
 
 CAPTIONS = 5  # kept an image, as the paper does
@@ -23,36 +30,53 @@ KARPATHY_SIZES: dict[Split, int] = {"train": 113_287, "dev": DEV, "test": 5000}
 OFFICIAL_SIZES = {"train2014": 82_783, "val2014": 40_504, "train2017": 118_287, "val2017": 5000}
 _KARPATHY: dict[str, Split] = {"train": "train", "restval": "train", "val": "dev", "test": "test"}
 
+OWN = "Your own collection: its pictures and texts keep the licence they have."
+LVIS = "LVIS annotations: CC BY 4.0. The photographs are COCO's and keep the licences of their Flickr authors."
 ATTRIBUTION = "COCO annotations: COCO Consortium, CC BY 4.0. The photographs keep the licences of their Flickr authors."
 
 
 class CocoSource(FileSource):
     """Every captioned and labelled picture of a COCO folder, split 60/20/20 by a seed.
 
+    Files that are called train, val (or valid, dev...) and test are the splits themselves.
     Items come in ascending id. Category ids are not contiguous: labels are the category names in ascending id.
     Pictures without a caption or without a label are left out, as are captions past an image's fifth and pictures
     whose files are not here (where none is, all stay: simulated regions need none). Where ids begin anew in each
     file, an item's id is SPLIT/ID.
 
     Attributes:
-        status: ``real`` with more than 100,000 pictures, else ``subset``.
+        status: ``subset`` where there are up to 100,000 pictures with captions in files of their own, as COCO and LVIS
+            have them, else ``real``.
         notes: counts that differ from the official ones and what was left out, one line each.
     """
 
     name = "coco"
-    text_kind: Literal["captions"] = "captions"
-    attribution = ATTRIBUTION
+    text_kind: Literal["tags", "captions"] = "captions"
+    kind_known = "as this layout has"
 
-    def __init__(self, root: Path, split_seed: int = 0) -> None:
-        """Read the annotations of ``root``; raises :class:`UserError` naming a file or field that is off."""
+    def __init__(self, root: Path, split_seed: int = 0, fields: Mapping[str, str] | None = None) -> None:
+        """Read the annotations of ``root``.
+
+        Args:
+            root: the folder, or one file of annotations.
+            split_seed: the seed of the split, where the files give none.
+            fields: ``texts``: the field that holds the texts (:mod:`semshare.data.readers.exports`); by default
+                they are in files of captions.
+
+        Raises:
+            UserError: a file or field that is off; the message names it.
+        """
         self.root = Path(root)
-        instances = Instances(self.root, "instances_*.json")
+        files = annotation_files(self.root) or official_files(self.root)
+        instances = Instances(picture_folder(self.root), files)
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
         keys = sorted(instances.names)
         anew = len({id for id, _ in keys}) < len(keys)
         named = {key: f"{key[1]}/{key[0]}" if anew else str(key[0]) for key in keys}
-        captions, unlisted = self._captions(instances)
-        folder = self.root / "annotations"
+        texts_field = (fields or {}).get("texts")
+        self.kind_known = "" if texts_field else self.kind_known
+        captions, unlisted = _captions(instances, _texts(instances, files, texts_field))
+        folder = instances.folder
         absent = [instances.names[key] for key in keys if key not in instances.paths]
         here = instances.paths if instances.paths else instances.names  # simulated regions need no picture
         self._files = {
@@ -62,12 +86,15 @@ class CocoSource(FileSource):
         described = [key for key in keys if captions[key] and instances.labels[key]]
         self._pool_ids = [named[key] for key in described]  # one that is not here yet may be, next time
         kept = [key for key in described if key in here]
-        splits = _split(kept, split_seed)
+        split_of, split_notes = _splits(kept, files, split_seed)
         self._items = [
-            Item(named[key], tuple(captions[key][:CAPTIONS]), instances.names_of(key), split=splits[key])
+            Item(named[key], tuple(captions[key][:CAPTIONS]), instances.names_of(key), split=split_of[key])
             for key in kept
         ]
-        self.status: Literal["real", "subset"] = "real" if len(kept) > 100_000 else "subset"
+        lvis = all(path.name.startswith("lvis_") for path in files.values())
+        cocos = not texts_field and (lvis or all(path.name.startswith("instances_") for path in files.values()))
+        self.status: Literal["real", "subset"] = "subset" if cocos and len(kept) <= 100_000 else "real"
+        self.attribution = LVIS if lvis else ATTRIBUTION if cocos else OWN
         pictures = instances.pictures
         counts = [(f"pictures of {one}", pictures[one], OFFICIAL_SIZES.get(one, pictures[one])) for one in pictures]
         more = [f"{folder}: {unlisted:,} captions of pictures that no 'images' lists, left out"] if unlisted else []
@@ -79,22 +106,10 @@ class CocoSource(FileSource):
             more += missing_notes(self.root, absent)
         else:
             more.append(f"{self.root}: none of the pictures is here, looked for {name_few(absent)}")
-        self.notes = (*count_notes(folder, counts), *instances.notes, *more)
+        self.notes = (*count_notes(folder, counts), *instances.notes, *split_notes, *more)
 
     def pool_ids(self) -> list[str]:
         return self._pool_ids
-
-    def _captions(self, instances: Instances) -> tuple[dict[Key, list[str]], int]:
-        """The captions of each picture, and how many are of pictures that are not listed."""
-        captions: defaultdict[Key, list[str]] = defaultdict(list)
-        unlisted = 0
-        for split in instances.pictures:
-            for id, text in read_captions(self.root, split):
-                key = instances.key(id, split)
-                unlisted += key not in instances.names
-                if key == (id, split) or text not in captions[key]:  # a picture of two files has its captions in both
-                    captions[key].append(text)
-        return captions, unlisted
 
 
 class KarpathySource(FileSource):
@@ -112,6 +127,7 @@ class KarpathySource(FileSource):
 
     name = "coco5k"
     text_kind: Literal["captions"] = "captions"
+    kind_known = "as this layout has"
     attribution = ATTRIBUTION + " Split: A. Karpathy and L. Fei-Fei, CVPR 2015."
 
     def __init__(self, root: Path) -> None:
@@ -119,7 +135,7 @@ class KarpathySource(FileSource):
         self.root = Path(root)
         path = self.root / "dataset_coco.json"
         (records,) = read_sections(path, ("images",), LAYOUT)
-        instances = InstancesById(self.root, "instances_*2014.json")
+        instances = InstancesById(self.root, official_files(self.root, "instances_*2014.json"))
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
         items = _karpathy_items(records)
         paths = find_pictures(self.root, [name for name, _ in items.values()])
@@ -145,6 +161,47 @@ class KarpathySource(FileSource):
         self.notes = (*differing, *instances.notes, *(lost if unknown else ()), *missing_notes(self.root, absent))
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
         self.pool = f"coco-karpathy-{pool_digest(self._files)}"
+
+
+def _texts(
+    instances: Instances, files: Mapping[str, Path], field: str | None
+) -> Iterable[tuple[str, list[tuple[Key, str]]]]:
+    """The texts that the files of each split give, each with its picture, from ``field`` or files of captions."""
+    if field:
+        for split, texts in named_texts(files, field).items():
+            yield split, list(dict.fromkeys((instances.key(id, split), text) for id, text in texts))
+        return
+    of_split, others = caption_files(files)
+    for split, path in of_split.items():
+        yield split, [(instances.key(id, split), text) for id, text in read_captions(path)]
+    if not of_split and not others:
+        raise no_texts(files)
+    keys = instances.by_id() if others else {}
+    for path in others:
+        yield path.name, [(keys.get(id, (id, path.name)), text) for id, text in read_captions(path)]
+
+
+def _captions(
+    instances: Instances, texts: Iterable[tuple[str, list[tuple[Key, str]]]]
+) -> tuple[dict[Key, list[str]], int]:
+    """The captions of each picture, and how many are of pictures that are not listed."""
+    captions: defaultdict[Key, list[str]] = defaultdict(list)
+    unlisted = 0
+    for split, listed in texts:
+        for key, text in listed:
+            unlisted += key not in instances.names
+            if key[1] == split or text not in captions[key]:  # a picture of two files has its captions in both
+                captions[key].append(text)
+    return captions, unlisted
+
+
+def _splits(keys: list[Key], files: Mapping[str, Path], seed: int) -> tuple[dict[Key, Split], list[str]]:
+    """The split of each picture: that of its file where the files are train, val and test, else drawn with the seed."""
+    given = {name: split for name in files if (split := splits.meant(name))}
+    if len(files) == len(given) == len(set(given.values())) == len(SPLITS):
+        return {key: given[key[1]] for key in keys}, []
+    names = " and ".join(files)
+    return _split(keys, seed), [f"{names} are not train, val and test: splits are drawn anew"] if given else []
 
 
 def _split(keys: list[Key], seed: int) -> dict[Key, Split]:

@@ -11,7 +11,9 @@ JSONL, one object a line, and the same as CSV with a header::
     path of the picture, relative to the file and inside its folder; an absolute path is taken as it is. Where there
     is no such file, the one picture in or below the folder with the same last part is meant, if there is only one.
 ``texts``
-    a list of texts, or one text (in CSV always one).
+    a list of texts, or one text (in CSV always one). The field may be called ``captions`` or ``tags`` instead: that
+    says what the texts are. So does a first line ``{"text": "captions"}`` of a JSONL file, or ``"tags"``. Where
+    neither is there, ``semshare data prepare --text`` says it, or it is guessed.
 ``labels``
     a list, in CSV separated by ``;``: at least one. All labels of the file together are the label set, a to z.
 ``split`` (optional)
@@ -22,23 +24,22 @@ JSONL, one object a line, and the same as CSV with a header::
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from semshare.data.files import find_pictures, is_inside, last_part, pool_digest, shorten
 from semshare.data.readers import splits
 from semshare.data.readers.records import in_words, is_text
+from semshare.data.readers.tables import TEXTS, csv_rows, jsonl_rows
 from semshare.data.readers.whole import Whole
 from semshare.data.source import SPLITS, FileSource, Item, Split
+from semshare.data.text_kinds import TextKind
 from semshare.errors import UserError
-from semshare.utils.text_files import read_lines
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _LONGEST = 100_000  # characters of one field
 
@@ -52,7 +53,8 @@ class CustomSource(FileSource):
 
     name = "custom"
     status: Literal["real"] = "real"
-    text_kind: Literal["tags"] = "tags"
+    text_kind: TextKind = "tags"
+    kind_known: str
     attribution = "Your own collection: its pictures and texts keep the licence they have."
 
     def __init__(self, root: Path, split_seed: int = 0) -> None:
@@ -71,9 +73,18 @@ class CustomSource(FileSource):
         check = Rows(self.path)
         self._items = check.read(split_seed)
         self._files = check.files
+        self.text_kind, self.kind_known = check.text_kind, check.kind_known
         self.label_names = label_set(self._items)
         self.splits: dict[str, Split] = {item.id: item.split for item in self._items}
         self.pool = f"custom-{pool_digest(self._files)}"
+
+
+def tagged_rows(root: Path, split_seed: int) -> CustomSource:
+    """The collection of the dataset called ``custom``, whose texts are tags; raises :class:`UserError` for captions."""
+    source = CustomSource(root, split_seed)
+    if source.text_kind != "tags":
+        raise UserError(f"text: 'custom' has tags, found captions, {source.kind_known}; prepare it as NAME={root}")
+    return source
 
 
 def label_set(items: Sequence[Item]) -> tuple[str, ...]:
@@ -94,6 +105,8 @@ class Rows:
         self.items: list[Item] = []  # with split "train" where none is given yet
         self.files: dict[str, Path] = {}
         self.with_split = 0
+        self.text_kind: TextKind = "tags"
+        self._kind_line = 0  # which line says what the texts are
         self._faults: list[tuple[int, str]] = []
         self._found: dict[str, Path] = {}  # by what is written for it
         self._paths: dict[int, Path] = {}
@@ -108,7 +121,10 @@ class Rows:
 
     def read(self, split_seed: int) -> list[Item]:
         """All items, split by ``split_seed`` where the file gives no split; raises all mistakes at once."""
-        rows = list(_jsonl(self) if self.path.suffix.lower() == ".jsonl" else _csv(self))
+        if self.path.suffix.lower() == ".jsonl":
+            rows = list(jsonl_rows(self.path, self.fault, self.say_kind))
+        else:
+            rows = list(csv_rows(self.path, self.fields, self.fault, self.say_kind))
         self.find(rows)
         for line, record in rows:
             self.row(line, record)
@@ -123,6 +139,18 @@ class Rows:
         """Note a mistake."""
         self._faults.append((line, message))
 
+    def say_kind(self, line: int, kind: TextKind) -> None:
+        """Note that a line says what the texts are, or a mistake where an earlier one says otherwise."""
+        self.text_kind, self._kind_line = (self.text_kind, self._kind_line) if self._kind_line else (kind, line)
+        if kind != self.text_kind:
+            first = f"line {self._kind_line} says that the texts are {self.text_kind}"
+            self.fault(line, f"{kind}: {first}, expected one kind in a file")
+
+    @property
+    def kind_known(self) -> str:
+        """Where the file says what its texts are; empty where it does not."""
+        return f"as {self.path}, line {self._kind_line} says" if self._kind_line else ""
+
     def find(self, rows: Sequence[tuple[int, dict[str, Any]]]) -> None:
         """Find the pictures of all rows in the folder of the file; an absolute path that is there is taken as it is."""
         written = (record.get("image") for _, record in rows)
@@ -134,11 +162,17 @@ class Rows:
 
     def row(self, line: int, record: dict[str, Any]) -> None:
         """Check one row and keep it."""
+        called = [name for name in TEXTS if name in record]
         for name in record:
-            if name not in self.fields:
+            if name not in self.fields and name not in called:
                 self.fault(line, f"unknown field {str(name)[:60]!r}, expected {', '.join(self.fields)}")
         about = self.about(line, record.get(self.subject))
-        texts = self._words(line, "texts", record.get("texts"), one_is_enough=True)
+        for kind in called[1:]:
+            self.fault(line, f"{kind}: {called[0]} is there too, expected one of them")
+        name = called[0] if called else "texts"
+        if name in get_args(TextKind):
+            self.say_kind(line, cast(TextKind, name))
+        texts = self._words(line, name, record.get(name), one_is_enough=True)
         labels = self._words(line, "labels", record.get("labels"), one_is_enough=False)
         split = self._split(line, record.get("split"))
         id = record.get("id")
@@ -247,58 +281,6 @@ def described_by(root: Path) -> Path:
     if root.suffix.lower() not in (".jsonl", ".csv"):
         raise UserError(f"{root}: found {root.suffix or 'no'} ending, expected .jsonl or .csv")
     return root
-
-
-def _jsonl(check: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line, text in enumerate(read_lines(check.path), 1):
-        if not text.strip():
-            continue
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            check.fault(line, f"not valid JSON: {error}")
-            continue
-        if isinstance(record, dict):
-            yield line, record
-        else:
-            check.fault(line, f"found {text.strip()[:60]!r}, expected an object {{...}}")
-
-
-def _csv(check: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows under the header; the line of a row is where it begins."""
-    lines = read_lines(check.path)
-    rows = csv.reader((f"{line}\n" for line in lines), strict=True, delimiter=_delimiter(lines, check.fields[:3]))
-    line = 1
-    try:
-        header = [name.strip() for name in next(rows, [])]
-        missing = [name for name in check.fields[:3] if name not in header]
-        if missing or len(set(header)) != len(header):
-            found = f"no column {missing[0]!r}" if missing else "a column twice"
-            check.fault(1, f"{found} in the header, expected {', '.join(check.fields)} (the last two optional)")
-            return
-        line = rows.line_num + 1
-        for values in rows:
-            if not values:
-                pass
-            elif len(values) != len(header):
-                check.fault(line, f"{len(values)} values, expected {len(header)} as in the header")
-            else:
-                record: dict[str, Any] = dict(zip(header, values, strict=True))
-                record["labels"] = [label for label in record["labels"].split(";") if label.strip()]
-                yield line, record
-            line = rows.line_num + 1
-    except csv.Error as error:
-        check.fault(line, f"not valid CSV: {error}")
-
-
-def _delimiter(lines: Sequence[str], needed: Sequence[str]) -> str:
-    """What separates the columns, by the header: a comma, or a semicolon or tab where that finds the columns."""
-
-    def columns(delimiter: str) -> set[str]:
-        return {name.strip().strip('"') for name in header.split(delimiter)}
-
-    header = lines[0] if lines else ""
-    return next((mark for mark in ",;\t" if columns(mark).issuperset(needed)), ",")
 
 
 def _found(value: Any, right: type | None = None) -> str:

@@ -25,11 +25,6 @@ from semshare.utils.texts import composed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SPLITS: dict[str, Split] = {
-    **{"train": "train", "training": "train", "test": "test", "testing": "test"},
-    **{"dev": "dev", "val": "dev", "valid": "dev", "validation": "dev"},
-}
-
 
 class ImageFolderSource(FileSource):
     """The pictures of a folder that has a folder for each class.
@@ -112,14 +107,16 @@ def _splits(root: Path) -> dict[Split, Path]:
         UserError: two folders that mean one split, or a class among the splits.
     """
     folders = _folders(root)
-    named = [folder for folder in folders if folder.name.lower() in _SPLITS]
-    if len({_SPLITS[folder.name.lower()] for folder in named}) < 2:
+    named = {folder: split for folder in folders if (split := splits.meant(folder.name))}
+    if len(set(named.values())) < 2:
         return {}
     if other := [folder for folder in folders if folder not in named]:
-        raise UserError(f"{other[0]}: no split, but {named[0].name} beside it is; expected train, dev and test")
+        raise UserError(
+            f"{other[0]}: no split, but {next(iter(named)).name} beside it is; expected train, dev and test"
+        )
     splits_at: dict[Split, Path] = {}
-    for folder in named:
-        if (first := splits_at.setdefault(_SPLITS[folder.name.lower()], folder)) != folder:
+    for folder, split in named.items():
+        if (first := splits_at.setdefault(split, folder)) != folder:
             raise UserError(f"{folder}: means the same split as {first.name}, expected one of them")
     if missing := [split for split in SPLITS if split not in splits_at]:
         raise UserError(f"{root}: no folder for {missing[0]}, expected train, dev and test")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semshare.data.files import find_pictures, last_part, name_few
@@ -11,11 +13,12 @@ from semshare.errors import UserError
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from semshare.data.readers.records import Records
 
 LAYOUT = "COCO's official layout"
+_NO_GROUP = ("", "none")  # how tools write that a category has no super-category
 Key = tuple[int, str]  # a picture's id, and the split whose file lists it
 
 
@@ -26,6 +29,19 @@ def slim(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
+def official_files(root: Path, pattern: str = "instances_*.json") -> dict[str, Path]:
+    """COCO's own instances files of ``root``, by the splits' names.
+
+    Raises:
+        UserError: there is none.
+    """
+    folder = root / "annotations"
+    paths = sorted(folder.glob(pattern))
+    if not paths:
+        raise UserError(f"{folder}: no {pattern} here, expected {LAYOUT}")
+    return {path.stem.removeprefix("instances_"): path for path in paths}
+
+
 class Instances:
     """What the instances files of a folder say; pictures are sought by the names that the files give.
 
@@ -33,21 +49,24 @@ class Instances:
     is one picture; so is one listed twice in the same words.
 
     Attributes:
-        names: the ``file_name`` of each picture.
+        folder: the one that holds the files.
+        names: the ``file_name`` of each picture, or its ``coco_url`` where the files give no name (LVIS).
         paths: where each picture lies; those that are not here are left out.
         labels: the category ids of each picture.
         pictures: how many pictures each split lists.
         label_names: the categories' names in ascending id.
-        supercategories: a label's super-category.
+        supercategories: a label's super-category; empty where a category has none.
         notes: what was left out or taken as one, one line each.
     """
 
-    def __init__(self, root: Path, pattern: str) -> None:
-        """Read ``annotations/PATTERN`` of ``root``; raises :class:`UserError` naming a file and a record in it."""
-        self._folder = root / "annotations"
-        found = sorted(self._folder.glob(pattern))
-        if not found:
-            raise UserError(f"{self._folder}: no {pattern} here, expected {LAYOUT}")
+    def __init__(self, root: Path, files: Mapping[str, Path]) -> None:
+        """Read ``files``, each by the name of its split, of pictures in ``root``.
+
+        Raises:
+            UserError: a file that cannot be used; the message names it and a record in it.
+        """
+        self._files = files
+        self.folder = Path(os.path.commonpath([path.parent for path in files.values()]))
         self.names: dict[Key, str] = {}
         self.paths: dict[Key, Path] = {}
         self.labels: defaultdict[Key, set[int]] = defaultdict(set)
@@ -56,8 +75,7 @@ class Instances:
         self._same: dict[Key, Key] = {}  # of a picture in a second file, what it is called by the first
         self._categories: dict[int, tuple[str, str, str]] = {}  # name, super-category, where they stand
         used: list[tuple[str, list[int], list[int]]] = []
-        for path in found:
-            split = path.stem.removeprefix("instances_")
+        for split, path in files.items():
             images, annotations, categories = read_sections(path, ("images", "annotations", "categories"), LAYOUT, slim)
             self.pictures[split] = len(images)
             self._read_categories(categories)
@@ -65,7 +83,7 @@ class Instances:
             used.append((split, annotations.column("image_id", int), annotations.column("category_id", int)))
         self._find(root)
         unlisted = 0
-        for path, (split, images, ids) in zip(found, used, strict=True):
+        for path, (split, images, ids) in zip(files.values(), used, strict=True):
             for place, (image, category) in enumerate(zip(images, ids, strict=True)):
                 if category not in self._categories:
                     raise UserError(f"{path}: annotations[{place}].category_id is {category}, which no file lists")
@@ -74,7 +92,7 @@ class Instances:
                 else:
                     unlisted += 1
         if unlisted:
-            self.notes.append(f"{self._folder}: {unlisted:,} annotations of pictures that no 'images' lists, left out")
+            self.notes.append(f"{self.folder}: {unlisted:,} annotations of pictures that no 'images' lists, left out")
         self._name_labels({category for _, _, ids in used for category in ids})
 
     def key(self, id: int, split: str) -> Key:
@@ -94,16 +112,18 @@ class Instances:
         keys: dict[int, Key] = {}
         for id, split in self.names:
             if (first := keys.setdefault(id, (id, split))) != (id, split):
+                where, other = (self._files[name].relative_to(self.folder) for name in (first[1], split))
                 raise UserError(
-                    f"{self._folder}: image id {id} is {self.names[first]!r} in instances_{first[1]}.json and "
-                    f"{self.names[id, split]!r} in instances_{split}.json, expected one picture for each id"
+                    f"{self.folder}: image id {id} is {self.names[first]!r} in {where} and {self.names[id, split]!r} "
+                    f"in {other}, expected one picture for each id"
                 )
         return keys
 
     def _read_categories(self, categories: Records) -> None:
-        columns = (categories.column(name, kind) for name, kind in (("id", int), ("name", str), ("supercategory", str)))
-        for place, (id, name, above) in enumerate(zip(*columns, strict=True)):
-            new = (composed(name), composed(above), categories.at(place).removeprefix(f"{self._folder}/"))
+        ids, names = categories.column("id", int), categories.column("name", str)
+        groups = categories.column("supercategory", str, missing="")
+        for place, (id, name, above) in enumerate(zip(ids, names, groups, strict=True)):
+            new = (composed(name), composed(above), categories.at(place).removeprefix(f"{self.folder}/"))
             old = self._categories.setdefault(id, new)
             for field, was, now in zip(("name", "supercategory"), old, new, strict=False):
                 if was != now:
@@ -114,7 +134,11 @@ class Instances:
 
     def _read_images(self, images: Records, split: str) -> None:
         places: dict[int, int] = {}
-        for place, (id, name) in enumerate(zip(images.column("id", int), images.column("file_name", str), strict=True)):
+        by_address = all(
+            isinstance(one, dict) and "file_name" not in one and "coco_url" in one for one in images.content
+        )
+        names = images.column("coco_url" if by_address and len(images) else "file_name", str)
+        for place, (id, name) in enumerate(zip(images.column("id", int), names, strict=True)):
             first = places.setdefault(id, place)
             if first != place and name != self.names[id, split]:
                 raise UserError(
@@ -147,12 +171,12 @@ class Instances:
             del self.names[key]
         if self._same:
             twice = name_few([f"{id} of {split}" for id, split in self._same])
-            self.notes.append(f"{self._folder}: {len(self._same):,} pictures are in a file before too: {twice}")
+            self.notes.append(f"{self.folder}: {len(self._same):,} pictures are in a file before too: {twice}")
         owner: dict[Path, Key] = {}
         for key, path in self.paths.items():
             if (first := owner.setdefault(path, key)) != key:
                 raise UserError(
-                    f"{self._folder}: {path.name!r} is image {first[0]} of {first[1]} and image {key[0]} of {key[1]}, "
+                    f"{self.folder}: {path.name!r} is image {first[0]} of {first[1]} and image {key[0]} of {key[1]}, "
                     "expected one id for each picture (it could stand in train and in test); remove one of them"
                 )
 
@@ -169,7 +193,7 @@ class Instances:
         for id in (id for id, below in above.items() if below):
             name = self._categories.pop(id)[0]
             self.notes.append(
-                f"{self._folder}: category {id} {name!r} is no label: no annotation uses it, and it is the "
+                f"{self.folder}: category {id} {name!r} is no label: no annotation uses it, and it is the "
                 f"supercategory of {len(above[id]):,} others"
             )
         ids: dict[str, int] = {}
@@ -177,11 +201,18 @@ class Instances:
             name, _, where = self._categories[id]
             if (first := ids.setdefault(name, id)) != id:
                 raise UserError(
-                    f"{self._folder}/{where}.name is {name!r}, as that of category {first}; expected another name for "
+                    f"{self.folder}/{where}.name is {name!r}, as that of category {first}; expected another name for "
                     f"each category id: give one of {first} and {id} another name, or merge them"
                 )
         self.label_names = tuple(ids)
-        self.supercategories = {name: self._categories[id][1] for name, id in ids.items()}
+        groups = {name: self._categories[id][1] for name, id in ids.items()}
+        bare = [name for name, group in groups.items() if group.lower() in _NO_GROUP]
+        self.supercategories = {} if bare else groups
+        if 0 < len(bare) < len(groups):
+            self.notes.append(
+                f"{self.folder}: {len(bare):,} of {len(groups):,} categories have no supercategory, so that none is "
+                f"used: {name_few(bare)}"
+            )
 
 
 class InstancesById:
@@ -196,9 +227,9 @@ class InstancesById:
         notes: what was left out or taken as one, one line each.
     """
 
-    def __init__(self, root: Path, pattern: str) -> None:
+    def __init__(self, root: Path, files: Mapping[str, Path]) -> None:
         """As :class:`Instances`; raises :class:`UserError` for two pictures of one id as well."""
-        self._instances = Instances(root, pattern)
+        self._instances = Instances(root, files)
         self._keys = self._instances.by_id()
         self.names = {id: self._instances.names[key] for id, key in self._keys.items()}
         paths = self._instances.paths
@@ -212,9 +243,8 @@ class InstancesById:
         return self._instances.names_of(self._keys[id]) if id in self._keys else ()
 
 
-def read_captions(root: Path, split: str) -> list[tuple[int, str]]:
-    """The captions of a split in the file's order, each with its picture's id; raises :class:`UserError`."""
-    path = root / "annotations" / f"captions_{split}.json"
+def read_captions(path: Path) -> list[tuple[int, str]]:
+    """The captions of a file in its order, each with its picture's id; raises :class:`UserError`."""
     _, annotations = read_sections(path, ("images", "annotations"), LAYOUT)
     return list(zip(annotations.column("image_id", int), annotations.column("caption", str), strict=True))
 

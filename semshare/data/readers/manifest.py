@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from semshare.data.files import find_pictures, is_inside, pool_digest, shorten
 from semshare.data.readers.coco import ATTRIBUTION, CAPTIONS
 from semshare.data.readers.coco_labels import LABELS, SUPERCATEGORIES
-from semshare.data.readers.instances import InstancesById, read_captions
+from semshare.data.readers.instances import InstancesById, official_files, read_captions
 from semshare.data.readers.splits import SHIPPED
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
@@ -171,11 +171,12 @@ class ManifestSource(FileSource):
     def _official(self, splits: Mapping[int, Split]) -> dict[int, _Pair]:
         """What COCO's own files say of the pictures listed; of 2014 where they are here."""
         of_2014 = any((self.root / "annotations").glob("instances_*2014.json"))
-        instances = InstancesById(self.root, "instances_*2014.json" if of_2014 else "instances_*.json")
+        files = official_files(self.root, "instances_*2014.json" if of_2014 else "instances_*.json")
+        instances = InstancesById(self.root, files)
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
         captions: defaultdict[int, list[str]] = defaultdict(list)
-        for split in instances.splits:
-            for id, caption in read_captions(self.root, split):
+        for split, path in files.items():
+            for id, caption in read_captions(path.with_name(f"captions_{split}.json")):
                 if id in splits:
                     captions[id].append(caption)
         return {

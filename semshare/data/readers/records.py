@@ -25,14 +25,17 @@ class Records:
     def __len__(self) -> int:
         return len(self.content)
 
-    def column(self, name: str, kind: type) -> list[Any]:
-        """The field ``name`` of every record.
+    def column(self, name: str, kind: type, missing: Any = None) -> list[Any]:
+        """The field ``name`` of every record; ``missing`` where a record has none or null, if it is given.
 
         Raises:
             UserError: a record without it, or with something else than a ``kind``.
         """
         values = []
         for place, record in enumerate(self.content):
+            if missing is not None and isinstance(record, dict) and record.get(name) is None:
+                values.append(missing)
+                continue
             try:
                 value = record[name]
             except (KeyError, TypeError):

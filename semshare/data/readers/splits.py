@@ -22,6 +22,17 @@ SHIPPED = Path(__file__).parent / "manifests"
 RULE = "ids ranked by sha256 of 'seed/id': dev first, then test, the rest train"
 
 
+_MEANT: dict[str, Split] = {
+    **{"train": "train", "training": "train", "test": "test", "testing": "test"},
+    **{"dev": "dev", "val": "dev", "valid": "dev", "validation": "dev"},
+}
+
+
+def meant(name: str) -> Split | None:
+    """The split that a folder or file of this name holds, as people call them; None for any other name."""
+    return _MEANT.get(name.lower())
+
+
 def held_out(count: int, most: int = 2000) -> int:
     """Items of dev, and of test, among ``count``: ``most``, or a tenth of a collection too small for it."""
     return max(1, min(most, count // 10))

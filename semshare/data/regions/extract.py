@@ -8,9 +8,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from semshare.data.decode import computed, decoded
 from semshare.data.pictures import content_digest, stamp, unchanged
 from semshare.data.regions.store import FeatureStore, StoreWriter, note_pictures, rewrite
+from semshare.errors import UserError
 from semshare.utils.files import ReadOnlyError
 from semshare.utils.memory import memory_kept
 from semshare.utils.progress import tell
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-    from PIL import Image
 
     from semshare.data.regions.base import RegionExtractor
 
@@ -158,7 +160,14 @@ def refresh(
 
 def _shrunk(picture: Callable[[str], Image.Image], extractor: RegionExtractor) -> Callable[[str], Image.Image]:
     """``picture`` in the size that ``extractor`` looks at, so that the decoding threads do this work too."""
-    return lambda id: extractor.shrink(picture(id))
+
+    def read(id: str) -> Image.Image:
+        opened = picture(id)
+        if not isinstance(opened, Image.Image):  # of a source from outside
+            raise UserError(f"picture of {id!r}: found {type(opened).__name__}, expected a Pillow picture in RGB")
+        return extractor.shrink(opened)
+
+    return read
 
 
 def noting(

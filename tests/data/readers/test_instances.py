@@ -12,7 +12,7 @@ from PIL import Image
 
 from semshare.data import prepare
 from semshare.data.readers.coco import CocoSource
-from semshare.data.readers.instances import Instances
+from semshare.data.readers.instances import Instances, official_files
 from semshare.errors import UserError
 
 CATEGORIES = [
@@ -233,7 +233,8 @@ def test_show_counts_what_is_left_and_names_labels_that_nothing_teaches(tmp_path
 
 
 def test_karpathys_split_needs_one_picture_for_each_id(tmp_path: Path) -> None:
-    instances = Instances(_anew(tmp_path), "instances_*.json")
+    root = _anew(tmp_path)
+    instances = Instances(root, official_files(root))
     with pytest.raises(UserError) as caught:
         instances.by_id()
     assert str(caught.value) == (

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from semshare.data.files import shorten
-from semshare.data.readers.instances import Instances
+from semshare.data.readers.instances import Instances, official_files
 from semshare.data.readers.precomputed.base import (
     Group,
     PrecomputedSource,
@@ -55,6 +55,7 @@ class CaptionArraysSource(PrecomputedSource):
     """The pictures of a folder in the layout above, each with five captions; dev is its first 1,000 pictures."""
 
     text_kind: Literal["captions"] = "captions"
+    kind_known = "as this layout has"
 
     def __init__(self, root: Path) -> None:
         """Open the arrays of ``root`` and read its captions, ids and labels.
@@ -111,7 +112,7 @@ class CaptionArraysSource(PrecomputedSource):
                 f"{path}: missing, and no annotations/instances_*.json in {self.root}: labels are needed; put an array "
                 "[N, labels] of 0 and 1 there for each split, or COCO's annotations beside the features"
             )
-        instances = Instances(self.root, "instances_*.json")
+        instances = Instances(self.root, official_files(self.root))
         self.label_names, self.supercategories = instances.label_names, instances.supercategories
         keys = instances.by_id()
         notes.append("labels are those of COCO's instances, by the ids of the pictures")

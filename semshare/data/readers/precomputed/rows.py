@@ -51,6 +51,7 @@ class ArrayRowsSource(PrecomputedSource):
         scores = open_beside(path.parent / "scores.npy", features, None, "scores", "f")
         check = _ArrayRows(path, len(features))
         self._items = check.read(split_seed)
+        self.text_kind, self.kind_known = check.text_kind, check.kind_known
         self.label_names = label_set(self._items)
         arrays = RegionArrays(features, classes, boxes, None, scores)
         self._groups = [Group(arrays, check.rows, class_scores)]

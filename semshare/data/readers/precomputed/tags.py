@@ -48,6 +48,7 @@ class TagArraysSource(PrecomputedSource):
     """The items of a folder in the layout above; those without a tag or without a label are left out and noted."""
 
     text_kind: Literal["tags"] = "tags"
+    kind_known = "as this layout has"
 
     def __init__(self, root: Path) -> None:
         """Open the arrays of ``root`` and read its tags and labels.
