@@ -265,6 +265,8 @@ def kept(name: str) -> Collection | None:
         UserError: what is kept of it is damaged.
     """
     path = file_of(name)
+    if not isinstance(name, str):
+        raise UserError(f"dataset: found {name!r}, expected a name, in quotes where it is a number")
     if not _NAME.fullmatch(name) or not path.is_file():
         return None
     try:

@@ -22,8 +22,6 @@ def plan(dataset: str, method: str, scale: str = "laptop", device: str = "auto",
         UserError: an unknown dataset, method, scale or field, a value out of range, or a field that the
             method or the dataset does not read; a BERT checkpoint that is not there or does not fit.
     """
-    if not isinstance(dataset, str):
-        raise UserError(f"dataset: found {dataset!r}, expected a name, in quotes where it is a number")
     catalogue.entry(dataset)
     chosen = methods.get(method)
     known_scale(scale)
