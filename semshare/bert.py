@@ -68,9 +68,9 @@ def check(experiment: Experiment) -> BertConfig:
             not fit; or its blocks compute with something else than the shared encoder's.
     """
     source, config = experiment.bert, _config(experiment.bert)
-    for field, found in (("width", config.hidden_size), ("feed_forward", config.intermediate_size)):
-        if found != getattr(experiment, field):
-            raise UserError(f"{field}: found {getattr(experiment, field)}, expected {found}, that of bert {source!r}")
+    for field, size in (("width", config.hidden_size), ("feed_forward", config.intermediate_size)):
+        if size != getattr(experiment, field):
+            raise UserError(f"{field}: found {getattr(experiment, field)}, expected {size}, that of bert {source!r}")
     if experiment.layers > config.num_hidden_layers:
         raise UserError(
             f"layers: found {experiment.layers}, expected at most the {config.num_hidden_layers} of bert {source!r}"
@@ -80,8 +80,8 @@ def check(experiment: Experiment) -> BertConfig:
             f"bert: {source!r} has {config.max_position_embeddings} positions, expected at least {MAX_LENGTH}"
         )
     for key, expected in _FIXED.items():
-        if (found := getattr(config, key, expected)) != expected:
-            raise UserError(f"bert: {source!r} has {key} {found!r}, expected {expected!r}")
+        if (size := getattr(config, key, expected)) != expected:
+            raise UserError(f"bert: {source!r} has {key} {size!r}, expected {expected!r}")
     return config
 
 
@@ -138,8 +138,8 @@ def digest(source: str) -> str:
     Raises:
         UserError: there is no BERT checkpoint ``source``, or its weights cannot be read or are not whole.
     """
-    place = Path(_place(source))
-    files = sorted(place.iterdir()) if place.is_dir() else []
+    folder = Path(_place(source))
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
     return _digest(source, tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
 
 
@@ -159,7 +159,7 @@ def _place(source: str) -> str:
     if (root / "config.json").exists() or not modules.is_file():
         return source
     try:
-        paths = [root / one["path"] for one in json.loads(modules.read_text(encoding="utf-8"))]
+        paths = [root / module["path"] for module in json.loads(modules.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, KeyError) as error:
         raise _unreadable(source, f"modules.json: {error}") from None
     inside = [path for path in paths if path.resolve().is_relative_to(root.resolve())]
@@ -169,11 +169,11 @@ def _place(source: str) -> str:
 def _config(source: str) -> BertConfig:
     """The checkpoint's ``config.json``."""
     try:
-        found, _ = BertConfig.get_config_dict(_place(source), local_files_only=_only_cached(source))
-        if (kind := found.get("model_type")) != "bert":
+        own, _ = BertConfig.get_config_dict(_place(source), local_files_only=_only_cached(source))
+        if (kind := own.get("model_type")) != "bert":
             reason = f"model_type is {kind!r}, expected 'bert'" if kind else "it has no config.json with a model_type"
             raise _unreadable(source, reason)
-        return BertConfig.from_dict(found)
+        return BertConfig.from_dict(own)
     except UserError:
         raise
     except Exception as error:  # a stranger's file: the libraries answer it with errors of many kinds
@@ -190,7 +190,7 @@ def _read(source: str) -> BertModel:
     _config(source)
     try:
         with _quiet_transformers():
-            checkpoint, found = BertModel.from_pretrained(
+            checkpoint, report = BertModel.from_pretrained(
                 _place(source),
                 add_pooling_layer=False,
                 output_loading_info=True,
@@ -206,9 +206,9 @@ def _read(source: str) -> BertModel:
             raise _unreadable(source, lacking) from None
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _unreadable(source, f"damaged, or of another format: {reason}{_again(source)}") from None
-    if other := sorted(key for key, *_ in found["mismatched_keys"]):
+    if other := sorted(key for key, *_ in report["mismatched_keys"]):
         raise _unreadable(source, f"{len(other)} weights have other sizes than config.json says, among them {other[0]}")
-    if lacking := sorted(found["missing_keys"]):
+    if lacking := sorted(report["missing_keys"]):
         raise _unreadable(source, f"{len(lacking)} weights are missing, among them {lacking[0]}")
     if broken := [key for key, weight in checkpoint.named_parameters() if not weight.isfinite().all()]:
         raise _unreadable(source, f"{len(broken)} weights are not finite, among them {broken[0]}")

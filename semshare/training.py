@@ -142,8 +142,8 @@ def _train_epoch(
                 sums[name] += term
     means = {name: float(total) / steps for name, total in sums.items()}
     if not all(abs(value) < float("inf") for value in means.values()):
-        found = ", ".join(f"{name} {value:g}" for name, value in means.items())
-        raise UserError(f"epoch {epoch}: a loss is not finite ({found}); try a smaller learning rate")
+        measured = ", ".join(f"{name} {value:g}" for name, value in means.items())
+        raise UserError(f"epoch {epoch}: a loss is not finite ({measured}); try a smaller learning rate")
     return means
 
 

@@ -82,8 +82,8 @@ def build(
     if given.name:
         root, out = made_from / "_build" / "books" / given.name, out / given.name if out else None
     elif out is not None:  # of its own executed notebooks: no page of another book strays into it
-        place = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:8]
-        root = made_from / "_build" / "books" / f"{out.resolve().name}-{place}"
+        folder_name = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:8]
+        root = made_from / "_build" / "books" / f"{out.resolve().name}-{folder_name}"
     usual = {"scale": scale, "device": device, "datasets": datasets, "preset": preset} | given.everywhere
     scale, device, datasets, preset = (usual.pop(name) for name in ("scale", "device", "datasets", "preset"))
     find_device(device)
@@ -96,8 +96,8 @@ def build(
         handed = {}
         for notebook in _choose(notebooks, only):
             own = given.own.get(notebook.stem, {})
-            found = parameters(notebook, scale, device, () if "datasets" in own else datasets, preset)
-            handed[notebook] = None if found is None else found | usual | own
+            settings = parameters(notebook, scale, device, () if "datasets" in own else datasets, preset)
+            handed[notebook] = None if settings is None else settings | usual | own
         data = _contents([*datasets, *(name for own in given.own.values() for name in own.get("datasets", ()))])
         return _build(
             root, notebooks, handed, data, datasets, fresh, (out or root / "_build" / "html").resolve(), device
@@ -129,8 +129,8 @@ def _build(
     sections = root / "book" / "sections"
     (sections / postprocess.FILES).mkdir(parents=True, exist_ok=True)
     chosen, left_out, pages = list(handed), {}, []
-    for place, notebook in enumerate(chosen, start=1):
-        title = f"[{place}/{len(chosen)}] {notebook.stem}"
+    for number, notebook in enumerate(chosen, start=1):
+        title = f"[{number}/{len(chosen)}] {notebook.stem}"
         if handed[notebook] is None:
             left_out[notebook] = f"none of {', '.join(datasets)} has super-categories"
             (sections / notebook.name).unlink(missing_ok=True)
@@ -155,7 +155,7 @@ def _build(
     executed = [sections / notebook.name for notebook in notebooks]
     write_text(sections / "status.md", status.page(executed))
     _keep_files(root, executed)
-    there = [one for one in executed if one.exists()]
+    there = [path for path in executed if path.exists()]
     write_text(sections / "front.html", front.verdicts(there))
     write_text(sections / "about_data.txt", front.data_box(there, root / "book" / "_front"))
     return _html(root, out)
@@ -324,8 +324,8 @@ def _html(root: Path, out: Path) -> Path:
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode:
         shutil.rmtree(work)  # Sphinx would not repeat the warnings of pages it has already read
-        found = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line]
-        lines = "\n".join(found[:10]) or "\n".join((done.stdout + done.stderr).splitlines()[-10:])
+        complaints = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line]
+        lines = "\n".join(complaints[:10]) or "\n".join((done.stdout + done.stderr).splitlines()[-10:])
         raise UserError(f"book: jupyter-book failed; the previous book stays as it was\n{lines}\nAll of it: {log}")
     unfinished.unlink()
     out.parent.mkdir(parents=True, exist_ok=True)

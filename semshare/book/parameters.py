@@ -144,8 +144,8 @@ def read(path: Path, notebooks: Mapping[str, Sequence[str]]) -> list[Given]:
     """
     content = files.read_yaml(path)
     listed = content if isinstance(content, list) else [content]
-    books = [_given(one, notebooks, f"{path}: ", named=isinstance(content, list)) for one in listed]
-    if twice := sorted({one.name for one in books if [other.name for other in books].count(one.name) > 1}):
+    books = [_given(book, notebooks, f"{path}: ", named=isinstance(content, list)) for book in listed]
+    if twice := sorted({book.name for book in books if [other.name for other in books].count(book.name) > 1}):
         raise UserError(f"{path}: name: {twice[0]!r} is given twice")
     return books
 
@@ -165,7 +165,7 @@ def _given(content: Any, notebooks: Mapping[str, Sequence[str]], begin: str, nam
     has = {parameter for names in notebooks.values() for parameter in names}
     for key, value in content.items():
         number = str(key).zfill(2) if str(key).isdigit() else str(key)
-        notebook = next((one for one in notebooks if number in (one, one.split("_")[0])), None)
+        notebook = next((name for name in notebooks if number in (name, name.split("_")[0])), None)
         if notebook is None:
             if key not in has:
                 known = f"one of {', '.join(sorted(has))} or a notebook: {', '.join(notebooks)}"

@@ -140,12 +140,12 @@ def train(
     fields |= {"learning_rate": learning_rate, "label_loss": label_loss, "regions": regions, "tokens": tokens}
     fields |= {"bert": bert, "layers": layers, "heads": heads}
     experiments = [
-        runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + place, **fields)
-        for place in range(splits)
+        runs.plan(dataset, method, scale.value, device, preset=preset.value, split_seed=split_seed + number, **fields)
+        for number in range(splits)
     ]
-    found = runs.get_all(experiments, device, quiet=not processes.is_first())
+    done = runs.get_all(experiments, device, quiet=not processes.is_first())
     if processes.is_first():
-        result = report.report(found)
+        result = report.report(done)
         print(json.dumps(result, indent=2) if as_json else report.as_text(result))
 
 
@@ -182,8 +182,8 @@ def grid(
 
     flags = {"dataset": dataset, "method": method, "lam": lam, "eta": eta, "seed": seed, "scale": scale}
     given = grids.from_flags([f"{name}={values}" for name, values in flags.items() if values] + (set_ or []))
-    found = [one | given for one in grids.read(file)] if file else [given]
-    experiments = grids.plan(found, device, scheduler is not None, str(file or ""))
+    grid_rows = [row | given for row in grids.read(file)] if file else [given]
+    experiments = grids.plan(grid_rows, device, scheduler is not None, str(file or ""))
     outcomes = grids.look(experiments) if dry_run else grids.train(experiments, device, scheduler, workers)
     result = report.grid_report(outcomes)
     print(json.dumps(result, indent=2) if as_json else report.grid_as_text(result))
@@ -276,8 +276,8 @@ def search(
 
     retriever = Retriever(model, device)
     held = retriever.add_images(images, index, verify) if texts is None else retriever.add_texts(texts, index)
-    found = [*retriever.search_texts(*(text or ()), top=top), *retriever.search_images(*(image or ()), top=top)]
-    if not any(one.hits for one in found):
+    answers = [*retriever.search_texts(*(text or ()), top=top), *retriever.search_images(*(image or ()), top=top)]
+    if not any(answer.hits for answer in answers):
         raise UserError(
             f"text: no word of {', '.join(map(repr, text or ()))} is known to the model: nothing to rank by"
         )
@@ -285,9 +285,9 @@ def search(
         skipped = {id: reason for id, (_, reason) in held.skipped.items() if reason != NO_PICTURE}
         result = {"model": retriever.model.title, "items": len(held), "skipped": skipped}
         result["no_pictures"] = len(held.skipped) - len(skipped)
-        print(json.dumps(result | {"queries": [asdict(one) for one in found]}, indent=2))
+        print(json.dumps(result | {"queries": [asdict(answer) for answer in answers]}, indent=2))
     else:
-        print("\n".join(map(str, found)))
+        print("\n".join(map(str, answers)))
 
 
 @app.command()
@@ -305,8 +305,8 @@ def verdicts(
     from semshare.paper.verdicts import all_claims
 
     chosen = _names(datasets) or list(reference.DATASETS.values())
-    found = plans.train(plans.everything(chosen, scale.value, preset.value, seeds, device), device)
-    claims, runs = all_claims(found), plans.flat(found)
+    done = plans.train(plans.everything(chosen, scale.value, preset.value, seeds, device), device)
+    claims, runs = all_claims(done), plans.flat(done)
     if as_json:
         print(json.dumps(report.verdicts_report(claims, runs), indent=2))
     else:
@@ -332,11 +332,11 @@ def book(
     from semshare.book.parameters import Given, read
 
     given = read(parameters, declared()) if parameters else [Given()]
-    for one in given:
-        if one.name:
-            print(f"Book {one.name}")
+    for value in given:
+        if value.name:
+            print(f"Book {value.name}")
         flags = {"datasets": _names(datasets), "preset": preset.value}
-        page = build(scale.value, only or (), fresh, out, device, **flags, given=one)
+        page = build(scale.value, only or (), fresh, out, device, **flags, given=value)
         print(f"The book is at {page}")
 
 

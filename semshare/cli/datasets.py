@@ -95,8 +95,8 @@ def data_show(
     """Print a dataset's counts, labels, splits, checksums and licence, and what texts became."""
     from semshare.data import prepare
 
-    found = prepare.describe(name, root, scale.value, tokens, texts)
-    print(json.dumps(found, indent=2) if as_json else prepare.as_text(found))
+    described = prepare.describe(name, root, scale.value, tokens, texts)
+    print(json.dumps(described, indent=2) if as_json else prepare.as_text(described))
 
 
 @data.command("list")

@@ -114,7 +114,7 @@ def list_cache(as_json: AsJson = False) -> None:
     from semshare.runs import caches
 
     kept = caches.kept()
-    print(json.dumps([one.as_dict() for one in kept], indent=2) if as_json else _cache_table(kept))
+    print(json.dumps([entry.as_dict() for entry in kept], indent=2) if as_json else _cache_table(kept))
 
 
 @cache.command("prune")

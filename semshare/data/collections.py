@@ -204,10 +204,10 @@ def read(layout: Layout, root: Path, split_seed: int = 0, fields: Mapping[str, s
 def named_fields(written: Sequence[str]) -> dict[str, str]:
     """Each of ``ROLE=NAME`` by its role; raises :class:`UserError` for one that is written otherwise or there twice."""
     fields: dict[str, str] = {}
-    for one in written:
-        role, equals, name = one.partition("=")
+    for line in written:
+        role, equals, name = line.partition("=")
         if not equals or not role or not name or role in fields:
-            wrong = f"{role!r} is there twice" if role in fields else f"found {one[:60]!r}"
+            wrong = f"{role!r} is there twice" if role in fields else f"found {line[:60]!r}"
             raise UserError(f"field: {wrong}, expected ROLE=NAME as in texts=caption, each role once")
         fields[role] = name
     return fields
@@ -234,8 +234,8 @@ def recognise(
         UserError: no such collection, or one that cannot be used.
     """
     check_name(name, taken)
-    if root is None and (place := stored((name,))) is not None:
-        root, before = place.resolve(), kept(name)
+    if root is None and (folder := stored((name,))) is not None:
+        root, before = folder.resolve(), kept(name)
         fields = fields or (before.fields if before else None)
     if root is None:
         raise UserError(f"name: no collection {name!r} here yet, expected {name}=FOLDER")

@@ -55,7 +55,7 @@ def _examples(dataset: PairedDataset) -> list[str]:
         texts.setdefault(owner, []).append(text)
     count = min(_EXAMPLES, len(part.image_ids))
     examples = []
-    for row in (place * len(part.image_ids) // count for place in range(count)):
+    for row in (number * len(part.image_ids) // count for number in range(count)):
         own = texts.get(row, [])
         names = [name for name, held in zip(dataset.label_names, part.labels[row].tolist(), strict=True) if held]
         lines = [html.paragraph(html.text(text)) for text in own[:_TEXTS]]

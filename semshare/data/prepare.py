@@ -134,11 +134,11 @@ def _prepare(
     tokenizer = find(tokens) if tokens else catalogue.tokens_of(name)
     if from_dir is not None and not from_dir.is_dir():
         raise UserError(f"from-dir: {from_dir} is no folder, expected one that holds archives")
-    found = find_device(device)
+    on_device = find_device(device)
     plan = PLANS.get(name) or (COCO_2014 if remembered(name) else None)
     link = None if root is None else place_of_link(name, root)
-    if root is None and (place := catalogue.stored(entry.folders)) is not None and place.is_symlink():
-        root = place.resolve()
+    if root is None and (known_as := catalogue.stored(entry.folders)) is not None and known_as.is_symlink():
+        root = known_as.resolve()
     if plan is not None and root is not None and from_dir is None and _is_own(root):
         say(f"{root}: used as it is; to fetch the official files, name another folder with --root")
     elif plan is not None:
@@ -149,7 +149,7 @@ def _prepare(
         "the feature files are read to their end" if regions == PRECOMPUTED else f"regions {regions!r} are extracted"
     )
     say(f"{opened}: reading; {first} the first time")
-    dataset = _load(opened, root, regions, str(found), verify, tokenizer.name)
+    dataset = _load(opened, root, regions, str(on_device), verify, tokenizer.name)
     if link is not None and root is not None:
         make_link(link, root.resolve(), say)
     if regions != before:
@@ -190,10 +190,10 @@ def describe(
     items = [item for item in source.items() if item.id not in skipped]
     told = [*left_out_notes(skipped), *unlearnt_notes(items, source.label_names), *unspaced_notes(items, tokenizer)]
     source.notes = tuple(dict.fromkeys((*source.notes, *told)))
-    found = summary(name, source, root or source.root, skipped)
-    found |= {"regions": {"extractor": regions}, "tokens": tokenizer.name}
+    described = summary(name, source, root or source.root, skipped)
+    described |= {"regions": {"extractor": regions}, "tokens": tokenizer.name}
     chosen = _items(name, source, skipped)
-    return found | ({"texts": words_of_texts(source, chosen, tokenizer, texts)} if texts else {})
+    return described | ({"texts": words_of_texts(source, chosen, tokenizer, texts)} if texts else {})
 
 
 def summary(name: str, source: Source, root: Path | None, left_out: Container[str] = ()) -> dict[str, Any]:
@@ -209,8 +209,8 @@ def summary(name: str, source: Source, root: Path | None, left_out: Container[st
         "status": source.status,
         "root": None if root is None else str(root),
         "splits": {
-            split: {"images": len(some), "texts": sum(len(item.texts) for item in some)}
-            for split, some in splits.items()
+            split: {"images": len(items), "texts": sum(len(item.texts) for item in items)}
+            for split, items in splits.items()
         },
         "labels": {label: counts[label] for label in source.label_names},
         "checksum": f"sha256:{items_checksum(items, source.label_names)}",
@@ -229,15 +229,15 @@ def _items(name: str, source: Source, left_out: Container[str]) -> list[Item]:
     return [item for item in items if item.split != "test"] + test
 
 
-def as_text(found: Mapping[str, Any]) -> str:
+def as_text(described: Mapping[str, Any]) -> str:
     """A summary as lines for a terminal, which no character in it can upset."""
-    where = f" in {found['root']}" if found["root"] else ""
-    labels = sorted(found["labels"].items(), key=lambda one: -one[1])
-    lines = [f"{found['dataset']}: {found['status']}{where}"]
-    for split, counts in found["splits"].items():
+    where = f" in {described['root']}" if described["root"] else ""
+    labels = sorted(described["labels"].items(), key=lambda pair: -pair[1])
+    lines = [f"{described['dataset']}: {described['status']}{where}"]
+    for split, counts in described["splits"].items():
         lines.append(f"  {split:6} {counts['images']:>9,} images {counts['texts']:>9,} texts")
     lines.append(f"  labels {len(labels):>9,}: {', '.join(f'{label} {count:,}' for label, count in labels)}")
-    regions = found["regions"]
+    regions = described["regions"]
     size = ""
     if "pictures" in regions:
         size = f": {regions['pictures']:,} pictures x {regions['regions_a_picture']} x {regions['features']}"
@@ -245,16 +245,19 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines.append(f"  regions {regions['extractor']}{size}{no_result}")
     if about := seen(regions["extractor"]):
         lines.append(f"  note: {about}")
-    if found["tokens"] != WORDS:
-        lines.append(f"  tokens {found['tokens']}")
-    if "words" in found:
-        lines.append(f"  words {found['words']:,}")
-    lines.append(f"  checksum {found['checksum']}")
-    lines += [f"  archive {name} {one['checksum']}, {one['size']:,} bytes" for name, one in found["archives"].items()]
-    lines.append(f"  licence: {found['licence']}")
-    lines += [f"  note: {note}" for note in found["notes"]]
-    lines += [f"  odd: {line}" for line in found.get("odd", ())]
-    lines += as_lines(found["texts"]) if "texts" in found else []
+    if described["tokens"] != WORDS:
+        lines.append(f"  tokens {described['tokens']}")
+    if "words" in described:
+        lines.append(f"  words {described['words']:,}")
+    lines.append(f"  checksum {described['checksum']}")
+    lines += [
+        f"  archive {name} {archive['checksum']}, {archive['size']:,} bytes"
+        for name, archive in described["archives"].items()
+    ]
+    lines.append(f"  licence: {described['licence']}")
+    lines += [f"  note: {note}" for note in described["notes"]]
+    lines += [f"  odd: {line}" for line in described.get("odd", ())]
+    lines += as_lines(described["texts"]) if "texts" in described else []
     return "\n".join(map(printable, lines))  # names, labels and texts are strangers' words
 
 
@@ -275,10 +278,10 @@ def _collect(
             here = {remote.name: _at_hand(remote, from_dir) for _, remote in to_fetch}
             sizes = [(2 - (here[remote.name] is not None)) * (remote.size or 0) for _, remote in to_fetch]
             check_space(root, sum(sizes), f"{plan.folder} (archives and their content)")
-            for place, (piece, remote) in enumerate(to_fetch, 1):
+            for number, (piece, remote) in enumerate(to_fetch, 1):
                 if not piece.lacks(root):  # another process was faster
                     continue
-                _one(plan, piece, remote, here[remote.name], root, f"[{place}/{len(to_fetch)}] ", say, fetching)
+                _one(plan, piece, remote, here[remote.name], root, f"[{number}/{len(to_fetch)}] ", say, fetching)
     for piece in missing:
         if not piece.remote:
             raise UserError(f"{piece.lacks(root)}: {piece.by_hand}; then run this again ({plan.page})")

@@ -44,12 +44,12 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     splits = [[item for item in items if item.split == split] for split in SPLITS]
     shares = [0] * len(splits)
     while sum(shares) < min(count, sum(map(len, splits))):
-        waiting = [place for place, split in enumerate(splits) if shares[place] < len(split)]
-        shares[min(waiting, key=lambda place: shares[place])] += 1
+        waiting = [group for group, split in enumerate(splits) if shares[group] < len(split)]
+        shares[min(waiting, key=lambda group: shares[group])] += 1
     return [
-        split[place * len(split) // share]
+        split[number * len(split) // share]
         for split, share in zip(splits, shares, strict=True)
-        for place in range(share)
+        for number in range(share)
     ]
 
 

@@ -47,7 +47,7 @@ def _check_one_of(name: str, source: Source, attribute: str, expected: tuple[str
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, tuple | list) and all(isinstance(item, str) for item in value)
 
 
 def _of(source: Source) -> str:

@@ -100,8 +100,8 @@ def _weights(precision: str, root: Path | None) -> list[Comparison]:
 
 
 STUDIES: dict[str, Study] = {
-    one.name: one
-    for one in (
+    planned.name: planned
+    for planned in (
         *(claims.study() for claims in CLAIM_STUDIES.values()),
         study(
             "presets",

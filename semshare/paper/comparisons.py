@@ -109,7 +109,7 @@ def keys_of(study: Study, runs: Sequence[RecordedRun]) -> list[tuple[dict[str, A
     for comparison in compared:
         places = [place_of[experiment.to_json()] for experiment in (*comparison.changed, *comparison.base)]
         whole = recorded.keys() >= set(places)
-        rows.append((comparison.what, [recorded[place].key for place in places] if whole else []))
+        rows.append((comparison.what, [recorded[where].key for where in places] if whole else []))
     return rows
 
 

@@ -31,12 +31,12 @@ QUANTITIES = {name: (title(name), COLOURS[colour]) for name, colour in zip(HEADL
 
 
 def interval_row(
-    axis: Axes, place: int, value: float, low: float, high: float, colour: Any, mark: str, filled: bool = True
+    axis: Axes, row: int, value: float, low: float, high: float, colour: Any, mark: str, filled: bool = True
 ) -> None:
     """One row of a forest plot: a mark and its interval beside the line at 0."""
     axis.axvline(0, color="black", linewidth=0.6)
-    axis.plot([low, high], [place, place], color=colour, linewidth=1.5)
-    axis.plot(value, place, mark, color=colour, markersize=5, markerfacecolor=colour if filled else "white")
+    axis.plot([low, high], [row, row], color=colour, linewidth=1.5)
+    axis.plot(value, row, mark, color=colour, markersize=5, markerfacecolor=colour if filled else "white")
     axis.grid(alpha=0.3, axis="x")
 
 

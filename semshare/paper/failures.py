@@ -92,7 +92,7 @@ def find(run: Run, direction: Direction) -> Failures:
         query, gallery = normalize(query, dim=1), normalize(gallery, dim=1)
     gallery_super = (gallery_labels @ members > 0).float()
 
-    found: dict[str, list[Tensor]] = {"retrieved": [], "wrong": []}
+    columns: dict[str, list[Tensor]] = {"retrieved": [], "wrong": []}
     kinds: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     chance: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     for labels, embedding in zip(query_labels.split(_BLOCK), query.split(_BLOCK), strict=True):
@@ -101,16 +101,16 @@ def find(run: Run, direction: Direction) -> Failures:
         superclass = ((labels @ members > 0).float() @ gallery_super.T > 0) & wrong
         of_kind = {"semantic": semantic, "superclass": superclass, "other": wrong & ~semantic & ~superclass}
         top = rank(embedding @ gallery.T, TOP[direction])
-        found["retrieved"].append(top)
-        found["wrong"].append(wrong.gather(1, top))
+        columns["retrieved"].append(top)
+        columns["wrong"].append(wrong.gather(1, top))
         for kind, where in of_kind.items():
             kinds[kind].append(where.gather(1, top))
             chance[kind].append(where.sum(1) / wrong.sum(1))
     return Failures(
         direction,
         torch.arange(len(query)) if direction == "i2t" else part.owner,
-        torch.cat(found["retrieved"]),
-        torch.cat(found["wrong"]),
+        torch.cat(columns["retrieved"]),
+        torch.cat(columns["wrong"]),
         {kind: torch.cat(values) for kind, values in kinds.items()},
         {kind: torch.cat(values) for kind, values in chance.items()},
     )

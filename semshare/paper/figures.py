@@ -239,13 +239,13 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
     return figure
 
 
-def found_pictures(found: Sequence[Found], about: str) -> Figure:
+def found_pictures(answers: Sequence[Found], about: str) -> Figure:
     """One row a query of a search in a folder: its best pictures with their scores and predicted labels."""
-    shown = max(len(answer.hits) for answer in found)
-    size = (2.5 * shown, 3.3 * len(found) + 0.4)
-    figure, grid = subplots(len(found), shown, figsize=size, squeeze=False, layout="constrained")
+    shown = max(len(answer.hits) for answer in answers)
+    size = (2.5 * shown, 3.3 * len(answers) + 0.4)
+    figure, grid = subplots(len(answers), shown, figsize=size, squeeze=False, layout="constrained")
     figure.suptitle(about, x=0.01, ha="left", fontsize=9, parse_math=False)
-    for answer, axes in zip(found, grid, strict=True):
+    for answer, axes in zip(answers, grid, strict=True):
         title = textwrap.shorten(answer.query, 110, placeholder="...")
         axes[0].set_title(f"“{title}”", loc="left", fontsize=9, parse_math=False)
         for axis, hit in zip(axes, answer.hits, strict=False):

@@ -152,8 +152,8 @@ def by_method(table: Mapping[tuple[str, str], Sequence[Any]], dataset: str) -> d
 def train(plans: Any, device: str = "auto") -> Any:
     """``plans`` with the run of each experiment in its place, found or trained now, in one call of the run store."""
     experiments = flat(plans)
-    found = dict(zip(experiments, runs.get_all(experiments, device), strict=True))
-    return with_each(plans, lambda part: [found[experiment] for experiment in part])
+    finished = dict(zip(experiments, runs.get_all(experiments, device), strict=True))
+    return with_each(plans, lambda part: [finished[experiment] for experiment in part])
 
 
 def with_each(plans: Any, change: Callable[[Sequence[Experiment]], list[Any]]) -> Any:
@@ -166,7 +166,7 @@ def with_each(plans: Any, change: Callable[[Sequence[Experiment]], list[Any]]) -
 def flat(plans: Any) -> list[Any]:
     """The experiments, or runs, at the ends of ``plans``, in order."""
     if isinstance(plans, Mapping):
-        return [one for part in plans.values() for one in flat(part)]
+        return [run for part in plans.values() for run in flat(part)]
     return list(plans)
 
 

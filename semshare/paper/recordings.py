@@ -159,10 +159,12 @@ class Recording:
         experiments = [run.experiment for run in self.runs]
         return {
             "Recorded runs": f"{len(self.runs)} of {self.planned}",
-            "Preset": distinct(one.preset for one in experiments),
-            "Scale": distinct(one.scale for one in experiments),
-            "Seeds": distinct(one.seed for one in experiments),
-            "Learning rate": distinct(f"{one.learning_rate:g} {one.schedule}" for one in experiments),
+            "Preset": distinct(experiment.preset for experiment in experiments),
+            "Scale": distinct(experiment.scale for experiment in experiments),
+            "Seeds": distinct(experiment.seed for experiment in experiments),
+            "Learning rate": distinct(
+                f"{experiment.learning_rate:g} {experiment.schedule}" for experiment in experiments
+            ),
             "Device": distinct(run.record["device"] for run in self.runs),
             "Trained at commit": distinct(run.record["commit"] for run in self.runs),
             "torch": distinct(run.record["versions"]["torch"] for run in self.runs),
@@ -196,7 +198,7 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
     """
     path = _file(study.name, folder)
     planned = study.plan(root, device)
-    if root is not None and not any(one.root for one in planned):
+    if root is not None and not any(experiment.root for experiment in planned):
         raise UserError(f"root: study {study.name!r} reads no dataset's folder")
     _write(path, study, planned, device)
     for _ in parallel.train_missing(planned, device):
@@ -207,7 +209,7 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
 
 def _write(path: Path, study: Study, planned: Sequence[Experiment], device: str) -> None:
     """Write what there is of the study, if there is anything."""
-    done = [runs.get(one, device) for one in planned if store.exists(one)]
+    done = [runs.get(experiment, device) for experiment in planned if store.exists(experiment)]
     if done:
         content = {"name": study.name, "about": study.about, "planned": len(planned)}
         content |= {"runs": [row(run) for run in done], "comparisons": study.compare(done)}
@@ -280,8 +282,8 @@ def _readings(arrays: Mapping[str, np.ndarray]) -> dict[str, list[Scored]]:
                 values = np.stack([values * counts[measure], np.broadcast_to(counts[measure], values.shape)], -1)
             sums[measure] = values
         readings[key] = [
-            Scored(key, {measure: values[place] for measure, values in sums.items()})
-            for place in range(len(sums["i2t"]))
+            Scored(key, {measure: values[number] for measure, values in sums.items()})
+            for number in range(len(sums["i2t"]))
         ]
     return readings
 
@@ -332,7 +334,7 @@ def row(run: Run) -> dict[str, Any]:
         "status": run.dataset.status,
         "history": [_rounded(epoch) for epoch in run.history],
         "test": _rounded(run.test.numbers()),
-        "epochs": [_rounded(one.numbers()) for one in epochs],
+        "epochs": [_rounded(evaluation.numbers()) for evaluation in epochs],
     }
 
 

@@ -155,9 +155,11 @@ def read_network(path: Path, config: Config, vocabulary: Vocabulary) -> nn.Modul
         network = methods.get(config.experiment.method).network(config.experiment.change(bert=None), sizes)
     except (UserError, RuntimeError, MemoryError, ValueError) as error:
         raise UserError(f"{path.with_name(CONFIG)}: experiment: {str(error).split(chr(10))[0]}") from None
-    shapes = [{name: tuple(tensor.shape) for name, tensor in one.items()} for one in (state, network.state_dict())]
+    shapes = [
+        {name: tuple(tensor.shape) for name, tensor in weights.items()} for weights in (state, network.state_dict())
+    ]
     for name in sorted(shapes[0].keys() | shapes[1].keys()):
-        found, expected = (one.get(name, "no such weight") for one in shapes)
+        found, expected = (of_side.get(name, "no such weight") for of_side in shapes)
         if found != expected:
             raise UserError(f"{path}: {name}: found {found}, expected {expected} as {CONFIG} says")
     if (digest := digest_of_weights(state)) != config.weights:

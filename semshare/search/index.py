@@ -104,7 +104,7 @@ class Index:
             return index  # what lies there is left of a first save that was killed
         try:
             content = read_json(path)
-            described, found = content["format"], Owner(**content["owner"])
+            described, built_by = content["format"], Owner(**content["owner"])
         except (DamagedError, KeyError, TypeError) as error:
             say(f"{error}; built anew" if isinstance(error, DamagedError) else f"{path}: damaged, built anew")
             return index
@@ -113,14 +113,14 @@ class Index:
             return index
         if described != _FORMAT:
             raise UserError(f"{path}: format: found {str(described)[:40]!r}, expected {_FORMAT}")
-        if found.modality != owner.modality:
-            raise UserError(f"{path}: found an index of {found.modality}s, expected one of {owner.modality}s")
-        if found.fingerprint != owner.fingerprint:
+        if built_by.modality != owner.modality:
+            raise UserError(f"{path}: found an index of {built_by.modality}s, expected one of {owner.modality}s")
+        if built_by.fingerprint != owner.fingerprint:
             raise UserError(
-                f"{path}: model: found {found.title} ({found.fingerprint[:12]}), expected {owner.title} "
+                f"{path}: model: found {built_by.title} ({built_by.fingerprint[:12]}), expected {owner.title} "
                 f"({owner.fingerprint[:12]}): another model or version built it; name another folder or delete it"
             )
-        if found.collection != owner.collection:
+        if built_by.collection != owner.collection:
             raise UserError(f"{path}: found the index of another collection; name another folder or delete it")
         try:
             index._read(content)

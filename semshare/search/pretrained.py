@@ -246,9 +246,9 @@ class PretrainedModel(ModelHubMixin):
         """Read ``texts``, those of equal length together; a word that is not known is read as ``<unk>``."""
         ids = [self.vocabulary.encode(self.tokenizer.cut(text)) for text in texts]
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        found = [self._read("text", pad_words([ids[row] for row in rows])) for rows in self._batches(order, ids)]
+        encoded = [self._read("text", pad_words([ids[row] for row in rows])) for rows in self._batches(order, ids)]
         back = torch.tensor(order, dtype=torch.long).argsort()
-        return Encoded(*(torch.cat(parts)[back] for parts in zip(*found, strict=True)))
+        return Encoded(*(torch.cat(parts)[back] for parts in zip(*encoded, strict=True)))
 
     def encode_pictures(self, pictures: Sequence[Image.Image]) -> Encoded:
         """Read RGB ``pictures`` of any size through the model's own region extractor.

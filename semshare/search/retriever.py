@@ -183,11 +183,11 @@ class Retriever:
         check_texts(texts)
         split = [self.model.words_of(text) for text in texts]
         readable = [text for text, (known, _) in zip(texts, split, strict=True) if known]
-        found = iter(self._search("text", readable, self.model.encode_texts(readable), top) if readable else ())
-        results = [
-            next(found) if known else Found(text, (), (), ()) for text, (known, _) in zip(texts, split, strict=True)
-        ]
-        return Answers(replace(one, unknown=tuple(unknown)) for one, (_, unknown) in zip(results, split, strict=True))
+        answers = iter(self._search("text", readable, self.model.encode_texts(readable), top) if readable else ())
+        results = Answers()
+        for text, (known, unknown) in zip(texts, split, strict=True):
+            results.append(replace(next(answers) if known else Found(text, (), (), ()), unknown=tuple(unknown)))
+        return results
 
     def search_images(self, *images: str | Path | Image.Image, top: int = 10) -> Answers:
         """The ``top`` items for each of ``images``, files or opened pictures; all are searched at once.
@@ -202,7 +202,7 @@ class Retriever:
             str(getattr(image, "filename", "") or "picture" if isinstance(image, Image.Image) else image)
             for image in images
         ]
-        numbered = {str(place): opened(*pair) for place, pair in enumerate(zip(images, names, strict=True))}
+        numbered = {str(number): opened(*pair) for number, pair in enumerate(zip(images, names, strict=True))}
         size = self.model.extractor.batch
         parts = []
         for start in range(0, len(numbered), size):
@@ -211,7 +211,7 @@ class Retriever:
             for id, reason in failed.items():
                 raise UserError(f"{names[int(id)]}: {reason}")
             parts += [encoded for _, encoded in done]
-        encoded = [torch.cat(some) for some in zip(*parts, strict=True)]
+        encoded = [torch.cat(of_kind) for of_kind in zip(*parts, strict=True)]
         return self._search("image", names, Encoded(*encoded), top)
 
     @property
@@ -227,25 +227,25 @@ class Retriever:
         update: Callable[..., tuple[int, int]],
         encode: Callable[[list[str], Progress], Iterator[Piece]],
         collection: Path | None,
-        place: str | Path | None,
+        at: str | Path | None,
         item: Callable[[str], str],
         notes: Sequence[str] = (),
     ) -> Index:
         """Bring the index at ``place``, by default the collection's own in the cache, up to date; a list has none."""
         told = "" if collection is None else digest(os.path.realpath(collection))
-        named = place is not None
-        if place is None and collection is not None:
-            place = home() / "indexes" / f"{self.model.fingerprint[:12]}-{told}"
+        named = at is not None
+        if at is None and collection is not None:
+            at = home() / "indexes" / f"{self.model.fingerprint[:12]}-{told}"
         owner = Owner(self.model.title, self.model.fingerprint, modality, told, self.model.code)
         progress = Progress(f"index of {printable(name)}", self._quiet)
-        if place is None:
+        if at is None:
             index = Index(owner, None)
             update(index, encode=partial(encode, progress=progress))
         else:
             with ExitStack() as stack:
                 with suppress(ReadOnlyError):  # who may only read the cache reads what is there
-                    stack.enter_context(lock(Path(place)))  # two searches of one new collection encode it once
-                index = Index.open(Path(place), owner, lambda line: progress.say(printable(line)), must_keep=named)
+                    stack.enter_context(lock(Path(at)))  # two searches of one new collection encode it once
+                index = Index.open(Path(at), owner, lambda line: progress.say(printable(line)), must_keep=named)
                 update(index, encode=partial(encode, progress=progress))
         left_out = self._tell(index, notes, progress)
         if not len(index):
@@ -255,7 +255,7 @@ class Retriever:
             id, reason = next(iter(left_out.items()))
             raise UserError(f"{name}: nothing of {len(index.skipped):,} can be used, the first: {item(id)}: {reason}")
         # A collection that is added again takes its own place.
-        held = digest("\n".join([*index.stamps, *index.skipped])) if place is None else str(place)
+        held = digest("\n".join([*index.stamps, *index.skipped])) if at is None else str(at)
         self._collections[held] = index, item
         return index
 
@@ -297,9 +297,9 @@ class Retriever:
         start = time.perf_counter()
         readable = {text: bool(self.model.words_of(text)[0]) for text in texts}
         batches = [texts[first : first + _TEXTS] for first in range(0, len(texts), _TEXTS)]
-        for some in progress.track(batches, len(batches)) if batches else ():
-            good = [text for text in some if readable[text]]
-            skipped = {text: _NO_WORD for text in some if not readable[text]}
+        for batch in progress.track(batches, len(batches)) if batches else ():
+            good = [text for text in batch if readable[text]]
+            skipped = {text: _NO_WORD for text in batch if not readable[text]}
             yield self._piece(good, skipped, self.model.encode_texts(good) if good else None)
         self._rate(progress, sum(readable.values()), "texts", start)
 
@@ -326,13 +326,13 @@ class Retriever:
             values, ids, scores = index.search(queries, top)
             if self.model.config.experiment.ranking == "cosine":
                 values = values.clamp(-1, 1)  # rounding can take a product of unit vectors beyond
-            for query, (row, found, labelled) in enumerate(zip(values.tolist(), ids, scores, strict=True)):
+            for query, (row, items, labelled) in enumerate(zip(values.tolist(), ids, scores, strict=True)):
                 labels, kind = self.model.predicted(index.owner.modality, labelled), index.owner.modality
-                hits[query] += [Hit(item(id), *rest, kind) for id, *rest in zip(found, row, labels, strict=True)]
-        best = [tuple(sorted(some, key=lambda hit: -hit.score)[:top]) for some in hits]
+                hits[query] += [Hit(item(id), *rest, kind) for id, *rest in zip(items, row, labels, strict=True)]
+        best = [tuple(sorted(of_query, key=lambda hit: -hit.score)[:top]) for of_query in hits]
         labels = self.model.predicted(modality, encoded.scores)
         return Answers(
-            Found(name, own, (), some, modality) for name, own, some in zip(names, labels, best, strict=True)
+            Found(name, own, (), of_query, modality) for name, own, of_query in zip(names, labels, best, strict=True)
         )
 
     def _check(self, top: int) -> None:

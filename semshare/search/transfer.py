@@ -119,7 +119,7 @@ def _part(model: PretrainedModel, items: Sequence[Item]) -> Part:
         texts=tuple(texts),
         words=tuple(tuple(model.vocabulary.encode(model.tokenizer.cut(text))) for text in texts),
         owner=torch.tensor([row for row, item in enumerate(items) for _ in item.texts]),
-        caption_index=torch.tensor([place for item in items for place in range(len(item.texts))]),
+        caption_index=torch.tensor([number for item in items for number in range(len(item.texts))]),
     )
 
 

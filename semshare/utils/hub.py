@@ -85,17 +85,17 @@ def _asked(minute: int) -> str:
     """:func:`unreachable` in a minute of the clock."""
     from huggingface_hub import constants, get_session
 
-    found: list[str] = []
+    missing: list[str] = []
 
     def ask() -> None:
         try:
             get_session().head(constants.ENDPOINT, timeout=_PATIENCE)
         except Exception as error:  # those of two generations of libraries, and of the hub's being told to be offline
-            found.append(next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__)
+            missing.append(next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__)
         else:
-            found.append("")
+            missing.append("")
 
     thread = Thread(target=ask, daemon=True)  # no time limit holds for the look-up of an address
     thread.start()
     thread.join(2 * _PATIENCE)
-    return found[0] if found else f"{constants.ENDPOINT} gave no answer within {2 * _PATIENCE} seconds"
+    return missing[0] if missing else f"{constants.ENDPOINT} gave no answer within {2 * _PATIENCE} seconds"

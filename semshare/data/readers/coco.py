@@ -96,7 +96,9 @@ class CocoSource(FileSource):
         self.status: Literal["real", "subset"] = "subset" if cocos and len(kept) <= 100_000 else "real"
         self.attribution = LVIS if lvis else ATTRIBUTION if cocos else OWN
         pictures = instances.pictures
-        counts = [(f"pictures of {one}", pictures[one], OFFICIAL_SIZES.get(one, pictures[one])) for one in pictures]
+        counts = [
+            (f"pictures of {split}", pictures[split], OFFICIAL_SIZES.get(split, pictures[split])) for split in pictures
+        ]
         more = [f"{folder}: {unlisted:,} captions of pictures that no 'images' lists, left out"] if unlisted else []
         if anew:
             more.append(f"{folder}: ids begin anew in each file, pictures are told apart as in {named[keys[0]]!r}")
@@ -155,8 +157,8 @@ class KarpathySource(FileSource):
                 self._items.append(replace(item, labels=instances.names_of(id)))
         if not self._items:
             raise UserError(f"{self.root}: no picture of dataset_coco.json here, expected train2014/ and val2014/")
-        found = Counter(item.split for item in self._items)
-        differing = count_notes(path, [(f"{name} pictures", found[name], KARPATHY_SIZES[name]) for name in SPLITS])
+        sizes = Counter(item.split for item in self._items)
+        differing = count_notes(path, [(f"{name} pictures", sizes[name], KARPATHY_SIZES[name]) for name in SPLITS])
         lost = [f"{path}: {len(unknown):,} pictures in no instances_*2014.json, left out: {name_few(unknown)}"]
         self.notes = (*differing, *instances.notes, *(lost if unknown else ()), *missing_notes(self.root, absent))
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
@@ -220,16 +222,16 @@ def _karpathy_items(records: Records) -> dict[int, tuple[str, Item]]:
     )
     items: dict[int, tuple[str, Item]] = {}
     dev_seen = 0
-    for place, (id, split, folder, file, sentences) in enumerate(zip(*columns, strict=True)):
+    for row, (id, split, folder, file, sentences) in enumerate(zip(*columns, strict=True)):
         if split not in _KARPATHY:
             raise UserError(
-                f"{records.at(place, 'split')} of image {id} is {split[:60]!r}, expected one of {', '.join(_KARPATHY)}"
+                f"{records.at(row, 'split')} of image {id} is {split[:60]!r}, expected one of {', '.join(_KARPATHY)}"
             )
         if id in items:
-            raise UserError(f"{records.at(place, 'cocoid')} is {id}: this image is listed twice")
+            raise UserError(f"{records.at(row, 'cocoid')} is {id}: this image is listed twice")
         if not sentences:
-            raise UserError(f"{records.at(place, 'sentences')} of image {id} is empty, expected {CAPTIONS}")
-        texts = Records(records.path, f"{records.section}[{place}].sentences", sentences).column("raw", str)
+            raise UserError(f"{records.at(row, 'sentences')} of image {id} is empty, expected {CAPTIONS}")
+        texts = Records(records.path, f"{records.section}[{row}].sentences", sentences).column("raw", str)
         dev_seen += _KARPATHY[split] == "dev"
         if _KARPATHY[split] == "dev" and dev_seen > DEV:
             continue

@@ -207,7 +207,7 @@ class Rows:
             self.fault(line, f"image: {self._named[line][:120]!r}: {reason}")
         if self._faults:
             listed = [
-                f"{self.path}, line {line}: {text}" for line, text in sorted(self._faults, key=lambda one: one[0])
+                f"{self.path}, line {line}: {text}" for line, text in sorted(self._faults, key=lambda fault: fault[0])
             ]
             raise UserError("\n".join(shorten(listed, "mistakes")))
         whole.remember()
@@ -244,11 +244,13 @@ class Rows:
         if not isinstance(listed, list) or not listed:
             self.fault(line, f"{name}: {_found(value)}, expected {kind}, at least one")
             return []
-        for one in listed:
-            if not isinstance(one, str) or not one.strip() or not _is_sane(one):
-                self.fault(line, f"{name}: {_found(one, str)} in it, expected {kind}, none of them empty")
+        for entry in listed:
+            if not isinstance(entry, str) or not entry.strip() or not _is_sane(entry):
+                self.fault(line, f"{name}: {_found(entry, str)} in it, expected {kind}, none of them empty")
                 return []
-        return [composed(one.strip()) for one in listed] if name == "labels" else [one.strip() for one in listed]
+        return (
+            [composed(value.strip()) for value in listed] if name == "labels" else [value.strip() for value in listed]
+        )
 
     def _split(self, line: int, value: Any) -> Split:
         if value in (None, ""):
@@ -272,10 +274,10 @@ def described_by(root: Path) -> Path:
     """The file that describes the collection at ``root``: itself, or the one JSONL or CSV file of a folder."""
     if root.is_dir():
         visible = (path for path in root.iterdir() if not path.name.startswith("."))  # macOS puts ._x beside x
-        found = sorted(path for path in visible if path.suffix.lower() in (".jsonl", ".csv"))
-        if len(found) != 1:
-            raise UserError(f"{root}: {len(found)} files .jsonl or .csv here, expected one (or give the file itself)")
-        return found[0]
+        files = sorted(path for path in visible if path.suffix.lower() in (".jsonl", ".csv"))
+        if len(files) != 1:
+            raise UserError(f"{root}: {len(files)} files .jsonl or .csv here, expected one (or give the file itself)")
+        return files[0]
     if not root.is_file():
         raise UserError(f"{root}: missing, expected a JSONL or CSV file that describes a collection")
     if root.suffix.lower() not in (".jsonl", ".csv"):

@@ -113,14 +113,14 @@ def _has(records: Records, parts: list[str]) -> bool:
 
 def _texts(records: Records, parts: list[str]) -> Iterator[tuple[int, str]]:
     owners = records.column(_OWNERS[records.section], int)
-    for place, (owner, record) in enumerate(zip(owners, records.content, strict=True)):
+    for row, (owner, record) in enumerate(zip(owners, records.content, strict=True)):
         value = _value(record, parts)
         listed = value if isinstance(value, list) else [value]
         for text in listed:
             if text is None:
                 continue
             if not isinstance(text, str) or not is_text(text):
-                where = records.at(place, ".".join(parts))
+                where = records.at(row, ".".join(parts))
                 raise UserError(f"{where} is {in_words(text)}, expected a text or a list of texts")
             if text.strip():
                 yield owner, text.strip()
@@ -142,6 +142,6 @@ def _text_fields(record: Any) -> Iterator[str]:
         return
     for name, value in record.items():
         listed = value if isinstance(value, list) and value else [value]
-        if name not in _NO_TEXTS and all(isinstance(one, str) for one in listed):
+        if name not in _NO_TEXTS and all(isinstance(value, str) for value in listed):
             yield name
         yield from (f"{name}.{inner}" for inner in _text_fields(value))

@@ -173,8 +173,8 @@ def _columns(
     def labels_of(value: Any) -> tuple[str, ...]:
         listed = value if isinstance(value, list) else [value]
         if names is not None:
-            return tuple(dict.fromkeys(names[one] for one in listed if one is not None and one >= 0))
-        return tuple(dict.fromkeys(composed(one.strip()) for one in listed if one and one.strip()))
+            return tuple(dict.fromkeys(names[number] for number in listed if number is not None and number >= 0))
+        return tuple(dict.fromkeys(composed(value.strip()) for value in listed if value and value.strip()))
 
     return column, labels_of
 
@@ -216,10 +216,10 @@ def _texts(value: Any) -> tuple[tuple[str, ...], str]:
     """The texts of a row, and what is wrong with them."""
     listed = value if isinstance(value, list) else [value]
     expected = "expected a text or a list of texts, none of them empty"
-    for one in listed or [None]:
-        if not isinstance(one, str) or not is_text(one) or not one.strip():
-            return (), f"found {in_words(one)}, {expected}"
-    return tuple(one.strip() for one in listed), ""
+    for entry in listed or [None]:
+        if not isinstance(entry, str) or not is_text(entry) or not entry.strip():
+            return (), f"found {in_words(entry)}, {expected}"
+    return tuple(value.strip() for value in listed), ""
 
 
 def _splits(names: list[tuple[str, str]], seed: int) -> dict[str, Split]:

@@ -55,7 +55,7 @@ class ImageFolderSource(FileSource):
         self.root = Path(root)
         given = _splits(self.root)
         self._files, faults = {}, []
-        found: list[tuple[str, tuple[str, ...], str, Split]] = []
+        pictures: list[tuple[str, tuple[str, ...], str, Split]] = []
         others: list[str] = []
         for split, folder in given.items() if given else [("train", self.root)]:
             for label, path in _files(folder):
@@ -66,23 +66,23 @@ class ImageFolderSource(FileSource):
                 texts, fault = _texts(path)
                 faults += [f"{self.root / fault[0]}: {fault[1]}"] if fault else []
                 self._files[id] = path
-                found.append((id, texts, composed(label), split))
+                pictures.append((id, texts, composed(label), split))
         numbered = dict(enumerate(self._files.values()))
         whole = Whole(self.root)
         faults += [f"{numbered[number]}: {reason}" for number, reason in whole.faults(numbered).items()]
         if faults:
             raise UserError("\n".join(shorten(faults, "mistakes")))
-        if missing := [name for name in SPLITS if given and name not in {split for *_, split in found}]:
+        if missing := [name for name in SPLITS if given and name not in {split for *_, split in pictures}]:
             raise UserError(f"{self.root}: no picture in {missing[0]!r}, expected pictures in train, dev and test")
-        if len(found) < 3:
+        if len(pictures) < 3:
             raise UserError(
-                f"{self.root}: {len(found)} pictures, expected at least 3: one for train, dev and test each"
+                f"{self.root}: {len(pictures)} pictures, expected at least 3: one for train, dev and test each"
             )
         whole.remember()
-        fifth = max(1, len(found) // 5)
+        fifth = max(1, len(pictures) // 5)
         chosen = {} if given else splits.split_ids(self._files, split_seed, fifth, fifth)
-        self._items = [Item(id, texts, (label,), chosen.get(id, split)) for id, texts, label, split in found]
-        self.label_names = tuple(sorted({label for _, _, label, _ in found}))
+        self._items = [Item(id, texts, (label,), chosen.get(id, split)) for id, texts, label, split in pictures]
+        self.label_names = tuple(sorted({label for _, _, label, _ in pictures}))
         self.pool = f"folder-{pool_digest(self._files)}"
         homeless, deeper = _unseen(self.root, list(given.values()) or [self.root])
         self.notes = (

@@ -84,9 +84,9 @@ class Instances:
         self._find(root)
         unlisted = 0
         for path, (split, images, ids) in zip(files.values(), used, strict=True):
-            for place, (image, category) in enumerate(zip(images, ids, strict=True)):
+            for row, (image, category) in enumerate(zip(images, ids, strict=True)):
                 if category not in self._categories:
-                    raise UserError(f"{path}: annotations[{place}].category_id is {category}, which no file lists")
+                    raise UserError(f"{path}: annotations[{row}].category_id is {category}, which no file lists")
                 if (key := self.key(image, split)) in self.names:
                     self.labels[key].add(category)
                 else:
@@ -122,27 +122,27 @@ class Instances:
     def _read_categories(self, categories: Records) -> None:
         ids, names = categories.column("id", int), categories.column("name", str)
         groups = categories.column("supercategory", str, missing="")
-        for place, (id, name, above) in enumerate(zip(ids, names, groups, strict=True)):
-            new = (composed(name), composed(above), categories.at(place).removeprefix(f"{self.folder}/"))
+        for row, (id, name, above) in enumerate(zip(ids, names, groups, strict=True)):
+            new = (composed(name), composed(above), categories.at(row).removeprefix(f"{self.folder}/"))
             old = self._categories.setdefault(id, new)
             for field, was, now in zip(("name", "supercategory"), old, new, strict=False):
                 if was != now:
                     raise UserError(
-                        f"{categories.at(place, field)} is {now!r}, but {was!r} in {old[2]}, "
+                        f"{categories.at(row, field)} is {now!r}, but {was!r} in {old[2]}, "
                         f"expected one {field} for category id {id}"
                     )
 
     def _read_images(self, images: Records, split: str) -> None:
         places: dict[int, int] = {}
         by_address = all(
-            isinstance(one, dict) and "file_name" not in one and "coco_url" in one for one in images.content
+            isinstance(record, dict) and "file_name" not in record and "coco_url" in record for record in images.content
         )
         names = images.column("coco_url" if by_address and len(images) else "file_name", str)
-        for place, (id, name) in enumerate(zip(images.column("id", int), names, strict=True)):
-            first = places.setdefault(id, place)
-            if first != place and name != self.names[id, split]:
+        for row, (id, name) in enumerate(zip(images.column("id", int), names, strict=True)):
+            first = places.setdefault(id, row)
+            if first != row and name != self.names[id, split]:
                 raise UserError(
-                    f"{images.at(place, 'id')} is {id} ({name[:60]!r}), as images[{first}] "
+                    f"{images.at(row, 'id')} is {id} ({name[:60]!r}), as images[{first}] "
                     f"({self.names[id, split][:60]!r}), expected another id for each picture"
                 )
             self.names[id, split] = name
@@ -162,7 +162,9 @@ class Instances:
             by_id[key[0]].append(key)
         for keys in by_id.values():
             for key in keys[1:]:
-                if first := next((one for one in keys if one not in self._same and self._is_same(one, key)), None):
+                if first := next(
+                    (other for other in keys if other not in self._same and self._is_same(other, key)), None
+                ):
                     self._same[key] = first
         for key, first in self._same.items():
             path = self.paths.pop(key, None)

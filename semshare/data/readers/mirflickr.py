@@ -153,10 +153,10 @@ def _official(root: Path, with_pictures: bool) -> tuple[_Rows, list[str]]:
 def _common_tags(path: Path) -> set[str]:
     """The tags of lines such as ``sky 845``."""
     tags = set()
-    for place, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
         tag, _, count = line.strip().rpartition(" ")
         if not tag.strip() or not (count.isascii() and count.isdigit()):
-            raise UserError(f"{path}, line {place}: found {line[:60]!r}, expected a tag and its count")
+            raise UserError(f"{path}, line {number}: found {line[:60]!r}, expected a tag and its count")
         tags.add(composed(tag.strip()))
     return tags
 
@@ -167,13 +167,13 @@ def _annotations(root: Path) -> dict[int, list[str]]:
     labels: dict[int, list[str]] = {}
     for label in LABELS:
         path, seen = folder / f"{label}.txt", set()
-        for place, line in enumerate(read_lines(path), 1):
+        for row, line in enumerate(read_lines(path), 1):
             number = line.strip()
             if not number:
                 continue
             if not (number.isascii() and number.isdigit() and len(number) < 6 and 1 <= int(number) <= PICTURES):
                 raise UserError(
-                    f"{path}, line {place}: found {line[:60]!r}, expected a picture's number from 1 to {PICTURES}"
+                    f"{path}, line {row}: found {line[:60]!r}, expected a picture's number from 1 to {PICTURES}"
                 )
             if int(number) not in seen:
                 seen.add(int(number))
@@ -209,19 +209,19 @@ def _text_only(root: Path) -> tuple[_Rows, list[str]]:
             )
     rows: _Rows = {}
     faults: list[str] = []
-    for place, (picture, line, flags) in enumerate(zip(pictures, tags, labels, strict=True), 1):
+    for row, (picture, line, flags) in enumerate(zip(pictures, tags, labels, strict=True), 1):
         match = re.fullmatch(r"(?:mirflickr/)?im([1-9][0-9]{0,4})\.jpg", picture.strip())
         if not match or int(match[1]) in rows:
             found = "twice" if match else f"{picture[:60]!r}"
-            faults.append(f"{root / 'all_imgs.txt'}, line {place}: found {found}, expected another mirflickr/im<n>.jpg")
+            faults.append(f"{root / 'all_imgs.txt'}, line {row}: found {found}, expected another mirflickr/im<n>.jpg")
             continue
         words, bits = composed(line).split(","), flags.split()
         if unknown := [word for word in words if word not in common]:
-            faults.append(f"{root / 'all_tags.txt'}, line {place}: found {unknown[0][:60]!r}, expected common tags")
+            faults.append(f"{root / 'all_tags.txt'}, line {row}: found {unknown[0][:60]!r}, expected common tags")
         wrong = [bit for bit in bits if bit not in ("0", "1")]
         if wrong or len(bits) != len(LABELS) or "1" not in bits:
             what = repr(wrong[0][:60]) if wrong else f"{len(bits)} columns, {bits.count('1')} of them 1"
-            faults.append(f"{root / 'all_labels.txt'}, line {place}: found {what}, expected 24 of 0 or 1, not all 0")
+            faults.append(f"{root / 'all_labels.txt'}, line {row}: found {what}, expected 24 of 0 or 1, not all 0")
         rows[int(match[1])] = (words, [label for label, bit in zip(LABELS, bits, strict=False) if bit == "1"])
     if faults:
         raise UserError("\n".join(shorten(faults, "faults")))

@@ -77,8 +77,8 @@ class NusWideSource(FileSource):
         images = _first(self.root, _IMAGES)
         names, again = _image_names(self.root / "ImageList" / "Imagelist.txt")
         counted = [("rows", len(names), ROWS)]
-        self.label_names, labels, bad, label_notes, found = _concepts(self.root, len(names), int(concepts[2:]))
-        counted.append(("files of concepts", found, CONCEPTS))
+        self.label_names, labels, bad, label_notes, pictures_found = _concepts(self.root, len(names), int(concepts[2:]))
+        counted.append(("files of concepts", pictures_found, CONCEPTS))
         tag_list = _first(self.root, _TAG_LISTS)
         tags = [line.strip() for line in read_lines(tag_list)]
         counted.append(("tags in the list", len(tags), TAGS))

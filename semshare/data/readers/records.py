@@ -32,24 +32,24 @@ class Records:
             UserError: a record without it, or with something else than a ``kind``.
         """
         values = []
-        for place, record in enumerate(self.content):
+        for row, record in enumerate(self.content):
             if missing is not None and isinstance(record, dict) and record.get(name) is None:
                 values.append(missing)
                 continue
             try:
                 value = record[name]
             except (KeyError, TypeError):
-                raise UserError(f"{self.at(place)} has no field {name!r}: {str(record)[:80]}") from None
+                raise UserError(f"{self.at(row)} has no field {name!r}: {str(record)[:80]}") from None
             if type(value) is not kind:
-                raise UserError(f"{self.at(place, name)} is {in_words(value)}, expected {_KINDS[kind]}")
+                raise UserError(f"{self.at(row, name)} is {in_words(value)}, expected {_KINDS[kind]}")
             if kind is str and not is_text(value):
-                raise UserError(f"{self.at(place, name)} is {value[:60]!r}, half a character or an empty byte in it")
+                raise UserError(f"{self.at(row, name)} is {value[:60]!r}, half a character or an empty byte in it")
             values.append(value)
         return values
 
-    def at(self, place: int, name: str = "") -> str:
+    def at(self, row: int, name: str = "") -> str:
         """A record's file and place in it, as ``FILE: images[3].id`` (the first is 0, as in Python and jq)."""
-        return f"{self.path}: {self.section}[{place}]" + (f".{name}" if name else "")
+        return f"{self.path}: {self.section}[{row}]" + (f".{name}" if name else "")
 
 
 def read_sections(

@@ -102,11 +102,11 @@ def differences(dataset: str, seed: int, splits: Mapping[str, Split]) -> list[st
     expected = shipped(dataset, seed)
     if expected is None:
         return []
-    found = manifest(dataset, seed, splits)
+    recorded = manifest(dataset, seed, splits)
     return [
-        f"{dataset}, seed {seed}: the {name} part ({found['sizes'][name]:,} items) is not the shipped manifest's"
+        f"{dataset}, seed {seed}: the {name} part ({recorded['sizes'][name]:,} items) is not the shipped manifest's"
         for name in SPLITS
-        if found["sha256"][name] != expected["sha256"].get(name)
+        if recorded["sha256"][name] != expected["sha256"].get(name)
     ]
 
 

@@ -31,8 +31,8 @@ class Whole:
         self._title = f"pictures of {described}"
         self._known: dict[str, str] = {}
         with suppress(OSError, ValueError):
-            found = json.loads((home() / "whole" / self._name).read_text(encoding="utf-8"))
-            self._known = found if isinstance(found, dict) else {}
+            kept = json.loads((home() / "whole" / self._name).read_text(encoding="utf-8"))
+            self._known = kept if isinstance(kept, dict) else {}
         self._now: dict[str, str] = {}
 
     def faults(self, paths: Mapping[int, Path]) -> dict[int, str]:

@@ -71,8 +71,8 @@ class ArrayFile:
         file, size = self._opened(), self._row_bytes
         for row in rows:
             os.posix_fadvise(file, self._offset + row * size, size, os.POSIX_FADV_WILLNEED)
-        for place, row in enumerate(rows):
-            self._fill(file, view[place * size : (place + 1) * size], self._offset + row * size)
+        for position, row in enumerate(rows):
+            self._fill(file, view[position * size : (position + 1) * size], self._offset + row * size)
         return content
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -204,7 +204,7 @@ class ArrayStore:
         content = np.empty((len(ids), *self.shape), np.float32)
         for number, arrays in enumerate(self._parts):
             if chosen := [position for position, (part, _) in enumerate(places) if part == number]:
-                content[chosen] = arrays.rows([places[place][1] for place in chosen])
+                content[chosen] = arrays.rows([places[position][1] for position in chosen])
         return content
 
     def tensor(self, ids: Sequence[str]) -> Tensor:

@@ -70,15 +70,17 @@ class FasterRCNNRegions(RegionExtractor):
         batch, _ = net.transform([self._pixels(picture) for picture in pictures])
         maps = net.backbone(batch.tensors)
         proposals, _ = net.rpn(batch, maps)
-        found, _ = heads(maps, proposals, batch.image_sizes)
-        kept = [choose_regions(one["boxes"], one["scores"]) for one in found]
-        boxes = [one["boxes"][rows] for one, rows in zip(found, kept, strict=True)]
+        detections, _ = heads(maps, proposals, batch.image_sizes)
+        kept = [choose_regions(detection["boxes"], detection["scores"]) for detection in detections]
+        boxes = [detection["boxes"][rows] for detection, rows in zip(detections, kept, strict=True)]
         features = heads.box_head(heads.box_roi_pool(maps, boxes, batch.image_sizes))
         return Regions(
             features=padded(features.split([len(rows) for rows in kept])),
-            boxes=padded([relative(some, size) for some, size in zip(boxes, batch.image_sizes, strict=True)]),
-            classes=padded([one["labels"][rows] for one, rows in zip(found, kept, strict=True)]),
-            scores=padded([one["scores"][rows].clamp_min(LEAST) for one, rows in zip(found, kept, strict=True)]),
+            boxes=padded([relative(of_image, size) for of_image, size in zip(boxes, batch.image_sizes, strict=True)]),
+            classes=padded([detection["labels"][rows] for detection, rows in zip(detections, kept, strict=True)]),
+            scores=padded(
+                [detection["scores"][rows].clamp_min(LEAST) for detection, rows in zip(detections, kept, strict=True)]
+            ),
         )
 
     def _pixels(self, picture: Image.Image) -> Tensor:
@@ -96,15 +98,15 @@ class MobileFasterRCNNRegions(FasterRCNNRegions):
 
 def _load(network: nn.Module, weights: WeightsEnum) -> None:
     """Load torchvision's ``weights``, downloaded at first use; raises :class:`UserError` saying where they go."""
-    place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
     try:
         state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except Exception as error:  # no network, a full disk, another checksum, a damaged file: one remedy
         raise UserError(
-            f"{place}: the detector's weights are missing or damaged and could not be downloaded "
+            f"{path}: the detector's weights are missing or damaged and could not be downloaded "
             f"({type(error).__name__}: {error}); download {weights.url} elsewhere and put the file there"
         ) from None
     missing, unexpected = network.load_state_dict(state, strict=False)
     # torchvision freezes the normalisation of trained weights, which then have no count of batches.
     if lost := [name for name in (*missing, *unexpected) if not name.endswith("num_batches_tracked")]:
-        raise UserError(f"{place}: the weights do not fit this detector: {lost[0]} is missing or unknown")
+        raise UserError(f"{path}: the weights do not fit this detector: {lost[0]} is missing or unknown")

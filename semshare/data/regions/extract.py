@@ -72,7 +72,7 @@ def extract_to_store(
     with StoreWriter(folder, meta, shard_rows, job) as writer, memory_kept():
         # Shards end where batches end, so that what is left is cut into the same batches as in one go.
         cuts = [ids[start : start + batch] for start in range(0, len(ids), batch)]
-        left = [some for some in cuts if not all(id in writer.done or id in writer.skipped for id in some)]
+        left = [cut for cut in cuts if not all(id in writer.done or id in writer.skipped for id in cut)]
         if writer.done:
             say(f"goes on after {len(writer.done)} items extracted before")
         start, count = time.perf_counter(), 0
@@ -94,7 +94,7 @@ def extract_to_store(
 def doubted(store: FeatureStore, files: Mapping[str, Path], verify: bool) -> dict[str, str]:
     """The stamps of those ``files`` whose content may be another one than in ``store``; of all to ``verify``."""
     stamps = {id: stamp(path) for id, path in files.items()}
-    return {id: found for id, found in stamps.items() if verify or store.pictures.get(id, ["", ""])[0] != found}
+    return {id: stamp for id, stamp in stamps.items() if verify or store.pictures.get(id, ["", ""])[0] != stamp}
 
 
 def refresh(
