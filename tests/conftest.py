@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -56,24 +57,39 @@ SLOW = {
 }
 
 
-# Modules whose tests look at the built book: one of several workers takes them all, so that it is built once.
+# Modules whose tests need the built book's runs or change it: one of several workers takes them all, so that it is
+# built once. What only reads its pages is handed a copy on whichever worker.
 BOOK = {
     "book/test_build",
     "book/test_data_page",
     "book/test_explorer",
     "book/test_queue",
     "book/test_unrendered",
-    "test_browser",
     "test_kernels",
 }
+READS_PAGES = "test_browser"
+BEFORE_PAGES = 12  # modules that are shared out before it, so that nobody waits long for the build
+LONGEST_BUILD = 1800  # seconds
 
 
 class WholeModules(LoadFileScheduling):
-    """Each of several workers takes whole modules, and one of them all of ``BOOK``."""
+    """Each of several workers takes whole modules, and the first of them all of ``BOOK``, which takes longest."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module = super()._split_scope(nodeid).removeprefix("tests/").removesuffix(".py")
-        return "book" if module in BOOK else module
+        return "book" if (module := module_of(nodeid)) in BOOK else module
+
+    def _assign_work_unit(self, node: object) -> None:
+        if not any(self.assigned_work.values()):
+            names = [name for name in self.workqueue if name not in ("book", READS_PAGES)]
+            for name in ("book", *names[:BEFORE_PAGES], READS_PAGES, *names[BEFORE_PAGES:]):
+                if name in self.workqueue:
+                    self.workqueue.move_to_end(name)
+        super()._assign_work_unit(node)
+
+
+def module_of(nodeid: str) -> str:
+    """The module of a test, as ``BOOK`` has it."""
+    return nodeid.split("::")[0].removeprefix("tests/").removesuffix(".py")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
@@ -86,7 +102,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     for item in items:
         module = item.path.relative_to(tests).with_suffix("").as_posix()
-        if module in SLOW or {"built", "html", "browser"} & set(item.fixturenames):
+        if module in SLOW or {"built", "html", "browser", "pages"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 
@@ -131,8 +147,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, semshare_home: Path) -> P
 
 
 @pytest.fixture(scope="session")
-def built(checkout: Path) -> Path:
+def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The HTML folder of the whole book at scale smoke: built once, for all tests that look at it.
+
+    Where several workers share the tests, a copy of it lies where :func:`pages` looks for it.
 
     ``queued.json`` in the checkout names the runs that the pages ask for, those that were there before the first page
     was executed, and those that were there after the last.
@@ -146,9 +164,37 @@ def built(checkout: Path) -> Path:
         found = {"asked": sorted(set(asked)), "before": before, "after": _runs()}
         (checkout / "queued.json").write_text(json.dumps(found), encoding="utf-8")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(queue, "execute_all", noted)
-        return build.build("smoke", root=checkout).parent
+    copy = _copied_pages(tmp_path_factory)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(queue, "execute_all", noted)
+            html = build.build("smoke", root=checkout).parent
+        if copy is not None:
+            shutil.copytree(html, copy.with_name("part"))
+            copy.with_name("part").rename(copy)
+        return html
+    finally:
+        if copy is not None and not copy.exists():
+            copy.touch()  # no folder: whoever waits for it is told
+
+
+@pytest.fixture(scope="session")
+def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HTML folder of :func:`built` for tests that only read it: where another worker builds it, a copy."""
+    copy = _copied_pages(tmp_path_factory)
+    if copy is None or not any(module_of(item.nodeid) in BOOK for item in request.session.items):
+        return request.getfixturevalue("built")
+    until = time.monotonic() + LONGEST_BUILD
+    while not copy.exists() and time.monotonic() < until:
+        time.sleep(1)
+    assert copy.is_dir(), "the book was not built by the worker that has its tests"
+    return copy
+
+
+def _copied_pages(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """Where several workers find the book's pages; None where there is one."""
+    alone = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) < 2
+    return None if alone else tmp_path_factory.getbasetemp().parent / "pages"
 
 
 def _runs() -> list[str]:

@@ -30,7 +30,7 @@ AXE = (importlib.resources.files("axe_core_python") / "axe.min.js").read_text(en
 def html(request: pytest.FixtureRequest) -> Path:
     """The folder of the pages."""
     given = os.environ.get("SEMSHARE_BOOK")
-    return Path(given).resolve() if given else request.getfixturevalue("built")
+    return Path(given).resolve() if given else request.getfixturevalue("pages")
 
 
 class Watched:

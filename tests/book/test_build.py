@@ -305,7 +305,7 @@ def test_a_book_with_a_folder_holds_no_page_of_another(checkout: Path, built: Pa
     first = build.build("smoke", only=["00", "04"], out=tmp_path / "site", root=checkout, datasets=["scenes-nuswide"])
     assert "datasets = ['scenes-nuswide']" in page(first.parent, "00_data").select_one("main").get_text()
     assert "has not been executed yet" in page(first.parent, "01_consistency").get_text()
-    assert "left out: none of scenes-nuswide has captions" in page(first.parent, "04_failure_cases").get_text()
+    assert "left out: none of scenes-nuswide has super-categories" in page(first.parent, "04_failure_cases").get_text()
     assert (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8") == before
 
 
