@@ -61,7 +61,8 @@ endef
 	@if [ -f $@ ]; then rm $@; else echo "Making .venv with $(PYTHON)"; $(PYTHON) -m venv --clear .venv; fi
 	@echo "Installing $$(grep -c == requirements.lock) locked packages into .venv (about 7 GB: some minutes)"
 	@.venv/bin/python $(PIP) install -r requirements.lock
-	@.venv/bin/python $(PIP) install --no-deps --no-build-isolation -e .
+	@# compat: the package is found by a path, also by who works in the folder that this checkout lies in.
+	@.venv/bin/python $(PIP) install --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@.venv/bin/python $(PIP) check
 	@touch $@
 	@echo "Ready: .venv/bin/semshare --help"

@@ -22,6 +22,7 @@ from semshare.data.readers.precomputed.rows import FEATURES as ROW_FEATURES
 from semshare.data.readers.precomputed.rows import ArrayRowsSource
 from semshare.data.readers.precomputed.tags import FEATURES as TAG_FEATURES
 from semshare.data.readers.precomputed.tags import TagArraysSource
+from semshare.data.readers.tables import describes_pictures
 from semshare.data.regions.registry import PRECOMPUTED
 from semshare.data.remembered import stored
 from semshare.data.text_kinds import TextKind, how_known, text_kind_of
@@ -70,11 +71,13 @@ def _any(root: Path, pattern: str) -> bool:
 
 
 def _described(root: Path) -> bool:
-    """Whether ``root`` is a file of rows, or a folder of such; beside pictures by class a table may be any."""
+    """Whether ``root`` is a file of rows, or a folder of such; beside pictures in folders a table may be any."""
     if root.is_file():
         return root.suffix.lower() in (".jsonl", ".csv")
-    endings = {path.suffix.lower() for path in root.iterdir() if path.name[0] != "."}
-    return ".jsonl" in endings or (".csv" in endings and not holds_classes(root))
+    visible = [path for path in root.iterdir() if path.name[0] != "." and path.is_file()]
+    tables = [path for path in visible if path.suffix.lower() == ".csv"]
+    rows = any(path.suffix.lower() == ".jsonl" for path in visible) or any(map(describes_pictures, tables))
+    return rows or (bool(tables) and not holds_classes(root))
 
 
 def _folder(root: Path) -> Path:

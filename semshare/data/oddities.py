@@ -35,11 +35,23 @@ def oddities(
         pictures: of each id the stamp and the digest of its picture's file; empty where there are no pictures.
     """
     return [
+        *_several_in_one(label_names),
         *_rare_labels(items, label_names),
         *_without_label(items),
         *_texts_again(items, text_kind),
         *_without_words(items, text_kind, tokenizer),
         *_pictures_again(items, pictures),
+    ]
+
+
+def _several_in_one(label_names: Sequence[str]) -> list[str]:
+    """Labels that hold a comma, where most do: a list that was taken for one label."""
+    lists = [name for name in label_names if "," in name]
+    if 2 * len(lists) <= len(label_names):
+        return []
+    return [
+        f"{len(lists):,} of {len(label_names):,} labels hold a comma, as {lists[0][:60]!r}: if they are several each, "
+        "separate them by ; in CSV, or list them in JSONL"
     ]
 
 

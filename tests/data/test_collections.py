@@ -76,6 +76,21 @@ FIELDS = {tool: [f"--field={role}={name}" for role, name in fields.items()] for 
 FEATURE_FILES = ("authors-flickr25k", "authors-coco", "scan", "array-rows")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_of_pictures_beside_their_folder_is_rows_and_another_table_is_not(
+    encoding: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    for number in range(3):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(tmp_path / "pictures" / f"{number}.png")
+    table = tmp_path / "mine.csv"
+    for header in ("image,captions,labels", '"Image";"caption";"labels"', "labels\ttexts\timage"):
+        table.write_text(f"{header}\n", encoding=encoding)
+        assert collections.recognised(tmp_path).name == "rows", header
+    table.write_text("name,price\n", encoding=encoding)
+    assert collections.recognised(tmp_path).name == "image-folder"
+
+
 @pytest.mark.parametrize("made", MADE)
 def test_a_layout_is_recognised(made: str, tmp_path: Path) -> None:
     make, layout, _ = MADE[made]

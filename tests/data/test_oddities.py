@@ -38,6 +38,18 @@ def test_nothing_odd_gives_no_line() -> None:
     assert _odd(ITEMS) == [] and _odd(ITEMS, pictures={}) == []
 
 
+def test_lists_that_were_taken_for_one_label_are_told() -> None:
+    names = ("airplane, person", "cup, fork", "dog")
+    items = [replace(item, labels=names) for item in ITEMS]
+    (line,) = oddities(items, names, "captions", OWN, PICTURES)
+    assert line == (
+        "2 of 3 labels hold a comma, as 'airplane, person': if they are several each, separate them by ; in CSV, or "
+        "list them in JSONL"
+    )
+    names = ("airplane, person", "cup", "dog")
+    assert oddities([replace(item, labels=names) for item in ITEMS], names, "captions", OWN, PICTURES) == []
+
+
 @pytest.mark.parametrize(
     ("items", "expected"),
     [

@@ -10,7 +10,7 @@ from semshare.data.text_kinds import TextKind
 from semshare.utils.text_files import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 TEXTS = ("texts", *get_args(TextKind))  # what the field of the texts may be called
@@ -62,12 +62,18 @@ def csv_rows(
     rows = csv.reader((f"{line}\n" for line in lines), strict=True, delimiter=_delimiter(lines, fields[:3]))
     line = 1
     try:
-        header = [name.strip() for name in next(rows, [])]
+        header = columns(next(rows, []))
         missing = [name for name in fields[:3] if not _has(header, name)]
         if missing or len(set(header)) != len(header):
             wrong = f"no column {missing[0]!r}" if missing else "a column twice"
-            fault(1, f"{wrong} in the header, expected {', '.join(fields)} (the last two optional)")
+            there = ", ".join(name[:40] for name in header) or "nothing"
+            names = [" or ".join(TEXTS) if name == "texts" else name for name in fields[:3]]
+            optional = " and ".join(fields[3:])
+            fault(1, f"{wrong} in the header, found {there}; expected {', '.join(names)}, and {optional} if you like")
             return
+        if unknown := [name for name in header if name not in (*fields, *TEXTS)]:
+            listed = ", ".join(repr(name[:60]) for name in unknown)
+            fault(1, f"unknown column {listed} in the header, expected {', '.join(fields)}; take it out")
         for kind in get_args(TextKind):
             if kind in header:
                 say_kind(1, cast(TextKind, kind))
@@ -78,7 +84,9 @@ def csv_rows(
             elif len(values) != len(header):
                 fault(line, f"{len(values)} values, expected {len(header)} as in the header")
             else:
-                record: dict[str, Any] = dict(zip(header, values, strict=True))
+                record: dict[str, Any] = {
+                    name: value for name, value in zip(header, values, strict=True) if name not in unknown
+                }
                 record["labels"] = [label for label in record["labels"].split(";") if label.strip()]
                 yield line, record
             line = rows.line_num + 1
@@ -86,16 +94,29 @@ def csv_rows(
         fault(line, f"not valid CSV: {error}")
 
 
-def _has(columns: Sequence[str] | set[str], name: str) -> bool:
+def columns(header: Iterable[str]) -> list[str]:
+    """The names of a header's columns, whatever spaces and capitals they were written with."""
+    return [name.strip().lower() for name in header]
+
+
+def _has(named: Sequence[str], name: str) -> bool:
     """Whether there is a column ``name``; that of the texts has several names."""
-    return any(column in columns for column in (TEXTS if name == "texts" else (name,)))
+    return any(column in named for column in (TEXTS if name == "texts" else (name,)))
 
 
 def _delimiter(lines: Sequence[str], needed: Sequence[str]) -> str:
-    """What separates the columns, by the header: a comma, or a semicolon or tab where that finds the columns."""
+    """What separates the columns, by the header: a comma, or a semicolon or tab where that finds more columns."""
 
-    def columns(delimiter: str) -> set[str]:
-        return {name.strip().strip('"') for name in header.split(delimiter)}
+    def count(delimiter: str) -> int:
+        named = columns(name.strip().strip('"') for name in header.split(delimiter))
+        return sum(_has(named, name) for name in needed)
 
     header = lines[0] if lines else ""
-    return next((mark for mark in ",;\t" if all(_has(columns(mark), name) for name in needed)), ",")
+    return max(",;\t", key=count)  # the first of those that find as many
+
+
+def describes_pictures(path: Path) -> bool:
+    """Whether the header of the CSV file at ``path`` has a column of pictures; no other table does."""
+    with path.open("rb") as file:
+        header = file.readline(4096).decode("utf-8", "replace").replace("\0", "").lstrip("\ufeff\ufffd")
+    return any("image" in columns(name.strip().strip('"') for name in header.split(mark)) for mark in ",;\t")

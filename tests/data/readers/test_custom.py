@@ -254,18 +254,37 @@ def test_too_few_rows_are_said(folder: Path, count: int) -> None:
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ([], "line 1: no column 'image' in the header, expected image, texts, labels"),
-        (["image,text,labels"], "line 1: no column 'texts' in the header"),
+        (
+            [],
+            "line 1: no column 'image' in the header, found nothing; expected image, texts or captions or tags, labels, and ",
+        ),
+        (["image,text,labels"], "line 1: no column 'texts' in the header, found image, text, labels; expected"),
+        (["image;caption;labels"], "line 1: no column 'texts' in the header, found image, caption, labels; expected"),
         (["image,texts,labels,image"], "line 1: a column twice in the header"),
         (["image,texts,labels", "pictures/0.png,a"], "line 2: 2 values, expected 3 as in the header"),
         (["image,texts,labels", 'pictures/0.png,"a\nb",dog', "x"], "line 4: 1 values, expected 3 as in the header"),
         (["image,texts,labels", "pictures/0.png,a, ; "], "line 2: labels: empty, expected a list of labels"),
-        (["image,texts,labels,mood", "pictures/0.png,a,dog,3"], "line 2: unknown field 'mood'"),
+        (["image,texts,labels,mood", "pictures/0.png,a,dog,3"], "line 1: unknown column 'mood' in the header"),
+        (["image,texts,labels,", "pictures/0.png,a,dog,"], "line 1: unknown column '' in the header"),
         (["image,texts,labels", 'pictures/0.png,"a'], "line 2: not valid CSV"),
     ],
 )
 def test_a_bad_csv_is_named_with_its_line(folder: Path, lines: list[str], expected: str) -> None:
     assert expected in "\n".join(_mistakes(_csv(folder, lines)))
+
+
+def test_a_column_too_many_is_one_mistake_however_many_rows_have_it(folder: Path) -> None:
+    rows = [f"pictures/{number}.png,a word,dog,3" for number in range(3)]
+    (mistake,) = _mistakes(_csv(folder, ["image,texts,labels,mood", *rows]))
+    assert mistake.endswith(
+        "line 1: unknown column 'mood' in the header, expected image, texts, labels, split, id; take it out"
+    )
+
+
+def test_a_header_may_have_capitals_and_spaces(folder: Path) -> None:
+    rows = [f"pictures/{number}.png,a word,dog" for number in range(3)]
+    source = CustomSource(_csv(folder, ["Image, Captions ,LABELS", *rows]), 0)
+    assert [item.labels for item in source.items()] == [("dog",)] * 3 and source.text_kind == "captions"
 
 
 def test_all_mistakes_are_counted_and_the_first_twenty_shown(folder: Path) -> None:
