@@ -19,7 +19,7 @@ ALLOWED = {
     "data/fetch/official": "a table: data/test_prepare.py checks it against archives of that layout",
     "data/readers/coco_labels": "a table; data/readers/test_manifest.py holds it against COCO's own",
     "data/readers/records": "types in messages: data/readers/test_coco.py and data/readers/test_custom.py",
-    "data/readers/whole": "asked by the reader of rows alone: data/readers/test_custom.py",
+    "data/readers/whole": "asked by the readers of rows and of class folders: data/readers/test_custom.py",
     "data/regions/base": "a shape; data/regions/test_grid.py checks the rows that it stores",
     "data/regions/kept": "what is extracted and what is kept: data/test_prepare.py",
     "data/remembered": "what `data prepare` left: data/test_prepare.py and data/test_tokens.py",
