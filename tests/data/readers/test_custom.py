@@ -254,10 +254,7 @@ def test_too_few_rows_are_said(folder: Path, count: int) -> None:
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        (
-            [],
-            "line 1: no column 'image' in the header, found nothing; expected image, texts or tags or captions, labels, and ",
-        ),
+        ([], "line 1: no column 'image' in the header, found nothing; expected image, texts or tags or captions"),
         (["image,text,labels"], "line 1: no column 'texts' in the header, found image, text, labels; expected"),
         (["image;caption;labels"], "line 1: no column 'texts' in the header, found image, caption, labels; expected"),
         (["image,texts,labels,image"], "line 1: a column twice in the header"),
