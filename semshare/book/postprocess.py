@@ -77,7 +77,7 @@ def _without_home(output: NotebookNode) -> None:
     for texts, key in ((output, "text"), *((output.get("data", {}), f"text/{kind}") for kind in ("plain", "html"))):
         if isinstance(text := texts.get(key), str):
             for written in {str(home()), escape(str(home()))}:
-                text = text.replace(written, "$SEMSHARE_HOME")
+                text = text.replace(written, "SEMSHARE_HOME")
             texts[key] = text
 
 

@@ -63,8 +63,8 @@ def test_no_page_says_where_caches_and_runs_lie(monkeypatch: pytest.MonkeyPatch)
     notebook = _notebook(line, both, _shown({"image/png": PIXEL}))
     postprocess.scrub(notebook, 1.0)
     line, both, picture = notebook.cells[1].outputs
-    assert line.text == "in $SEMSHARE_HOME/runs" and picture.data == {"image/png": PIXEL}
-    assert both.data == {"text/html": "<b>$SEMSHARE_HOME/a</b>", "text/plain": "$SEMSHARE_HOME/a"}
+    assert line.text == "in SEMSHARE_HOME/runs" and picture.data == {"image/png": PIXEL}
+    assert both.data == {"text/html": "<b>SEMSHARE_HOME/a</b>", "text/plain": "SEMSHARE_HOME/a"}
 
 
 def test_a_picture_without_a_caption_is_refused() -> None:
