@@ -32,7 +32,7 @@ test: .venv/.stamp ## check style and run the tests; TEST=tests/test_losses.py f
 	@.venv/bin/python -m pytest -q -n auto --maxprocesses 4 $(TEST)
 
 test-fast: .venv/.stamp ## run the tests that neither train nor build: under a minute
-	@.venv/bin/python -m pytest -q -m "not slow" $(TEST)
+	@.venv/bin/python -m pytest -q -n auto --maxprocesses 4 -m "not slow" $(TEST)
 
 lint: .venv/.stamp ## format the code and mend what ruff can mend
 	@.venv/bin/ruff format
