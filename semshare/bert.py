@@ -80,8 +80,8 @@ def check(experiment: Experiment) -> BertConfig:
             f"bert: {source!r} has {config.max_position_embeddings} positions, expected at least {MAX_LENGTH}"
         )
     for key, expected in _FIXED.items():
-        if (size := getattr(config, key, expected)) != expected:
-            raise UserError(f"bert: {source!r} has {key} {size!r}, expected {expected!r}")
+        if (value := getattr(config, key, expected)) != expected:
+            raise UserError(f"bert: {source!r} has {key} {value!r}, expected {expected!r}")
     return config
 
 

@@ -165,7 +165,7 @@ def _given(content: Any, notebooks: Mapping[str, Sequence[str]], begin: str, nam
     has = {parameter for names in notebooks.values() for parameter in names}
     for key, value in content.items():
         number = str(key).zfill(2) if str(key).isdigit() else str(key)
-        notebook = next((name for name in notebooks if number in (name, name.split("_")[0])), None)
+        notebook = next((stem for stem in notebooks if number in (stem, stem.split("_")[0])), None)
         if notebook is None:
             if key not in has:
                 known = f"one of {', '.join(sorted(has))} or a notebook: {', '.join(notebooks)}"

@@ -331,12 +331,12 @@ def book(
     from semshare.book.build import build, declared
     from semshare.book.parameters import Given, read
 
-    given = read(parameters, declared()) if parameters else [Given()]
-    for value in given:
-        if value.name:
-            print(f"Book {value.name}")
+    books = read(parameters, declared()) if parameters else [Given()]
+    for given in books:
+        if given.name:
+            print(f"Book {given.name}")
         flags = {"datasets": _names(datasets), "preset": preset.value}
-        page = build(scale.value, only or (), fresh, out, device, **flags, given=value)
+        page = build(scale.value, only or (), fresh, out, device, **flags, given=given)
         print(f"The book is at {page}")
 
 

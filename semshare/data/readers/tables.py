@@ -7,13 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from semshare.data.text_kinds import TextKind
-from semshare.utils.text_files import read_lines
+from semshare.utils.text_files import read_lines, stream_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 TEXTS = ("texts", *get_args(TextKind))  # what the field of the texts may be called
+_DELIMITERS = ",;\t"
 _KIND = "text"  # the only field of a first line that says what the texts are
 
 
@@ -95,8 +96,8 @@ def csv_rows(
 
 
 def columns(header: Iterable[str]) -> list[str]:
-    """The names of a header's columns, whatever spaces and capitals they were written with."""
-    return [name.strip().lower() for name in header]
+    """The names of a header's columns, whatever spaces, quotes and capitals they were written with."""
+    return [name.strip().strip('"').strip().lower() for name in header]
 
 
 def _has(named: Sequence[str], name: str) -> bool:
@@ -108,15 +109,14 @@ def _delimiter(lines: Sequence[str], needed: Sequence[str]) -> str:
     """What separates the columns, by the header: a comma, or a semicolon or tab where that finds more columns."""
 
     def count(delimiter: str) -> int:
-        named = columns(name.strip().strip('"') for name in header.split(delimiter))
+        named = columns(header.split(delimiter))
         return sum(_has(named, name) for name in needed)
 
     header = lines[0] if lines else ""
-    return max(",;\t", key=count)  # the first of those that find as many
+    return max(_DELIMITERS, key=count)  # the first of those that find as many
 
 
 def describes_pictures(path: Path) -> bool:
     """Whether the header of the CSV file at ``path`` has a column of pictures; no other table does."""
-    with path.open("rb") as file:
-        header = file.readline(4096).decode("utf-8", "replace").replace("\0", "").lstrip("\ufeff\ufffd")
-    return any("image" in columns(name.strip().strip('"') for name in header.split(mark)) for mark in ",;\t")
+    header = next(stream_lines(path), b"").decode("utf-8", "replace")
+    return any("image" in columns(header.split(mark)) for mark in _DELIMITERS)
