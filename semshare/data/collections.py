@@ -25,7 +25,7 @@ from semshare.data.readers.precomputed.tags import TagArraysSource
 from semshare.data.readers.tables import describes_pictures
 from semshare.data.regions.registry import PRECOMPUTED
 from semshare.data.remembered import stored
-from semshare.data.text_kinds import TextKind, how_known, text_kind_of
+from semshare.data.text_kinds import TextKind, text_kind_of
 from semshare.errors import UserError
 from semshare.utils.files import DamagedError, read_json, written_while
 from semshare.utils.home import cache_folder, home
@@ -162,7 +162,7 @@ class Collection:
             UserError: it has not this layout, cannot be used, or says now that its texts are something else.
         """
         source = read(self.layout, root, split_seed, self.fields)
-        if (why := how_known(source)) and source.text_kind != self.text_kind:
+        if (why := source.kind_known) and source.text_kind != self.text_kind:
             raise UserError(
                 f"text: {self.name!r} was prepared with {self.text_kind}, now they are {source.text_kind}, "
                 f"{why}; prepare it again with semshare data prepare {self.name}={root}"
@@ -245,7 +245,7 @@ def recognise(
     layout = recognised(root)
     say(f"{name}: {root}: {layout.about}")
     source = read(layout, root, 0, fields)
-    known, why = (source.text_kind, how_known(source)) if how_known(source) else (None, "")
+    known, why = (source.text_kind, source.kind_known) if source.kind_known else (None, "")
     kind, how = text_kind_of([item.texts for item in source.items()], text, known, why)
     other = "tags" if kind == "captions" else "captions"
     more = f"; if they are not, say --text {other}" if how.startswith("guessed") else ""

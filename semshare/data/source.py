@@ -35,6 +35,7 @@ class Source(ABC):
         name: the dataset's name in the catalogue.
         status: how near it is to the real dataset (``semshare.data.about`` has it in words).
         text_kind: what its texts are.
+        kind_known: how that is known, e.g. "as this layout has"; empty where they may be something else.
         pool: names the collection of pictures. Sources of one pool share extracted regions, so an item id must mean
             the same picture in all of them. A picture may change: see ``files``.
         label_names: every label, in the order of its column.
@@ -49,6 +50,7 @@ class Source(ABC):
     name: str
     status: Literal["real", "subset", "simulated", "stand-in"]
     text_kind: Literal["tags", "captions"]
+    kind_known: str = ""
     pool: str
     label_names: tuple[str, ...]
     supercategories: Mapping[str, str] = {}

@@ -9,7 +9,6 @@ from semshare.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from semshare.data.source import Source
 
 TextKind = Literal["tags", "captions"]
 
@@ -42,14 +41,6 @@ def text_kind_of(
     count = sum(map(len, texts))
     share = f"guessed: {sentences:,} of {count:,} texts read like sentences"
     return ("captions" if sentences * 2 > count else "tags"), share
-
-
-def how_known(source: Source) -> str:
-    """How the kind of the texts of ``source`` is known, e.g. "as this layout has"; empty where it may be another.
-
-    Readers of collections say it in their attribute ``kind_known``.
-    """
-    return getattr(source, "kind_known", "")
 
 
 _SMALL = frozenset("a an the of in on at with and is are to for by from un une le la les der die das ein eine".split())
