@@ -9,6 +9,7 @@ from pathlib import Path
 import commands
 import pytest
 
+from semshare.data.readers.manifest import COCO16K, read_manifest
 from semshare.errors import UserError
 from semshare.runs.store import Run
 from semshare.search import pretrained, transfer
@@ -59,6 +60,12 @@ def test_the_recorded_numbers_are_made_anew(realdata: Path, tmp_path: Path) -> N
     }
     for name, row in kept["measures"].items():
         assert anew["measures"][name] == pytest.approx(row, abs=3e-3), name
+
+
+def test_the_model_has_seen_none_of_the_photographs(realdata: Path) -> None:
+    listed = json.loads((realdata / "coco" / "annotations" / "instances_val2017.json").read_text(encoding="utf-8"))
+    ids = {picture["id"] for picture in listed["images"]}
+    assert ids and ids.isdisjoint(read_manifest(COCO16K).splits)
 
 
 def test_what_is_missing_is_named(
