@@ -31,7 +31,7 @@ test: .venv/.stamp ## check style and run the tests; TEST=tests/test_losses.py f
 	@.venv/bin/ruff format --check
 	@.venv/bin/python -m pytest -q -n auto --maxprocesses 4 $(TEST)
 
-test-fast: .venv/.stamp ## run the tests that neither train nor build: some two minutes on two cores
+test-fast: .venv/.stamp ## run the tests that neither train nor build, in less than a minute on two cores
 	@.venv/bin/python -m pytest -q -n auto --maxprocesses 4 -m "not slow" $(TEST)
 
 lint: .venv/.stamp ## format the code and mend what ruff can mend

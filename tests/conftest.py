@@ -8,20 +8,19 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before anything imports transformers: no test may reach for a model on the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
-import torch
-from playwright.sync_api import Browser, sync_playwright
 from xdist.scheduler import LoadFileScheduling
 
-from semshare.book import build, queue
-from semshare.book.execute import Page
-from semshare.data import catalogue
-from semshare.runs import store
-from semshare.utils.home import cache_folder
+# What takes seconds to import is imported where it is used: the process that shares tests out among workers runs none.
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from semshare.book.execute import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -33,6 +32,7 @@ SLOW = {
     "book/test_execute",
     "book/test_explorer",
     "book/test_parameters",
+    "book/test_queue",
     "book/test_samples",
     "book/test_tools",
     "cli/test_check",
@@ -118,18 +118,30 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
     return WholeModules(config, log)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether a module need not be read at all: `make test-fast` leaves out all of its tests."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    return _name(collection_path) in SLOW or None
+
+
+def _name(path: Path) -> str:
+    """The module of a file, as ``SLOW`` has it."""
+    return path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out."""
-    tests = Path(__file__).parent
     for item in items:
-        module = item.path.relative_to(tests).with_suffix("").as_posix()
-        if module in SLOW or {"built", "html", "browser", "pages"} & set(item.fixturenames):
+        if _name(item.path) in SLOW or {"built", "html", "browser", "pages"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def semshare_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """``SEMSHARE_HOME`` in the temporary folder of the session, or of its worker: none sees another's runs."""
+    import torch
+
     folder = tmp_path_factory.getbasetemp() / "semshare-home"
     folder.mkdir()
     torch.set_num_threads(1)  # the networks here are tiny: threads would spend their time waiting for each other
@@ -150,6 +162,8 @@ def realdata() -> Path:
 @pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of this test's own, for what must start from nothing."""
+    from semshare.data import catalogue
+
     folder = tmp_path / "home"
     monkeypatch.setenv("SEMSHARE_HOME", str(folder))
     catalogue.forget_loaded()  # what other tests loaded came from another home
@@ -176,6 +190,9 @@ def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ``queued.json`` in the checkout names the runs that the pages ask for, those that were there before the first page
     was executed, and those that were there after the last.
     """
+    from semshare.book import build, queue
+    from semshare.runs import store
+
     execute_all = queue.execute_all
 
     def noted(pages: Sequence[Page]) -> None:
@@ -220,12 +237,16 @@ def _copied_pages(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
 
 def _runs() -> list[str]:
     """The runs that the home has."""
+    from semshare.utils.home import cache_folder
+
     return sorted(path.parent.name for path in cache_folder("runs").glob("*/run.json"))
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium without a window; where it is missing the test is skipped, or fails if SEMSHARE_BROWSER asks for it."""
+    from playwright.sync_api import sync_playwright
+
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
         (pytest.fail if os.environ.get("SEMSHARE_BROWSER") else pytest.skip)(

@@ -9,12 +9,13 @@ import importlib.resources
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTIONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -47,6 +48,10 @@ class Watched:
 
     def open(self, name: str) -> Page:
         self.page.goto((self.html / f"{name}.html").as_uri(), wait_until="load")
+        self.page.wait_for_selector("main", state="attached")  # the index leads on to another page
+        self.page.wait_for_load_state("load")
+        with suppress(TimeoutError):  # a picture that a script put in is decoded a little later
+            self.page.wait_for_function("() => [...document.images].every(one => one.naturalWidth)", timeout=10_000)
         self.page.wait_for_function("() => !window.MathJax || !MathJax.startup || MathJax.startup.promise")
         self.page.evaluate("async () => { if (window.MathJax?.startup) await MathJax.startup.promise }")
         return self.page

@@ -65,7 +65,7 @@ def scrub(executed: NotebookNode, seconds: float) -> None:
                 if not output.text.strip():
                     continue
             if WALL_TIME in (shown := output.get("data", {}).get("text/html", "")):
-                output.data["text/html"] = shown.replace(WALL_TIME, minutes(seconds))
+                output.data["text/html"] = shown.replace(WALL_TIME, f"<dt>Wall time</dt><dd>{minutes(seconds)}</dd>")
             _without_home(output)
             kept.append(output)
         if "outputs" in cell:

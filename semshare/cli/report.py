@@ -74,7 +74,8 @@ def as_text(result: dict[str, Any]) -> str:
         f"  NDCG@500   I2T {test['i2t']:.3f}   T2I {test['t2i']:.3f}   T2I, ordinary discount {test['t2i_rank']:.3f}",
     ]
     for direction, gain in result["gain"].items():
-        lines.append(f"  {direction.upper()} above a random ranking: {Interval(**gain)}")
+        random = test[f"{direction}_random"]
+        lines.append(f"  {direction.upper()} above a random ranking, which gives {random:.3f}: {Interval(**gain)}")
     lines += [f"  note: {note}" for note in result["notes"]]
     return "\n".join([*lines, *(f"  run {run['folder']}" for run in result["runs"])])
 

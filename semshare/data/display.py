@@ -42,7 +42,7 @@ def dataset_html(dataset: PairedDataset) -> str:
         "texts": f"{dataset.text_kind}, {len(dataset.vocabulary.words):,} words in the vocabulary",
         "regions": f"{dataset.regions}: {registry.about(dataset.regions)}. {registry.seen(dataset.regions)}".strip(),
         "attribution": dataset.attribution,
-        "checksum": dataset.checksum[:12],
+        "checksum, with regions": dataset.checksum[:12],
     }
     title = f"{dataset.name}: {STATUS[dataset.status]}"
     return html.shown(title, counts, html.row(_examples(dataset)), html.folded("About this data", html.facts(told)))

@@ -109,6 +109,11 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
 
 
+def files_called(folder: Path, name: str) -> int:
+    """How many files in or below ``folder`` have this name, hidden ones left out."""
+    return sum(composed(path.name) == composed(name) for path in _below(folder))
+
+
 def name_few(names: Sequence[object]) -> str:
     """The first three of ``names``, and how many more there are."""
     more = f" ... and {len(names) - FEW:,} more" if len(names) > FEW else ""

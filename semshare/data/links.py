@@ -94,7 +94,7 @@ def make_link(link: Path, root: Path, say: Callable[[str], None]) -> None:
     before = link.readlink() if link.is_symlink() else None
     _replace(link, lambda part: part.symlink_to(root))
     if before != root:
-        say(f"{root}: found from now on without --root" + (f", in place of {before}" if before else ""))
+        say(f"{root}: remembered for {link.name!r}" + (f", in place of {before}" if before else ""))
 
 
 def _replace(path: Path, make: Callable[[Path], object]) -> None:

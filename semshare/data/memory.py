@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -76,7 +78,10 @@ def build(
     if given and len(given["features"]) != len(listed):
         raise UserError(f"features: {len(given['features']):,} rows, expected {len(listed):,}: one for each of rows")
     folder = _written(listed, given)
-    prepare.prepare(f"{name}={folder}", text=text, device=device, say=say)
+    try:
+        prepare.prepare(f"{name}={folder}", text=text, device=device, say=say)
+    except UserError as error:
+        raise UserError(_as_given(str(error), folder)) from None
     return catalogue.load(name, "full", device=device)
 
 
@@ -85,6 +90,14 @@ def _registered(name: str, source: Source, device: str) -> PairedDataset:
     catalogue.register(name, lambda: source, source.text_kind, module="__main__")
     catalogue.forget_loaded()
     return catalogue.load(name, "full", device=device)
+
+
+def _as_given(message: str, folder: Path) -> str:
+    """``message`` with the rows and arrays that were given in place of the files in ``folder`` that keep them."""
+    message = re.sub(
+        re.escape(f"{folder / _ROWS}, line ") + r"(\d+)", lambda line: f"rows[{int(line[1]) - 1}]", message
+    )
+    return re.sub(re.escape(f"{folder}{os.sep}") + r"(\w+)\.npy", r"\1", message).replace(str(folder / _ROWS), "rows")
 
 
 def _written(rows: list[dict[str, Any]], arrays: Mapping[str, np.ndarray]) -> Path:

@@ -23,7 +23,7 @@ def oddities(
     label_names: Sequence[str],
     text_kind: str,
     tokenizer: Tokenizer,
-    pictures: Mapping[str, Sequence[str]],
+    digests: Mapping[str, str],
 ) -> list[str]:
     """A line for each thing that is odd: rare labels, missing ones, texts and pictures that come again.
 
@@ -32,7 +32,7 @@ def oddities(
         label_names: every label.
         text_kind: what the texts are.
         tokenizer: how they are cut into words.
-        pictures: of each id the stamp and the digest of its picture's file; empty where there are no pictures.
+        digests: the sha256 of each picture by its id; empty where there are no pictures.
     """
     return [
         *_several_in_one(label_names),
@@ -40,7 +40,7 @@ def oddities(
         *_without_label(items),
         *_texts_again(items, text_kind),
         *_without_words(items, text_kind, tokenizer),
-        *_pictures_again(items, pictures),
+        *_pictures_again(items, digests),
     ]
 
 
@@ -91,11 +91,11 @@ def _without_words(items: Sequence[Item], text_kind: str, tokenizer: Tokenizer) 
     ]
 
 
-def _pictures_again(items: Sequence[Item], pictures: Mapping[str, Sequence[str]]) -> list[str]:
+def _pictures_again(items: Sequence[Item], digests: Mapping[str, str]) -> list[str]:
     same: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
-        if item.id in pictures and pictures[item.id][1]:
-            same[pictures[item.id][1]].append(item)
+        if item.id in digests:
+            same[digests[item.id]].append(item)
     again = [group for group in same.values() if len(group) > 1]
     if not again:
         return []

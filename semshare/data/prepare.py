@@ -165,8 +165,9 @@ def _prepare(
     made = {"status": dataset.status, "regions": meta, "tokens": tokenizer.name, "words": len(dataset.vocabulary)}
     items = _items(opened, dataset.source, dataset.store.skipped)
     summed = summary(opened, dataset.source, root, dataset.store.skipped) | made
-    pictures = getattr(dataset.store, "pictures", {})  # feature files have none
-    summed["odd"] = oddities(items, dataset.label_names, dataset.text_kind, tokenizer, pictures)
+    known = getattr(dataset.store, "pictures", {})  # feature files have none
+    digests = {id: sha256 for id, (_, sha256) in known.items() if sha256} or dataset.source.digests()
+    summed["odd"] = oddities(items, dataset.label_names, dataset.text_kind, tokenizer, digests)
     return summed
 
 
@@ -213,7 +214,7 @@ def summary(name: str, source: Source, root: Path | None, left_out: Container[st
             for split, items in splits.items()
         },
         "labels": {label: counts[label] for label in source.label_names},
-        "checksum": f"sha256:{items_checksum(items, source.label_names)}",
+        "items_checksum": f"sha256:{items_checksum(items, source.label_names)}",
         "archives": {} if root is None else recorded(root / ARCHIVES),
         "licence": source.attribution,
         "notes": list(source.notes),
@@ -249,7 +250,7 @@ def as_text(described: Mapping[str, Any]) -> str:
         lines.append(f"  tokens {described['tokens']}")
     if "words" in described:
         lines.append(f"  words {described['words']:,}")
-    lines.append(f"  checksum {described['checksum']}")
+    lines.append(f"  checksum of texts, labels and splits {described['items_checksum']}")
     lines += [
         f"  archive {name} {archive['checksum']}, {archive['size']:,} bytes"
         for name, archive in described["archives"].items()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from semshare.data.about import Status
+
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -48,7 +50,7 @@ class Source(ABC):
     """
 
     name: str
-    status: Literal["real", "subset", "simulated", "stand-in"]
+    status: Status
     text_kind: Literal["tags", "captions"]
     kind_known: str = ""
     pool: str
@@ -71,6 +73,10 @@ class Source(ABC):
     @property
     def files(self) -> Mapping[str, Path]:
         """Where the picture of each id of the pool lies; empty where pictures are no files of their own."""
+        return {}
+
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each picture by its id, where pictures are no files of their own; what is known of it."""
         return {}
 
     @abstractmethod

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from semshare import training
 from semshare.data.about import STATUS
 from semshare.errors import UserError
+from semshare.runs import quantities
+from semshare.runs.quantities import HEADLINE
 from semshare.utils import html
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from semshare.evaluation import Evaluation
     from semshare.runs.store import Run
 
-_MEASURES = {"image_f1": "image Micro-F1", "text_f1": "text Micro-F1", "i2t": "I2T NDCG", "t2i": "T2I NDCG"}
+_MEASURES = (*HEADLINE, "t2i_rank")
 
 
 def run_text(run: Run) -> str:
@@ -55,11 +57,11 @@ def _curves(history: list[dict[str, float]], best: Mapping[str, float]) -> list[
 def _scores(best: Mapping[str, float], test: Evaluation | None) -> str:
     read = {"dev": best} | ({} if test is None else {"test": test.numbers()})
     rows = [
-        [split, *(f"{numbers[name]:.3f}" for name in _MEASURES)]
+        [split, *(f"{numbers[name]:.3f}" if name in numbers else "–" for name in _MEASURES)]
         for split, numbers in read.items()
-        if numbers.keys() >= _MEASURES.keys()
+        if numbers.keys() >= {*HEADLINE}
     ]
-    return html.table(["split", *_MEASURES.values()], rows) if rows else ""
+    return html.table(["split", *map(quantities.title, _MEASURES)], rows) if rows else ""
 
 
 def _origin(run: Run) -> dict[str, object]:

@@ -100,13 +100,15 @@ def _entry(folder: Path) -> Entry:
     made = max((file.st_mtime for file in files), default=folder.stat().st_mtime)
     if not (folder / RECORD).exists():
         return Entry(folder, "unfinished", size, made, {}, {}, "")
+    told: dict[str, Any] = {}
     try:
         record = record_of(folder)
-        experiment = Experiment.from_json(json.dumps(record["experiment"]))
+        told = dict(record["experiment"])
+        experiment = Experiment.from_json(json.dumps(told))
         scores, scored_on = _scores(folder, record, experiment)
-        return Entry(folder, _state(record, experiment), size, made, record["experiment"], scores, scored_on)
+        return Entry(folder, _state(record, experiment), size, made, told, scores, scored_on)
     except (UserError, KeyError, TypeError, ValueError, IndexError):
-        return Entry(folder, "unknown", size, made, {}, {}, "")
+        return Entry(folder, "unknown", size, made, told, {}, "")
 
 
 def _state(record: dict[str, Any], experiment: Experiment) -> str:

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from semshare import methods
 from semshare.data import tokens
+from semshare.data.about import Status
 from semshare.data.regions.registry import known_regions
 from semshare.data.tokens import Tokenizer
 from semshare.data.words import Vocabulary
@@ -66,7 +67,7 @@ class Config(BaseModel):
     library: Literal["semshare"]
     format: Literal[1]
     run: str
-    status: Literal["real", "subset", "simulated", "stand-in"]
+    status: Status
     experiment: Experiment
     regions: Annotated[str, AfterValidator(_known)]
     feature_size: _Size

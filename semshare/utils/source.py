@@ -11,7 +11,7 @@ import importlib.util
 import json
 import symtable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -240,6 +240,7 @@ class _Plain(ast.NodeTransformer):
         return node
 
 
+@lru_cache(maxsize=1024)
 def _parse(text: str, package: bool = False, shows: bool = False) -> _Module:
     tree = ast.parse(text)
     checked = [node for node in ast.walk(tree) if isinstance(node, ast.If) and _for_checkers(node)]

@@ -37,6 +37,17 @@ PICTURES = {"00": 3, "01": 2, "02": 1, "03": 1, "04": 3, "05": 1, "06": 2, "07":
 TUTORIALS = ("12_your_collection", "13_the_library")  # what readers do themselves: there is nothing to judge
 SECTIONS = [name for name in NAMES if name not in ("11_explorer", *TUTORIALS)]  # what says and judges
 LIVE = [name for name in NAMES if name not in RECORDED]
+HTML = Path("_build", "html")  # where a checkout's book is
+
+
+@pytest.fixture(scope="module")
+def small(checkout: Path, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the built checkout in which the page on the library, most of jupyter-book's time, is a line."""
+    copy = tmp_path_factory.mktemp("small") / "checkout"
+    shutil.copytree(checkout, copy)
+    (copy / "book" / "api.md").write_text("# The library\n", encoding="utf-8")
+    assert (copy / HTML).is_dir() and built == checkout / HTML
+    return copy
 
 
 def _notebook(name: str) -> Path:
@@ -265,13 +276,14 @@ def test_every_page_shows_its_parameters_folded(built: Path) -> None:
         assert ("scale = 'smoke'" in shown.get_text()) == (name in LIVE)
 
 
-def test_a_book_with_a_name_is_a_book_of_its_own(checkout: Path, built: Path, tmp_path: Path) -> None:
+def test_a_book_with_a_name_is_a_book_of_its_own(small: Path, tmp_path: Path) -> None:
     """Two sets of parameters: neither shows a page of the other or of the usual book, and that one stays."""
+    built = small / HTML
     before = (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8")
     for name in ("nus", "coco"):
         dataset = {"nus": "scenes-nuswide", "coco": "scenes-coco5k"}[name]
         given = Given(name, {"scale": "smoke"}, {"00_data": {"datasets": [dataset]}})
-        first = build.build("full", only=["00"], out=tmp_path / "books", root=checkout, given=given)
+        first = build.build("full", only=["00"], out=tmp_path / "books", root=small, given=given)
         assert first == tmp_path / "books" / name / "index.html" and first.exists()
         shown = page(first.parent, "00_data").select_one("main").get_text()
         assert f"datasets = ['{dataset}']" in shown and "scale = 'smoke'" in shown
@@ -290,19 +302,20 @@ def test_no_page_trains_a_run_that_the_queue_has_not(checkout: Path) -> None:
 
 
 def test_a_second_build_executes_nothing(
-    checkout: Path, built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_arguments: object, **_options: object) -> None:
         raise AssertionError("a notebook was executed again")
 
     monkeypatch.setattr(papermill, "execute_notebook", refuse)
-    build.build("smoke", root=checkout)
+    build.build("smoke", root=small)
     assert capsys.readouterr().out.count("up to date") == len(NAMES)
 
 
-def test_a_book_with_a_folder_holds_no_page_of_another(checkout: Path, built: Path, tmp_path: Path) -> None:
+def test_a_book_with_a_folder_holds_no_page_of_another(small: Path, tmp_path: Path) -> None:
+    built = small / HTML
     before = (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8")
-    first = build.build("smoke", only=["00", "04"], out=tmp_path / "site", root=checkout, datasets=["scenes-nuswide"])
+    first = build.build("smoke", only=["00", "04"], out=tmp_path / "site", root=small, datasets=["scenes-nuswide"])
     assert "datasets = ['scenes-nuswide']" in page(first.parent, "00_data").select_one("main").get_text()
     assert "has not been executed yet" in page(first.parent, "01_consistency").get_text()
     assert "left out: none of scenes-nuswide has super-categories" in page(first.parent, "04_failure_cases").get_text()
@@ -310,24 +323,25 @@ def test_a_book_with_a_folder_holds_no_page_of_another(checkout: Path, built: Pa
 
 
 @pytest.mark.slow
-def test_a_killed_build_leaves_the_book_and_the_next_one_is_whole(checkout: Path, built: Path) -> None:
+def test_a_killed_build_leaves_the_book_and_the_next_one_is_whole(small: Path) -> None:
     """SIGKILL while jupyter-book writes pages, one of them cut short as a kill in mid-write leaves it."""
+    built = small / HTML
     before = {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")}
-    (checkout / "_build" / "jupyter-book.log").unlink()
-    shutil.rmtree(checkout / "_build" / "work")
+    (small / "_build" / "jupyter-book.log").unlink()
+    shutil.rmtree(small / "_build" / "work")
     command = [sys.executable, "-c", "from semshare.book import build; build.build('smoke')"]
-    written = checkout / "_build" / "work" / "_build" / "html" / "book" / "glossary.html"
-    with subprocess.Popen(command, cwd=checkout, start_new_session=True, stdout=subprocess.DEVNULL) as building:
+    written = small / "_build" / "work" / "_build" / "html" / "book" / "glossary.html"
+    with subprocess.Popen(command, cwd=small, start_new_session=True, stdout=subprocess.DEVNULL) as building:
         while not written.exists():
             assert building.poll() is None, "the build ended before it was killed"
             time.sleep(0.05)
         os.killpg(building.pid, signal.SIGKILL)
-    assert not (checkout / "_build" / "jupyter-book.log").exists(), "killed too late"
+    assert not (small / "_build" / "jupyter-book.log").exists(), "killed too late"
     written.write_text("<!DOCTYPE html><html><head><title>Glo", encoding="utf-8")
     assert {path.relative_to(built): path.read_bytes() for path in built.rglob("*.html")} == before
     left = built.parent / f".{built.name}.semshare-left"
     left.mkdir()
-    again = build.build("smoke", root=checkout).parent
+    again = build.build("smoke", root=small).parent
     assert not left.exists()
     assert {path.relative_to(again) for path in again.rglob("*.html")} == before.keys()
     assert all(path.read_text(encoding="utf-8").rstrip().endswith("</html>") for path in again.glob("book/*.html"))
@@ -338,8 +352,9 @@ def test_two_builds_at_once_are_refused(checkout: Path, built: Path) -> None:
         build.build("smoke", root=checkout)
 
 
-def test_a_failing_cell_is_named_and_the_previous_book_stays(checkout: Path, built: Path) -> None:
-    path = checkout / "notebooks" / "00_data.ipynb"
+def test_a_failing_cell_is_named_and_the_previous_book_stays(small: Path) -> None:
+    built = small / HTML
+    path = small / "notebooks" / "00_data.ipynb"
     sound = path.read_text(encoding="utf-8")
     before = (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8")
     notebook = nbformat.reads(sound, 4)
@@ -347,20 +362,21 @@ def test_a_failing_cell_is_named_and_the_previous_book_stays(checkout: Path, bui
     nbformat.write(notebook, path)
     try:
         with pytest.raises(UserError, match=rf"00_data.ipynb: cell {len(notebook.cells)} failed with ZeroDivision"):
-            build.build("smoke", only=["00"], root=checkout)
+            build.build("smoke", only=["00"], root=small)
     finally:
         path.write_text(sound, encoding="utf-8")
     assert (built / "book" / "sections" / "00_data.html").read_text(encoding="utf-8") == before
 
 
-def test_a_page_with_a_warning_is_refused_and_the_previous_book_stays(checkout: Path, built: Path) -> None:
-    path = checkout / "book" / "glossary.md"
+def test_a_page_with_a_warning_is_refused_and_the_previous_book_stays(small: Path) -> None:
+    built = small / HTML
+    path = small / "book" / "glossary.md"
     sound = path.read_text(encoding="utf-8")
     before = (built / "book" / "glossary.html").read_text(encoding="utf-8")
     path.write_text(sound + "\n{doc}`no-such-page`\n", encoding="utf-8")
     try:
         with pytest.raises(UserError, match=r"no-such-page"):
-            build.build("smoke", only=["00"], root=checkout)
+            build.build("smoke", only=["00"], root=small)
     finally:
         path.write_text(sound, encoding="utf-8")
     assert (built / "book" / "glossary.html").read_text(encoding="utf-8") == before
@@ -445,15 +461,15 @@ def test_data_that_is_not_there_is_named_before_anything_runs(
         build.build("smoke", root=checkout, datasets=["custom"])
 
 
-def test_a_users_mistake_in_a_notebook_is_one_line(checkout: Path, built: Path) -> None:
-    path = checkout / "notebooks" / "00_data.ipynb"
+def test_a_users_mistake_in_a_notebook_is_one_line(small: Path) -> None:
+    path = small / "notebooks" / "00_data.ipynb"
     sound = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(sound, 4)
     notebook.cells.insert(2, nbformat.v4.new_code_cell("from semshare.errors import UserError\nraise UserError('no')"))
     nbformat.write(notebook, path)
     try:
         with pytest.raises(UserError) as caught:
-            build.build("smoke", only=["00"], root=checkout)
+            build.build("smoke", only=["00"], root=small)
     finally:
         path.write_text(sound, encoding="utf-8")
     assert str(caught.value) == "00_data.ipynb: no; the previous book stays as it was"
@@ -524,8 +540,9 @@ def test_a_book_never_replaces_what_lies_beside_an_earlier_one(checkout: Path, b
 
 
 def test_a_book_that_cannot_be_put_in_place_leaves_the_previous_one(
-    checkout: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    built = small / HTML
     rename, before = Path.rename, (built / "index.html").read_text(encoding="utf-8")
 
     def broken(path: Path, target: Path) -> Path:
@@ -535,5 +552,5 @@ def test_a_book_that_cannot_be_put_in_place_leaves_the_previous_one(
 
     monkeypatch.setattr(Path, "rename", broken)
     with pytest.raises(OSError, match="Input/output"):
-        build.build("smoke", only=["00"], root=checkout)
+        build.build("smoke", only=["00"], root=small)
     assert (built / "index.html").read_text(encoding="utf-8") == before

@@ -48,7 +48,7 @@ def test_the_command_for_the_real_thing_and_the_checksums(drawn: list) -> None:
         "scenes-flickr25k": "semshare data prepare flickr25k",
         "scenes-coco1k": "semshare data prepare coco1k",
     }
-    shown = prepare.describe("scenes-flickr25k", scale="smoke")["checksum"].removeprefix("sha256:")
+    shown = prepare.describe("scenes-flickr25k", scale="smoke")["items_checksum"].removeprefix("sha256:")
     assert table.loc["scenes-flickr25k", "items"] == shown[:12]
     assert table.loc["scenes-flickr25k", "regions"] == drawn[0].store.checksum[:12]
 

@@ -122,7 +122,7 @@ def test_a_source_of_ones_own_is_known_to_this_process(own_home: Path, monkeypat
     [
         ({"features": np.zeros((3, 2))}, r"features: 3 rows, expected 9: one for each of rows"),
         ({"boxes": np.zeros((9, 2, 4))}, r"boxes: given without features"),
-        ({"features": np.full((9, 2, 3), np.nan)}, r"features.npy, row 0"),
+        ({"features": np.full((9, 2, 3), np.nan)}, r"^features, row 0"),
         ({"features": np.array([object()] * 9)}, r"features: values are object, expected numbers"),
         ({}, r"rows\[0\].image: found NoneType, expected a path, a Pillow picture or \[H, W, 3\] uint8"),
     ],
@@ -130,6 +130,14 @@ def test_a_source_of_ones_own_is_known_to_this_process(own_home: Path, monkeypat
 def test_what_does_not_fit_is_named(own_home: Path, given: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build("mine", _rows(9), say=_quiet, **given)
+
+
+def test_a_mistake_in_a_row_is_told_by_its_place_in_the_list(own_home: Path) -> None:
+    rows = [row | {"labels": [] if n in (3, 5) else row["labels"]} for n, row in enumerate(_rows(9))]
+    with pytest.raises(UserError) as caught:
+        build("mine", rows, features=np.zeros((9, 2, 3)), say=_quiet)
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["rows[3]", "rows[5]"] and str(own_home) not in lines[0]
 
 
 def test_a_path_that_leads_nowhere_and_a_name_that_is_taken(own_home: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ ITEMS = [
     )
     for n in range(30)
 ]
-PICTURES = {item.id: ("a stamp", f"digest {item.id}") for item in ITEMS}
+PICTURES = {item.id: f"digest {item.id}" for item in ITEMS}
 
 
 def _odd(items: list[Item], text_kind: str = "captions", pictures: dict = PICTURES) -> list[str]:

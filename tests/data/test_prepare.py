@@ -248,7 +248,7 @@ def test_a_root_that_was_prepared_is_found_without_it(
     link = own_home / "data" / "custom"
     assert link.is_symlink() and link.readlink() == root.resolve()
     assert said[-1] == f"{root}: found from now on without --root"
-    assert prepare.describe("custom")["checksum"] == made["checksum"]
+    assert prepare.describe("custom")["items_checksum"] == made["items_checksum"]
     assert prepare.describe("custom")["root"] == str(root)
     # Found in place, nothing is extracted twice, and preparing again reads the same.
     stores = list((own_home / "regions").glob("*/index.json"))
@@ -559,4 +559,4 @@ def test_a_part_of_coco_is_fetched_from_the_official_archives(
     assert found["root"] == str(own_home / "data" / "coco")
     counts = {split: part["images"] for split, part in found["splits"].items()}
     assert counts == dict.fromkeys(("train", "dev", "test"), 2 if name == "coco16k" else 4)
-    assert prepare.describe(name)["checksum"] == found["checksum"]
+    assert prepare.describe(name)["items_checksum"] == found["items_checksum"]

@@ -37,7 +37,7 @@ def test_it_shows_scores_that_were_read_and_reads_none(run: Run, monkeypatch: py
     before = run._repr_html_()
     assert [row[0] for row in table(before)] == ["split", "dev"] and "run.test reads it" in before
     best = max(run.history, key=lambda row: (row["image_f1"] + row["text_f1"] + row["i2t"] + row["t2i"], -row["epoch"]))
-    names = ("image_f1", "text_f1", "i2t", "t2i")
+    names = ("image_f1", "text_f1", "i2t", "t2i", "t2i_rank")
     assert table(before)[1][1:] == [f"{best[name]:.3f}" for name in names]
     monkeypatch.undo()
     numbers = run.test.numbers()

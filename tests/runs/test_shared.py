@@ -49,7 +49,7 @@ def _seal(folder: Path, writable: bool) -> None:
 
 @pytest.fixture(scope="module")
 def run(semshare_home: Path) -> Run:
-    plan = runs.plan("scenes-flickr25k", "dscmr", "smoke", "cpu", epochs=1, precision="float32", seed=51)
+    plan = runs.plan("scenes-flickr25k", "dscmr", "smoke", "cpu", epochs=1, seed=51)
     return runs.get(plan, "cpu", quiet=True)
 
 

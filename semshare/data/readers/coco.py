@@ -22,6 +22,7 @@ from semshare.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from semshare.data.about import Status
     from semshare.data.readers.instances import Key
 
 CAPTIONS = 5  # kept an image, as the paper does
@@ -45,8 +46,8 @@ class CocoSource(FileSource):
     file, an item's id is SPLIT/ID.
 
     Attributes:
-        status: ``subset`` where there are up to 100,000 pictures with captions in files of their own, as COCO and LVIS
-            have them, else ``real``.
+        status: ``own``, unless the files are called as COCO's and LVIS's are: then ``subset`` up to 100,000 pictures,
+            ``real`` above.
         notes: counts that differ from the official ones and what was left out, one line each.
     """
 
@@ -93,7 +94,7 @@ class CocoSource(FileSource):
         ]
         lvis = all(path.name.startswith("lvis_") for path in files.values())
         cocos = not texts_field and (lvis or all(path.name.startswith("instances_") for path in files.values()))
-        self.status: Literal["real", "subset"] = "subset" if cocos and len(kept) <= 100_000 else "real"
+        self.status: Status = ("subset" if len(kept) <= 100_000 else "real") if cocos else "own"
         self.attribution = LVIS if lvis else ATTRIBUTION if cocos else OWN
         pictures = instances.pictures
         counts = [

@@ -17,7 +17,8 @@ JSONL, one object a line, and the same as CSV with a header::
 ``labels``
     a list, in CSV separated by ``;``: at least one. All labels of the file together are the label set, a to z.
 ``split`` (optional)
-    train, dev or test: in every row or in none. Without it, a seed holds out a fifth for dev and a fifth for test.
+    train, dev (or val, validation) or test: in every row or in none. Without it, a seed holds out a fifth for dev and
+    a fifth for test.
 ``id`` (optional)
     names the item; by default its image path as written.
 """
@@ -26,9 +27,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
-from semshare.data.files import find_pictures, is_inside, last_part, pool_digest, shorten
+from semshare.data.files import files_called, find_pictures, is_inside, last_part, pool_digest, shorten
 from semshare.data.readers import splits
 from semshare.data.readers.records import in_words, is_text
 from semshare.data.readers.tables import TEXTS, csv_rows, jsonl_rows
@@ -41,6 +42,8 @@ from semshare.utils.texts import composed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from semshare.data.about import Status
+
 _LONGEST = 100_000  # characters of one field
 
 
@@ -52,7 +55,7 @@ class CustomSource(FileSource):
     """
 
     name = "custom"
-    status: Literal["real"] = "real"
+    status: Status = "own"
     text_kind: TextKind = "tags"
     kind_known: str
     attribution = "Your own collection: its pictures and texts keep the licence they have."
@@ -109,6 +112,7 @@ class Rows:
         self._kind_line = 0  # which line says what the texts are
         self._faults: list[tuple[int, str]] = []
         self._found: dict[str, Path] = {}  # by what is written for it
+        self._called: dict[str, int] = {}  # of a name, how many files have it
         self._paths: dict[int, Path] = {}
         self._named: dict[int, str] = {}  # of a line, the picture as it is written there
         self._lines: dict[tuple[str, str], int] = {}
@@ -230,12 +234,22 @@ class Rows:
             self.fault(line, f"image: {value[:120]!r} leaves the folder of the file, expected a path inside it")
             return None
         if path is None and not os.path.exists(self.path.parent / value):
-            name = last_part(value)[:60]
-            self.fault(line, f"image: {value[:120]!r} does not exist, and no file, or several, is called {name!r}")
+            self.fault(line, f"image: {value[:120]!r} does not exist, and {self._others(last_part(value))}")
             return None
         path = path or self.path.parent / value  # no file: what it is instead is said when it is read
         self._paths[line], self._named[line] = path, value
         return path
+
+    def _others(self, name: str) -> str:
+        """Which files of this name there are, none of which was taken."""
+        if name not in self._called:
+            self._called[name] = files_called(self.path.parent, name)
+        count = self._called[name]
+        if not count:
+            return f"no file in or below {self.path.parent} is called {name[:60]!r}"
+        if count > 1:
+            return f"{count:,} files are called {name[:60]!r}: write the folder of the one that is meant"
+        return f"the file called {name[:60]!r} may be another row's: write its folder"
 
     def _words(self, line: int, name: str, value: Any, one_is_enough: bool) -> list[str]:
         """The texts or labels of a row, stripped; empty after a fault."""
@@ -257,10 +271,10 @@ class Rows:
             self._without_split.append(line)
             return "train"
         self.with_split += 1
-        if value not in SPLITS:
-            self.fault(line, f"split: {_found(value, str)}, expected one of {', '.join(SPLITS)}")
-            return "train"
-        return value
+        split = splits.meant(value.strip()) if isinstance(value, str) else None
+        if split is None:
+            self.fault(line, f"split: {_found(value, str)}, expected train, dev (or val, validation) or test")
+        return split or "train"
 
     def _once(self, line: int, name: str, value: str) -> bool:
         """Whether no earlier line had this id or image."""

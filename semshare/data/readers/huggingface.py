@@ -12,6 +12,7 @@ A ``Dataset``, or a ``DatasetDict`` of train, validation and test. Its columns a
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from semshare.data.about import Status
+
 COLUMNS = {  # what the columns are called where they are not named
     "image": ("image",),
     "texts": ("texts", "text", "captions", "caption"),
@@ -44,7 +47,7 @@ class HuggingFaceSource(Source):
     """
 
     name = "huggingface"
-    status: Literal["real"] = "real"
+    status: Status = "own"
     text_kind: Literal["tags", "captions"] = "captions"
     attribution = "A Hugging Face dataset at hand: its pictures and texts keep the licence they have."
 
@@ -90,6 +93,11 @@ class HuggingFaceSource(Source):
 
     def items(self) -> list[Item]:
         return self._items
+
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each picture that is stored in the dataset's own files."""
+        stored = ((id, part[row][self._image] or {}) for id, (part, row) in self._rows.items())
+        return {id: hashlib.sha256(picture["bytes"]).hexdigest() for id, picture in stored if picture.get("bytes")}
 
     def picture(self, id: str) -> Image.Image:
         part, row = self._rows[id]

@@ -25,6 +25,8 @@ from semshare.utils.texts import composed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from semshare.data.about import Status
+
 
 class ImageFolderSource(FileSource):
     """The pictures of a folder that has a folder for each class.
@@ -38,7 +40,7 @@ class ImageFolderSource(FileSource):
     """
 
     name = "image-folder"
-    status: Literal["real"] = "real"
+    status: Status = "own"
     text_kind: Literal["tags", "captions"] = "captions"
     attribution = "Your own collection: its pictures and texts keep the licence they have."
 

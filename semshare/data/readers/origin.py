@@ -5,8 +5,8 @@
     status: stand-in
     attribution: "Drawn by me, CC BY 4.0."
 
-``status`` is ``real``, ``subset`` (a part of a known dataset) or ``stand-in`` (drawn or generated). Every page and card
-of the collection says it.
+``status`` is ``real`` (a known dataset, all of it), ``subset`` (a part of one), ``own`` (none of them: the default) or
+``stand-in`` (drawn or generated). Every page and card of the collection says it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Origin(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    status: Literal["real", "subset", "stand-in"] | None = None
+    status: Literal["real", "subset", "own", "stand-in"] | None = None
     attribution: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
@@ -60,7 +60,7 @@ def origin_beside(folder: Path) -> Origin:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))[:60]
         expected = {
-            "status": "real, subset or stand-in",
+            "status": "real, subset, own or stand-in",
             "attribution": "a text of up to 1,000 characters",
         }.get(field, "status or attribution")
         raise UserError(f"{path}: {field}: found {str(first['input'])[:60]!r}, expected {expected}") from None

@@ -66,7 +66,7 @@ def test_jsonl_is_read(folder: Path) -> None:
     items = source.items()
     assert [item.id for item in items] == [f"pictures/{n}.png" for n in range(COUNT)] == source.pool_ids()
     assert items[1].texts == ("Text 1.", "Another.") and items[1].labels == ("sea", "dog")
-    assert source.label_names == ("dog", "sea", "sky") and source.status == "real"
+    assert source.label_names == ("dog", "sea", "sky") and source.status == "own"
     assert source.picture("pictures/7.png").getpixel((0, 0)) == (7, 0, 0)
     check_items("custom", items, source.label_names)
 
@@ -122,7 +122,7 @@ def test_an_absolute_path_is_taken_and_one_that_leaves_the_folder_is_not(folder:
         ({"image": 3}, "image: found 3, a whole number, expected a path"),
         (
             {"image": "pictures/99.png"},
-            "image: 'pictures/99.png' does not exist, and no file, or several, is called '99.png'",
+            "image: 'pictures/99.png' does not exist, and no file in or below {folder} is called '99.png'",
         ),
         (
             {"image": "pictures"},
@@ -231,10 +231,10 @@ def test_the_companions_of_macos_are_no_second_file(folder: Path) -> None:
 
 def test_a_split_must_be_known_and_in_every_row(folder: Path) -> None:
     rows = [row | {"split": "train"} for row in _rows()]
-    rows[1]["split"], rows[2]["split"], rows[3]["split"] = "val", None, "dev"
+    rows[1]["split"], rows[2]["split"], rows[3]["split"] = "vale", None, "dev"
     path = _jsonl(folder, rows)
     assert _mistakes(path) == [
-        f"{path}, line 2: split: found 'val', expected one of train, dev, test",
+        f"{path}, line 2: split: found 'vale', expected train, dev (or val, validation) or test",
         f"{path}, line 3: split: missing, expected train, dev or test, as other rows have one",
     ]
     rows[1]["split"], rows[2]["split"] = "train", "train"
@@ -365,12 +365,21 @@ def test_a_last_part_of_several_files_or_rows_is_refused(folder: Path) -> None:
     rows = _rows()
     rows[0]["image"], rows[1]["image"], rows[2]["image"] = "old/0.png", "old/only.png", "older/only.png"
     path = _jsonl(folder, rows)
+    one = "the file called 'only.png' may be another row's: write its folder"
     assert _mistakes(path) == [
-        f"{path}, line {line}: image: {image!r} does not exist, and no file, or several, is called {name!r}"
-        for line, (image, name) in enumerate(
-            [("old/0.png", "0.png"), ("old/only.png", "only.png"), ("older/only.png", "only.png")], 1
-        )
+        f"{path}, line 1: image: 'old/0.png' does not exist, and 2 files are called '0.png': write the folder of the "
+        "one that is meant",
+        f"{path}, line 2: image: 'old/only.png' does not exist, and {one}",
+        f"{path}, line 3: image: 'older/only.png' does not exist, and {one}",
     ]
+
+
+def test_splits_may_have_the_names_that_people_give_them(folder: Path) -> None:
+    names = ("train", "Training", "val", "validation", "VALID ", "dev", "test", "testing")
+    rows = [row | {"split": names[n % 8]} for n, row in enumerate(_rows())]
+    found = [item.split for item in CustomSource(_jsonl(folder, rows)).items()]
+    meant = ("train", "train", "dev", "dev", "dev", "dev", "test", "test")
+    assert found == [meant[n % 8] for n in range(COUNT)]
 
 
 def test_one_picture_in_two_rows_is_refused_however_it_is_written(folder: Path) -> None:

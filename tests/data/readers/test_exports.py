@@ -37,7 +37,7 @@ def test_each_tools_export_is_recognised_and_every_picture_has_its_text_and_labe
         assert source.picture(item.id).size == (8, 6)
         numbers.append(source.files[item.id])
     assert len(set(numbers)) == COUNT
-    assert source.status == ("real" if fields else "subset") and {item.split for item in items} == {
+    assert source.status == ("own" if fields else "subset") and {item.split for item in items} == {
         "train",
         "dev",
         "test",

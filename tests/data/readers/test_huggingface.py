@@ -46,6 +46,14 @@ def test_every_row_has_its_picture_its_text_and_the_name_of_its_label(tmp_path: 
     assert HuggingFaceSource(root, 1).items() != items and HuggingFaceSource(root, 0).items() == items
 
 
+def test_pictures_that_come_again_are_told_after_prepare(own_home: Path, tmp_path: Path) -> None:
+    listed = rows()
+    listed[7]["image"] = listed[2]["image"]
+    made = prepare.prepare(f"mine={saved(tmp_path / 'own', listed)}", say=lambda line: None)
+    (line,) = [line for line in made["odd"] if "more than once" in line]
+    assert line.startswith("1 pictures are there more than once by their content") and line.endswith("2 = 7")
+
+
 @pytest.mark.parametrize("dev", ["validation", "val", "dev"])
 def test_three_splits_are_kept(dev: str, tmp_path: Path) -> None:
     source = HuggingFaceSource(saved_splits(tmp_path / "own", {"train": 8, dev: 3, "test": 4}))

@@ -283,7 +283,7 @@ def test_another_list_under_the_same_name_takes_its_place(tmp_path: Path, listed
     listed.write_text(json.dumps({"dataset": "mine", **IDS, "train": IDS["train"][:4]}), encoding="utf-8")
     second = prepare.prepare("mine", manifest=listed)
     assert (first["splits"]["train"]["images"], second["splits"]["train"]["images"]) == (6, 4)
-    assert prepare.describe("mine")["checksum"] == second["checksum"] != first["checksum"]
+    assert prepare.describe("mine")["items_checksum"] == second["items_checksum"] != first["items_checksum"]
 
 
 @pytest.mark.parametrize(

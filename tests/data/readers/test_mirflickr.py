@@ -255,6 +255,7 @@ def test_the_real_tags_and_labels(realdata: Path) -> None:
     assert [note for note in FlickrTextSource(realdata / "flickr25k", 1).notes] == []  # no manifest of seed 1
 
 
+@pytest.mark.slow
 def test_the_official_layout_of_the_real_data_is_the_clean_set(realdata: Path, tmp_path: Path) -> None:
     texts = FlickrTextSource(realdata / "flickr25k")
     base, annotations = tmp_path / "mirflickr", tmp_path / "annotations"

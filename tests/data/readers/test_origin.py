@@ -23,8 +23,11 @@ def test_a_collection_says_what_it_is(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("status: drawn\n", "status: found 'drawn', expected real, subset or stand-in"),
-        ("status: simulated\n", "status: found 'simulated', expected real, subset or stand-in"),  # a reader's alone
+        ("status: drawn\n", "status: found 'drawn', expected real, subset, own or stand-in"),
+        (
+            "status: simulated\n",
+            "status: found 'simulated', expected real, subset, own or stand-in",
+        ),  # a reader's alone
         ("attribution: 3\n", "attribution: found '3', expected a text of up to 1,000 characters"),
         ("attribution: ''\n", "attribution: found '', expected a text"),
         ("licence: mine\n", "licence: found 'mine', expected status or attribution"),
@@ -55,7 +58,7 @@ def test_what_it_says_stands_beside_the_data(own_home: Path, tmp_path: Path) -> 
         Image.new("RGB", (40, 30), (20 * number, 90, 40)).save(tmp_path / f"{number}.png")
         rows.append({"image": f"{number}.png", "texts": ["a dog"], "labels": [("dog", "sea")[number % 2]]})
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    assert prepare.prepare(f"mine={tmp_path}", say=lambda line: None)["status"] == "real"
+    assert prepare.prepare(f"mine={tmp_path}", say=lambda line: None)["status"] == "own"
     (tmp_path / "about.yaml").write_text("status: stand-in\nattribution: Drawn by me.\n", encoding="utf-8")
     catalogue.forget_loaded()
     made, dataset = prepare.describe("mine"), catalogue.load("mine", "smoke")

@@ -36,7 +36,10 @@ def test_a_missing_file_is_fetched_once_and_another_copy_is_said_and_taken() -> 
     assert weights.digest() == SHA[:12]
 
 
-def test_without_a_network_the_message_says_how_to_hand_a_file_over(tmp_path: Path) -> None:
+def test_without_a_network_the_message_says_how_to_hand_a_file_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between attempts
     weights = Weights(Remote("http://127.0.0.1:9/w.onnx", "w.onnx"), SHA)
     with pytest.raises(UserError, match=r"(?s)127\.0\.0\.1:9.*--weights FILE"):
         weights.fetch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from PIL import Image
+
+    from semshare.data.about import Status
 
 LABEL_NAMES = "label_names.txt"
 
@@ -64,7 +66,7 @@ class PrecomputedSource(Source):
     small files are checked when a reader is made, every value of the large ones before regions are first read.
     """
 
-    status: Literal["real"] = "real"
+    status: Status = "own"
     name = "precomputed"
     without_pictures = True
     attribution = "Feature files at hand: pictures, texts and features keep the licence they have."

@@ -77,7 +77,7 @@ def test_boxes_scores_and_classes_beside_are_read(tmp_path: Path) -> None:
         ({"image": "a.jpg"}, "line 1: unknown field 'image', expected row, texts, labels, split, id"),
         ({"texts": [""]}, "line 1: texts: empty in it"),
         ({"labels": []}, "line 1: labels: empty"),
-        ({"split": "val"}, "line 1: split: found 'val', expected one of train, dev, test"),
+        ({"split": "vale"}, "line 1: split: found 'vale', expected train, dev (or val, validation) or test"),
     ],
 )
 def test_a_mistake_in_a_row_is_named_by_line(changed: dict[str, Any], expected: str, tmp_path: Path) -> None:

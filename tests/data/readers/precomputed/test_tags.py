@@ -32,7 +32,7 @@ def test_items_are_what_the_files_say(tmp_path: Path) -> None:
     item = next(item for item in items if item.id == "dev/4")
     assert item.texts == (" ".join(f"tag{column}" for column in np.flatnonzero(tags[4])),)
     assert item.labels == tuple(source.label_names[column] for column in np.flatnonzero(labels[4]))
-    assert source.status == "real" and source.text_kind == "tags" and source.without_pictures
+    assert source.status == "own" and source.text_kind == "tags" and source.without_pictures
 
 
 def test_names_of_pictures_are_ids(tmp_path: Path) -> None:
