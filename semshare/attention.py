@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface
 
 from semshare.losses import widened
 
@@ -155,4 +154,8 @@ def divide_by_deviation(network: nn.Module) -> None:
             module.__class__ = DeviationNorm
 
 
-AttentionInterface.register(NAME, attend)
+def register() -> None:
+    """Let transformers know :func:`attend` by ``NAME``, before a network is made that calls it so."""
+    from transformers import AttentionInterface  # takes seconds to import, and only a network needs it
+
+    AttentionInterface.register(NAME, attend)

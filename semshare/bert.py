@@ -12,8 +12,6 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import BertConfig, BertModel
-from transformers.utils import logging
 
 from semshare.data.words import MAX_LENGTH
 from semshare.errors import UserError
@@ -22,6 +20,8 @@ from semshare.utils import hub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from transformers import BertConfig, BertModel
 
 OWN_HEADS = "checkpoint"  # given as ``heads``: the checkpoint's own number
 
@@ -168,6 +168,8 @@ def _place(source: str) -> str:
 
 def _config(source: str) -> BertConfig:
     """The checkpoint's ``config.json``."""
+    from transformers import BertConfig  # takes seconds to import, and only a checkpoint needs it
+
     try:
         own, _ = BertConfig.get_config_dict(_place(source), local_files_only=_only_cached(source))
         if (kind := own.get("model_type")) != "bert":
@@ -187,6 +189,8 @@ def _config(source: str) -> BertConfig:
 
 def _read(source: str) -> BertModel:
     """The checkpoint in float32, every weight of it the file's: a missing one would silently be random."""
+    from transformers import BertModel
+
     _config(source)
     try:
         with _quiet_transformers():
@@ -241,6 +245,8 @@ def _unreadable(source: str, reason: str) -> UserError:
 @contextmanager
 def _quiet_transformers() -> Iterator[None]:
     """transformers without its bar and its table of keys: what is loaded and what is not is said by semshare."""
+    from transformers.utils import logging
+
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from transformers import BertConfig, BertModel
 
 from semshare import attention, bert
 from semshare.attention import Packing
@@ -134,6 +133,9 @@ class BertBlocks(nn.Module):
 
     def __init__(self, experiment: Experiment) -> None:
         super().__init__()
+        from transformers import BertConfig, BertModel  # takes seconds to import, and only a network needs it
+
+        attention.register()
         sizes = BertConfig(
             vocab_size=1,
             hidden_size=experiment.width,

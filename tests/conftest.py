@@ -89,7 +89,7 @@ BOOK = {
     "test_kernels",
 }
 READS_PAGES = "test_browser"
-BEFORE_PAGES = 12  # modules that are shared out before it, so that nobody waits long for the build
+BEFORE_PAGES = 40  # modules that are shared out before it, so that nobody waits long for the build
 LONGEST_BUILD = 1800  # seconds
 
 

@@ -50,7 +50,9 @@ class Watched:
         self.page.goto((self.html / f"{name}.html").as_uri(), wait_until="load")
         self.page.wait_for_selector("main", state="attached")  # the index leads on to another page
         self.page.wait_for_load_state("load")
-        with suppress(TimeoutError):  # a picture that a script put in is decoded a little later
+        # Pictures below the fold load when a reader comes near, and those that a script put in a little later.
+        self.page.evaluate("[...document.images].forEach(one => { one.loading = 'eager' })")
+        with suppress(TimeoutError):
             self.page.wait_for_function("() => [...document.images].every(one => one.naturalWidth)", timeout=10_000)
         self.page.wait_for_function("() => !window.MathJax || !MathJax.startup || MathJax.startup.promise")
         self.page.evaluate("async () => { if (window.MathJax?.startup) await MathJax.startup.promise }")
@@ -90,8 +92,9 @@ def test_a_page_works_without_a_network(watched: Watched, html: Path, name: str)
         "return main.textContent }"
     )
     found += [f"raw mathematics: {one}" for one in ("$", "\\(", "\\[") if one in read]
-    # The library's page is long and made by one template: axe takes a minute for it in a theme.
-    for theme in THEMES[:1] if name == "book/api" else THEMES:
+    if name == "book/api":  # hundreds of entries made by one template, for which axe takes a minute: some tell of all
+        page.evaluate("document.querySelectorAll('main dl.py').forEach((one, at) => { if (at >= 20) one.remove() })")
+    for theme in THEMES:
         found += [f"{theme}: {one}" for one in serious(page, theme)]
     assert not found, "\n".join(found)
 

@@ -20,14 +20,7 @@ HEAVY = {
 # torch imports numpy where it is installed, seaborn scipy.
 TENSORS = {"torch", "numpy"}
 PICTURES = {*TENSORS, "IPython", "PIL", "matplotlib", "pandas", "scipy", "seaborn"}
-TRAINING = {
-    *TENSORS,
-    "PIL",
-    "accelerate",
-    "scipy",
-    "torchvision",
-    "transformers",
-}  # the last loads torchvision if it is there
+TRAINING = {*TENSORS, "PIL", "accelerate"}  # transformers takes seconds, and only a network needs it
 ALLOWED = {
     "semshare": set(),
     "semshare.errors": set(),
@@ -42,11 +35,11 @@ ALLOWED = {
     "semshare.runs": set(),
     "semshare.data.regions.base": {*TENSORS},
     "semshare.data.source": {"PIL", "numpy"},
-    "semshare.data.catalogue": {*TENSORS, "PIL", "accelerate"},
-    "semshare.model": TRAINING,
+    "semshare.data.catalogue": TRAINING,
+    "semshare.model": TENSORS,
     "semshare.runs.store": TRAINING,
     "semshare.search.retriever": TRAINING,
-    "semshare.paper.verdicts": TRAINING,
+    "semshare.paper.verdicts": {*TRAINING, "scipy"},
     "semshare.paper.figures": PICTURES,
 }
 LOADED = """

@@ -247,7 +247,7 @@ def test_a_root_that_was_prepared_is_found_without_it(
     made = prepare.prepare("custom", Path(os.path.relpath(root)), say=said.append)
     link = own_home / "data" / "custom"
     assert link.is_symlink() and link.readlink() == root.resolve()
-    assert said[-1] == f"{root}: found from now on without --root"
+    assert said[-1] == f"{root}: remembered for 'custom'"
     assert prepare.describe("custom")["items_checksum"] == made["items_checksum"]
     assert prepare.describe("custom")["root"] == str(root)
     # Found in place, nothing is extracted twice, and preparing again reads the same.
@@ -290,7 +290,7 @@ def test_another_root_takes_the_links_place_and_a_missing_one_is_named(
     shutil.copytree(collection, other)
     prepare.prepare("custom", other, say=said.append)
     assert (own_home / "data" / "custom").readlink() == other
-    assert said[-1] == f"{other}: found from now on without --root, in place of {collection}"
+    assert said[-1] == f"{other}: remembered for 'custom', in place of {collection}"
     # A root that cannot be used does not become known.
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="0 files"):
