@@ -50,7 +50,7 @@ from semshare.search.folder import (
     shipped,
 )
 from semshare.utils import hub
-from semshare.utils.devices import find_device
+from semshare.utils.devices import default_precision, find_device
 from semshare.utils.files import atomic_write, write_text
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ class PretrainedModel(ModelHubMixin):
 
     @torch.inference_mode()
     def _read(self, modality: Modality, items: Segments) -> Encoded:
-        bfloat16 = self.config.experiment.precision == "bfloat16"
+        bfloat16 = self.config.experiment.precision == default_precision(self.device) == "bfloat16"  # not emulated
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
             output = self.network(modality, items.to(self.device))
         return Encoded(output.embedding.float().cpu(), output.scores.float().cpu())
