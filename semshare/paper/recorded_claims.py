@@ -72,13 +72,17 @@ class ClaimStudy:
         return list({experiment.to_json(): experiment for experiment in rows}.values())
 
     def sections(self, done: Sequence[Run | RecordedRun]) -> dict[str, Any]:
-        """The finished runs in their places in :meth:`plans`."""
+        """The finished runs in their places in :meth:`plans`; of the sweep those of seeds that every lambda has."""
         finished = {cell(run.experiment): run for run in done}
 
         def of_plan(experiments: Sequence[Experiment]) -> list[Run | RecordedRun]:
             return [finished[cell(experiment)] for experiment in experiments if cell(experiment) in finished]
 
-        return plans.with_each(self.plans(None, "cpu"), of_plan)
+        placed = plans.with_each(self.plans(None, "cpu"), of_plan)
+        by_lambda = placed["sensitivity"][self.dataset]
+        common = _of_common_seeds(by_lambda.values())
+        placed["sensitivity"][self.dataset] = dict(zip(by_lambda, common, strict=True)) if all(common) else {}
+        return placed
 
     def compare(self, done: Sequence[Run]) -> list[dict[str, Any]]:
         """The verdicts that rest on finished runs alone; no score's own height is judged."""
@@ -87,7 +91,6 @@ class ClaimStudy:
         drawn = {method: side for method, side in of_method.items() if "seed" not in methods.get(method).unread}
         drawn = dict(zip(drawn, _of_common_seeds(drawn.values()), strict=True))
         by_lambda = planned["sensitivity"][self.dataset]
-        by_lambda = dict(zip(by_lambda, _of_common_seeds(by_lambda.values()), strict=True))
         without, with_ = _of_common_seeds(planned["consistency"].values())
         verdicts = []
         if without:
@@ -98,7 +101,7 @@ class ClaimStudy:
                 verdicts += linear_claims(drawn | {"linear": of_method["linear"]}, self.dataset)
             if plans.has_supercategories(self.dataset):
                 verdicts += failure_claims(drawn)
-        if all(by_lambda.values()):
+        if by_lambda:
             verdicts += sensitivity_claims(by_lambda, drawn, self.dataset, plans.chosen_lambda(self.dataset))
         return [verdict.as_dict() for verdict in verdicts]
 

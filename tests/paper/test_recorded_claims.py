@@ -65,6 +65,16 @@ def test_claims_rest_on_the_seeds_that_all_have(monkeypatch: pytest.MonkeyPatch)
     assert asked["linear"][0].keys() == {*by_method, "linear"} and asked["failure"][0].keys() == by_method.keys()
 
 
+def test_the_sweep_has_the_seeds_that_every_lambda_has() -> None:
+    study = CLAIM_STUDIES["coco16k"]
+    done = _done(study.plan(None, "cpu"))
+    some = [run for run in done if (run.experiment.lam, run.experiment.seed) != (10, 1)]
+    swept = study.sections(some)["sensitivity"]["coco16k"]
+    assert [[run.experiment.seed for run in side] for side in swept.values()] == [[0]] * 6
+    begun = [run for run in done if run.experiment.lam < 1]
+    assert study.sections(begun)["sensitivity"] == {"coco16k": {}}
+
+
 def test_a_study_that_has_only_begun_compares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _asked(monkeypatch)
     study = CLAIM_STUDIES["coco16k"]
