@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -63,10 +64,14 @@ def _launch(
     """What each process said."""
     folder.mkdir(exist_ok=True)
     asked = [str(script), method, str(folder), str(int(stop)), json.dumps(fields)]
-    command = [*(LAUNCH if processes > 1 else [sys.executable]), *asked]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, capture_output=True, env=environment, timeout=300)
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    if processes == 1:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", asked)
+            runpy.run_path(str(script), run_name="__main__")
+    else:
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run([*LAUNCH, *asked], capture_output=True, env=environment, timeout=300)
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
     return [
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.parent.glob(f"{folder.name}-*.json"))
     ]
