@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -21,6 +22,7 @@ from semshare.book import postprocess, status
 from semshare.book.explorer import DATA_FOLDER, FILES
 from semshare.book.provenance import DATA, minutes
 from semshare.book.tools import OWN_KERNEL
+from semshare.data.pictures import stamp
 from semshare.errors import UserError
 from semshare.runs.keys import TABLES, library_versions
 from semshare.utils.checkout import commit, find_root
@@ -31,7 +33,6 @@ from semshare.utils.source import Code, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 _MAKES_PAGES = "import semshare.book.postprocess\n"  # what every executed notebook passes through
 
@@ -134,13 +135,21 @@ def _has_files(root: Path, executed: Path) -> bool:
 
 
 def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]) -> str:
-    """What an executed notebook depends on: its text, its parameters, the data, the code that it imports."""
+    """What an executed notebook depends on: its text, parameters, data, the code that it imports, files at ``root``."""
     depends = [handed, data, sys.version, library_versions(), code_parts(notebook)]
+    if handed.get("root"):
+        depends.append(_state(Path(handed["root"]).expanduser()))
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     if "recordings.load" in notebook.read_text(encoding="utf-8"):
         for path in sorted((find_root() / "book" / "recorded").iterdir()):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _state(root: Path) -> list[tuple[str, str]]:
+    """The stamp of each file of a collection by its name; of one given as a file, of all that lies beside it."""
+    folder = root if root.is_dir() else root.parent
+    return [(str(path.relative_to(folder)), stamp(path)) for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def code_parts(notebook: Path, code: Code | None = None) -> dict[str, str]:

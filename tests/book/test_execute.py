@@ -29,6 +29,21 @@ def _stale(tree: Path) -> set[str]:
     return {path.name[:2] for path in NOTEBOOKS if execute.code_parts(path, code) != execute.code_parts(path, HERE)}
 
 
+def test_a_changed_file_of_ones_own_collection_makes_its_page_stale(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("{}", encoding="utf-8")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "1.jpg").write_bytes(b"one")
+    page = ROOT / "notebooks" / "12_your_collection.ipynb"
+
+    def asked(root: Path) -> str:
+        return execute.digest_of(page, {"scale": "smoke", "root": str(root)}, {})
+
+    before = [asked(root) for root in (tmp_path, tmp_path / "rows.jsonl")]
+    assert before == [asked(root) for root in (tmp_path, tmp_path / "rows.jsonl")]
+    (tmp_path / "pictures" / "1.jpg").write_bytes(b"another")
+    assert {*before}.isdisjoint(asked(root) for root in (tmp_path, tmp_path / "rows.jsonl"))
+
+
 def test_the_book_looks_at_how_objects_show_themselves() -> None:
     for path in NOTEBOOKS:
         assert execute.code_parts(path) == execute.code_parts(path, HERE)
