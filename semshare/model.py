@@ -126,16 +126,15 @@ def _share(experiment: Experiment) -> float:
 class BertBlocks(nn.Module):
     """Transformer blocks that normalise last: ``BertModel`` through ``inputs_embeds``, so that BERT weights load.
 
-    Regions all take position 0, since their place comes from the box; words those that the segments name. No token-type
-    information: BERT's token-type vector is zero and stays so (:func:`semshare.bert.load` says where a
-    checkpoint's goes).
+    Regions all take position 0, since their place comes from the box; words those that the segments name. BERT's
+    token-type vector is zero and stays so (:func:`semshare.bert.load` says where a checkpoint's goes).
     """
 
     def __init__(self, experiment: Experiment) -> None:
         super().__init__()
+        attention.register()
         from transformers import BertConfig, BertModel  # takes seconds to import, and only a network needs it
 
-        attention.register()
         sizes = BertConfig(
             vocab_size=1,
             hidden_size=experiment.width,
