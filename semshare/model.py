@@ -97,10 +97,7 @@ class WordEncoder(nn.Module):
             nn.init.zeros_(self.vectors.weight[0])
 
     def forward(self, segments: Segments, hidden: Tensor | None = None) -> Segments:
-        """Word ids [B, L] to [B, L, d]; ``hidden`` [B, L] words are read as ``<mask>`` or ``<unk>``.
-
-        On padding stands what its place adds, or 0.
-        """
+        """Word ids [B, L] to [B, L, d], on padding its place alone; ``hidden`` [B, L] are read as mask or unknown."""
         ids = segments.features if hidden is None else segments.features.masked_fill(hidden, self.shown)
         lengths = segments.mask.sum(1).cpu()
         packed = pack_padded_sequence(self.vectors(ids), lengths, batch_first=True, enforce_sorted=False)
