@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,21 @@ def import_annotated_names(module: ModuleType) -> None:
             exec(compile(ast.Module(node.body, []), str(module.__file__), "exec"), vars(module))
 
 
-def prepare(app: Sphinx) -> None:
+@cache
+def prepare() -> None:
+    """Import every module, which takes seconds, and what it names for type checkers."""
     names = [found.name for found in pkgutil.walk_packages(semshare.__path__, "semshare.")]
     modules = [importlib.import_module(name) for name in names if not name.endswith("__main__")]
     for module in modules:  # only once all are imported: annotations may name one another in a circle
         import_annotated_names(module)
 
 
+def read(app: Sphinx, page: str, source: list[str]) -> None:
+    """Before the first page that documents modules is read; no other needs them."""
+    if "automodule::" in source[0] or "autoclass::" in source[0]:
+        prepare()
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("builder-inited", prepare)
+    app.connect("source-read", read)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
