@@ -120,7 +120,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Whether a module need not be read at all: `make test-fast` leaves out all of its tests."""
-    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+    asked = {Path(argument.split("::")[0]).resolve() for argument in config.args}
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py" or collection_path in asked:
         return None
     return _name(collection_path) in SLOW or None
 

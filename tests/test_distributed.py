@@ -43,7 +43,7 @@ fields |= {"eta": 0.1} if method == "ours+con" else {}
 fields |= json.loads(sys.argv[4])
 experiment = runs.plan("scenes-coco5k", method, "smoke", "cpu").change(**fields)
 dataset = catalogue.load("scenes-coco5k", "smoke", None, "grid", 0, 0, train_items=fields["train_items"])
-device = find_device()
+device = find_device("cpu") if processes.count() < 2 else find_device()
 try:
     history = training.fit(experiment, methods.get(method), dataset, folder, device, Stopping())
     said = {"processes": processes.count(), "history": history}

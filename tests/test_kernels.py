@@ -49,6 +49,6 @@ def test_the_page_on_your_own_collection_takes_feature_files(own_home: Path, tmp
     text = "\n".join(output.get("data", {}).get("text/plain", "") for output in outputs)
     said = "\n".join(output.get("data", {}).get("text/markdown", "") for output in outputs)
     assert "so none can ask" in said and "No query" not in text and "Wall time" not in str(outputs)
-    assert "<PairedDataset notebook-12: somebody's own collection" in text and "regions precomputed" in text
+    assert "<PairedDataset notebook-12: a collection of its own" in text and "regions precomputed" in text
     assert re.search(r"1  1\.0000  A dog on the beach", text), "a sentence finds sentences"
     assert "the same embedding as before" in text and sorted(path.name for path in rows.iterdir()) == MADE

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MEANING = {
     "real": "Pictures, texts and labels are the real ones, all of them.",
     "subset": "Pictures, texts and labels are real, but not the whole dataset is here: a score is that of this part.",
-    "own": "Pictures, texts and labels are what lay in somebody's folder, which does not say what they are.",
+    "own": "What lay in somebody's folder, which does not say that it is a published dataset.",
     "simulated": (
         "Texts and labels are real. Regions are not: they are drawn from the labels, a fixed share of which is wrong. "
         "That share was set once, on FLICKR25K's dev split, so that an image model scores there what the paper's does. "
@@ -92,7 +92,7 @@ def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
         rows[dataset.name] = {
             "items": items[:12],
             "regions": dataset.store.checksum[:12],
-            "command for the real one": f"semshare data prepare {_how_named(real)}",
+            "command for the real one": "" if dataset.status == "own" else f"semshare data prepare {_how_named(real)}",
         }
     return words(pd.DataFrame.from_dict(rows, orient="index"))
 

@@ -22,6 +22,7 @@ from semshare.book import postprocess, status
 from semshare.book.explorer import DATA_FOLDER, FILES
 from semshare.book.provenance import DATA, minutes
 from semshare.book.tools import OWN_KERNEL
+from semshare.data.files import files_below
 from semshare.data.pictures import stamp
 from semshare.errors import UserError
 from semshare.runs.keys import TABLES, library_versions
@@ -138,7 +139,7 @@ def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]
     """What an executed notebook depends on: its text, parameters, data, the code that it imports, files at ``root``."""
     depends = [handed, data, sys.version, library_versions(), code_parts(notebook)]
     if handed.get("root"):
-        depends.append(_state(Path(handed["root"]).expanduser()))
+        depends.append(_state(notebook.parent / Path(handed["root"]).expanduser()))
     digest = hashlib.sha256(notebook.read_bytes() + json.dumps(depends, sort_keys=True).encode())
     if "recordings.load" in notebook.read_text(encoding="utf-8"):
         for path in sorted((find_root() / "book" / "recorded").iterdir()):
@@ -148,8 +149,10 @@ def digest_of(notebook: Path, handed: dict[str, Any], data: dict[str, list[str]]
 
 def _state(root: Path) -> list[tuple[str, str]]:
     """The stamp of each file of a collection by its name; of one given as a file, of all that lies beside it."""
+    if not root.exists():
+        return []  # the page says so
     folder = root if root.is_dir() else root.parent
-    return [(str(path.relative_to(folder)), stamp(path)) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [(str(path.relative_to(folder)), stamp(path)) for path in files_below(folder)]
 
 
 def code_parts(notebook: Path, code: Code | None = None) -> dict[str, str]:

@@ -169,7 +169,10 @@ def _print_runs(entries: Sequence[Entry]) -> None:
     total = size(sum(entry.bytes for entry in entries))
     print(f"{len(entries)} runs, {total}" + (f"; {stale} stale: semshare runs prune deletes them" if stale else ""))
     if unknown := sum(entry.state == "unknown" for entry in entries):
-        print(f"{unknown} unknown: of a method or dataset that another program registers, or damaged; they are kept")
+        why = (
+            "of a method or dataset that another program registers, with a BERT checkpoint that is not here, or damaged"
+        )
+        print(f"{unknown} unknown, {why}: they are kept")
 
 
 def _cache_table(kept: Sequence[Kept]) -> str:

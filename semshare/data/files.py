@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ def find_pictures(folder: Path, names: Sequence[str]) -> list[Path | None]:
     asked, files, taken = defaultdict(list), defaultdict(list), set(paths)
     for name in lost:
         asked[last_part(name)].append(name)
-    for path in _below(folder):
+    for path in files_below(folder):
         files[composed(path.name)].append(path)
     meant: dict[str, Path] = {}
     for last, same in asked.items():
@@ -91,8 +91,12 @@ def _files_of(folder: Path) -> list[tuple[str, Path]]:
     return [*decomposed, *((name, folder / name) for name in names)]
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """The files in ``folder`` and below, each folder once though links lead to it again; hidden ones left out."""
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files in ``folder`` and below, each folder once though links lead to it again; hidden ones left out.
+
+    Raises:
+        UserError: a folder that cannot be listed.
+    """
 
     def refuse(error: OSError) -> None:
         if error.errno != errno.ENOENT:
@@ -109,9 +113,9 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
 
 
-def files_called(folder: Path, name: str) -> int:
-    """How many files in or below ``folder`` have this name, hidden ones left out."""
-    return sum(composed(path.name) == composed(name) for path in _below(folder))
+def names_below(folder: Path) -> Counter[str]:
+    """How many files in or below ``folder`` have each name, hidden ones left out."""
+    return Counter(composed(path.name) for path in files_below(folder))
 
 
 def name_few(names: Sequence[object]) -> str:

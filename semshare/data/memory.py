@@ -81,7 +81,8 @@ def build(
     try:
         prepare.prepare(f"{name}={folder}", text=text, device=device, say=say)
     except UserError as error:
-        raise UserError(_as_given(str(error), folder)) from None
+        error.args = (_as_given(str(error), folder),)
+        raise
     return catalogue.load(name, "full", device=device)
 
 
@@ -94,9 +95,8 @@ def _registered(name: str, source: Source, device: str) -> PairedDataset:
 
 def _as_given(message: str, folder: Path) -> str:
     """``message`` with the rows and arrays that were given in place of the files in ``folder`` that keep them."""
-    message = re.sub(
-        re.escape(f"{folder / _ROWS}, line ") + r"(\d+)", lambda line: f"rows[{int(line[1]) - 1}]", message
-    )
+    lines = rf"({re.escape(str(folder / _ROWS))}, line |\bline (?=\d+ (already|says)\b))(\d+)"
+    message = re.sub(lines, lambda line: f"rows[{int(line[3]) - 1}]", message)
     return re.sub(re.escape(f"{folder}{os.sep}") + r"(\w+)\.npy", r"\1", message).replace(str(folder / _ROWS), "rows")
 
 

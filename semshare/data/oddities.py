@@ -32,7 +32,7 @@ def oddities(
         label_names: every label.
         text_kind: what the texts are.
         tokenizer: how they are cut into words.
-        digests: the sha256 of each picture by its id; empty where there are no pictures.
+        digests: a digest of each picture's content by its id; empty where there are no pictures.
     """
     return [
         *_several_in_one(label_names),

@@ -76,7 +76,7 @@ class Source(ABC):
         return {}
 
     def digests(self) -> dict[str, str]:
-        """The sha256 of each picture by its id, where pictures are no files of their own; what is known of it."""
+        """A digest of each picture's content by its id, where ``files`` does not know where pictures lie."""
         return {}
 
     @abstractmethod

@@ -261,20 +261,21 @@ def gain_table(runs: Mapping[tuple[str, str], Sequence[Run]], method: str = "our
 
 def dev_choice(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> pd.DataFrame:
     """The lambda that dev would choose, by the mean of both modalities' F1 (mean over seeds), and the paper's."""
-    rows = {}
+    rows, columns = {}, ["dev chooses", "dev F1 there", "the paper's", "dev F1 at the paper's"]
     for dataset, by_lambda in runs.items():
+        if not by_lambda:  # a recording that has only begun
+            continue
         dev = {
             lam: float(np.mean([training.dev_score(training.best_epoch(run.history)) for run in side]))
             for lam, side in by_lambda.items()
         }
         chosen = max(dev, key=dev.__getitem__)
         paper = methods.chosen_lambda(catalogue.entry(dataset).text_kind)
-        rows[dataset] = {"dev chooses": chosen, "dev F1 there": dev[chosen], "the paper's": paper}
-        rows[dataset] |= {"dev F1 at the paper's": dev[paper]}
+        rows[dataset] = dict(zip(columns, (chosen, dev[chosen], paper, dev[paper]), strict=True))
     by_setting = {
         f"{dataset}, lambda {lam:g}": side for dataset, by_lambda in runs.items() for lam, side in by_lambda.items()
     }
-    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), by_setting)
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index", columns=columns), by_setting)
 
 
 def failure_shares(failures: Sequence[Failures]) -> pd.DataFrame:

@@ -51,6 +51,8 @@ def converged(runs: Iterable[Run | RecordedRun]) -> str:
     """How many of the distinct ``runs`` have converged by dev, and what follows for what is compared."""
     distinct = list({run.key: run for run in runs if run.history}.values())
     done = sum(training.late_gain(run.history) < training.CONVERGED for run in distinct)
+    if not distinct:
+        return "No run behind it has been recorded yet."
     rule = f"the last fifth of their steps brought less than {training.CONVERGED:g} on dev, by the mean of both F1"
     if 10 * done >= 9 * len(distinct):
         return f"{done} of {len(distinct)} runs behind it have converged: {rule}."

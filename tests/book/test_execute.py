@@ -42,6 +42,9 @@ def test_a_changed_file_of_ones_own_collection_makes_its_page_stale(tmp_path: Pa
     assert before == [asked(root) for root in (tmp_path, tmp_path / "rows.jsonl")]
     (tmp_path / "pictures" / "1.jpg").write_bytes(b"another")
     assert {*before}.isdisjoint(asked(root) for root in (tmp_path, tmp_path / "rows.jsonl"))
+    now = asked(tmp_path)
+    (tmp_path / ".hidden").write_bytes(b"")
+    assert asked(tmp_path) == now and asked(tmp_path / "nowhere") != now, "the page says that nothing is there"
 
 
 def test_the_book_looks_at_how_objects_show_themselves() -> None:

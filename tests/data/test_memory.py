@@ -140,6 +140,12 @@ def test_a_mistake_in_a_row_is_told_by_its_place_in_the_list(own_home: Path) -> 
     assert [line.split(":")[0] for line in lines] == ["rows[3]", "rows[5]"] and str(own_home) not in lines[0]
 
 
+def test_an_earlier_row_is_told_by_its_place_too(own_home: Path) -> None:
+    rows = [row | {"id": "same" if n in (3, 5) else str(n)} for n, row in enumerate(_rows(9))]
+    with pytest.raises(UserError, match=r"^rows\[5\]: id: 'same' is the id of rows\[3\] already$"):
+        build("mine", rows, features=np.zeros((9, 2, 3)), say=_quiet)
+
+
 def test_a_path_that_leads_nowhere_and_a_name_that_is_taken(own_home: Path, tmp_path: Path) -> None:
     rows = [row | {"image": tmp_path / "no.png"} for row in _rows(9)]
     with pytest.raises(UserError, match=r"no\.png: No such file"):

@@ -8,7 +8,7 @@ import pytest
 
 from semshare.data import catalogue
 from semshare.experiment import Experiment
-from semshare.paper import plans, recorded_claims
+from semshare.paper import plans, recorded_claims, tables, wording
 from semshare.paper.recorded_claims import CLAIM_STUDIES
 
 
@@ -72,7 +72,9 @@ def test_the_sweep_has_the_seeds_that_every_lambda_has() -> None:
     swept = study.sections(some)["sensitivity"]["coco16k"]
     assert [[run.experiment.seed for run in side] for side in swept.values()] == [[0]] * 6
     begun = [run for run in done if run.experiment.lam < 1]
-    assert study.sections(begun)["sensitivity"] == {"coco16k": {}}
+    swept = study.sections(begun)["sensitivity"]
+    assert swept == {"coco16k": {}} and tables.dev_choice(swept).empty
+    assert wording.converged(plans.flat(swept)) == "No run behind it has been recorded yet."
 
 
 def test_a_study_that_has_only_begun_compares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ class CocoSource(FileSource):
             for key in kept
         ]
         lvis = all(path.name.startswith("lvis_") for path in files.values())
-        cocos = not texts_field and (lvis or all(path.name.startswith("instances_") for path in files.values()))
+        cocos = lvis or (not texts_field and all(path.name.startswith("instances_") for path in files.values()))
         self.status: Status = ("subset" if len(kept) <= 100_000 else "real") if cocos else "own"
         self.attribution = LVIS if lvis else ATTRIBUTION if cocos else OWN
         pictures = instances.pictures

@@ -29,7 +29,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from semshare.data.files import files_called, find_pictures, is_inside, last_part, pool_digest, shorten
+from semshare.data.files import find_pictures, is_inside, last_part, names_below, pool_digest, shorten
 from semshare.data.readers import splits
 from semshare.data.readers.records import in_words, is_text
 from semshare.data.readers.tables import TEXTS, csv_rows, jsonl_rows
@@ -40,6 +40,7 @@ from semshare.errors import UserError
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from semshare.data.about import Status
@@ -112,7 +113,7 @@ class Rows:
         self._kind_line = 0  # which line says what the texts are
         self._faults: list[tuple[int, str]] = []
         self._found: dict[str, Path] = {}  # by what is written for it
-        self._called: dict[str, int] = {}  # of a name, how many files have it
+        self._called: Counter[str] | None = None  # how many files have a name, once that is asked
         self._paths: dict[int, Path] = {}
         self._named: dict[int, str] = {}  # of a line, the picture as it is written there
         self._lines: dict[tuple[str, str], int] = {}
@@ -242,8 +243,8 @@ class Rows:
 
     def _others(self, name: str) -> str:
         """Which files of this name there are, none of which was taken."""
-        if name not in self._called:
-            self._called[name] = files_called(self.path.parent, name)
+        if self._called is None:
+            self._called = names_below(self.path.parent)
         count = self._called[name]
         if not count:
             return f"no file in or below {self.path.parent} is called {name[:60]!r}"

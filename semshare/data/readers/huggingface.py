@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from semshare.data.files import digest, shorten
-from semshare.data.pictures import open_picture, picture_from
+from semshare.data.pictures import content_digest, open_picture, picture_from
 from semshare.data.readers import splits
 from semshare.data.readers.records import in_words, is_text
 from semshare.data.source import SPLITS, Item, Source, Split
@@ -95,9 +95,15 @@ class HuggingFaceSource(Source):
         return self._items
 
     def digests(self) -> dict[str, str]:
-        """The sha256 of each picture that is stored in the dataset's own files."""
-        stored = ((id, part[row][self._image] or {}) for id, (part, row) in self._rows.items())
-        return {id: hashlib.sha256(picture["bytes"]).hexdigest() for id, picture in stored if picture.get("bytes")}
+        """The digest of each picture's content, in the dataset's own files or where these say that it lies."""
+        found = {}
+        for id, (part, row) in self._rows.items():
+            stored = part[row][self._image] or {}
+            if stored.get("bytes"):
+                found[id] = hashlib.sha256(stored["bytes"]).hexdigest()[:32]
+            elif stored.get("path"):
+                found[id] = content_digest(Path(stored["path"]))
+        return {id: digest for id, digest in found.items() if digest}
 
     def picture(self, id: str) -> Image.Image:
         part, row = self._rows[id]
