@@ -113,7 +113,7 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
 
 
-def names_below(folder: Path) -> Counter[str]:
+def names_below(folder: Path) -> Mapping[str, int]:
     """How many files in or below ``folder`` have each name, hidden ones left out."""
     return Counter(composed(path.name) for path in files_below(folder))
 

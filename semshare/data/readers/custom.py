@@ -40,8 +40,7 @@ from semshare.errors import UserError
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from semshare.data.about import Status
 
@@ -113,7 +112,7 @@ class Rows:
         self._kind_line = 0  # which line says what the texts are
         self._faults: list[tuple[int, str]] = []
         self._found: dict[str, Path] = {}  # by what is written for it
-        self._called: Counter[str] | None = None  # how many files have a name, once that is asked
+        self._called: Mapping[str, int] | None = None  # how many files have a name, once that is asked
         self._paths: dict[int, Path] = {}
         self._named: dict[int, str] = {}  # of a line, the picture as it is written there
         self._lines: dict[tuple[str, str], int] = {}
@@ -245,7 +244,7 @@ class Rows:
         """Which files of this name there are, none of which was taken."""
         if self._called is None:
             self._called = names_below(self.path.parent)
-        count = self._called[name]
+        count = self._called.get(name, 0)
         if not count:
             return f"no file in or below {self.path.parent} is called {name[:60]!r}"
         if count > 1:
