@@ -84,7 +84,7 @@ def text_noise(datasets: Sequence[PairedDataset]) -> Styler | HTML:
 
 
 def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
-    """One row a dataset: the checksums of its items and of its regions, and the command that gets the real one."""
+    """One row a dataset: the checksums of its items and of its regions, and the command that prepares it, or the real one."""
     rows = {}
     for dataset in datasets:
         real = dataset.name.removeprefix("scenes-").removesuffix("-simulated")
@@ -92,7 +92,7 @@ def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
         rows[dataset.name] = {
             "items": items[:12],
             "regions": dataset.store.checksum[:12],
-            "command for the real one": "" if dataset.status == "own" else f"semshare data prepare {_how_named(real)}",
+            "command": f"semshare data prepare {_how_named(real)}",
         }
     return words(pd.DataFrame.from_dict(rows, orient="index"))
 

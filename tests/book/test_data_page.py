@@ -44,7 +44,7 @@ def test_noise_of_the_texts_is_the_stand_ins_alone(drawn: list) -> None:
 
 def test_the_command_for_the_real_thing_and_the_checksums(drawn: list) -> None:
     table = data_page.origin_table(drawn).data
-    assert table["command for the real one"].to_dict() == {
+    assert table["command"].to_dict() == {
         "scenes-flickr25k": "semshare data prepare flickr25k",
         "scenes-coco1k": "semshare data prepare coco1k",
     }
@@ -57,7 +57,7 @@ def test_a_collection_of_feature_files_says_what_it_is_and_how_it_is_prepared(tm
     prepare.prepare(f"mine={tag_arrays(tmp_path / 'own', classes=0)}", say=lambda line: None)
     dataset = catalogue.load("mine", "smoke")
     table = data_page.origin_table([dataset]).data
-    assert table["command for the real one"].to_dict() == {"mine": "semshare data prepare mine=FOLDER"}
+    assert table["command"].to_dict() == {"mine": "semshare data prepare mine=FOLDER"}
     notes = data_page.reader_notes([dataset]).data
     assert "10 visual words (MiniBatchKMeans fitted on the training regions" in notes and str(tmp_path) not in notes
 
@@ -87,7 +87,12 @@ def test_the_page_of_ones_own_collection_speaks_of_no_stand_in(own_home: Path, t
     shown = " ".join(
         "".join(output.get("data", {}).get("text/html", "")) for cell in cells for output in cell.get("outputs", [])
     )
-    for expected in ("the real dataset", "semshare data prepare custom --root PLACE", "Your own collection", "grid"):
+    for expected in (
+        "a collection of its own",
+        "semshare data prepare custom --root PLACE",
+        "Your own collection",
+        "grid",
+    ):
         assert expected in shown
     assert "drawn stand-in" not in shown and str(folder) not in out.read_text(encoding="utf-8").split("papermill", 1)[0]
 
