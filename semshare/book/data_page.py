@@ -84,7 +84,7 @@ def text_noise(datasets: Sequence[PairedDataset]) -> Styler | HTML:
 
 
 def origin_table(datasets: Sequence[PairedDataset]) -> Styler:
-    """One row a dataset: the checksums of its items and of its regions, and the command that prepares it, or the real one."""
+    """One row a dataset: the checksums of its items and regions, and the command that prepares it, or the real one."""
     rows = {}
     for dataset in datasets:
         real = dataset.name.removeprefix("scenes-").removesuffix("-simulated")
