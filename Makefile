@@ -60,7 +60,7 @@ endef
 	$(check_python)
 	@if [ -f $@ ]; then rm $@; else echo "Making .venv with $(PYTHON)"; $(PYTHON) -m venv --clear .venv; fi
 	@echo "Installing $$(grep -c == requirements.lock) locked packages into .venv (about 7 GB: some minutes)"
-	@# no-compile: what is used is compiled when it is first imported, a quarter of what is installed.
+	@# no-compile: what is used is compiled when it is first imported; most of it never is.
 	@.venv/bin/python $(PIP) install --no-compile -r requirements.lock
 	@# compat: the package is found by a path, also by who works in the folder that this checkout lies in.
 	@.venv/bin/python $(PIP) install --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
