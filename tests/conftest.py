@@ -109,7 +109,7 @@ class WholeModules(LoadFileScheduling):
 
 
 def module_of(nodeid: str) -> str:
-    """The module of a test, as ``BOOK`` has it."""
+    """The module of a test or of its file, as ``SLOW`` and ``BOOK`` have it."""
     return nodeid.split("::")[0].removeprefix("tests/").removesuffix(".py")
 
 
@@ -123,18 +123,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     asked = {Path(argument.split("::")[0]).resolve() for argument in config.args}
     if config.option.markexpr != "not slow" or collection_path.suffix != ".py" or collection_path in asked:
         return None
-    return _name(collection_path) in SLOW or None
-
-
-def _name(path: Path) -> str:
-    """The module of a file, as ``SLOW`` has it."""
-    return path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+    return module_of(collection_path.relative_to(ROOT).as_posix()) in SLOW or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the modules in ``SLOW`` and of built pages: `make test-fast` leaves them out."""
     for item in items:
-        if _name(item.path) in SLOW or {"built", "html", "browser", "pages"} & set(item.fixturenames):
+        if module_of(item.nodeid) in SLOW or {"built", "html", "browser", "pages"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 

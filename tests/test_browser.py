@@ -92,9 +92,10 @@ def test_a_page_works_without_a_network(watched: Watched, html: Path, name: str)
         "return main.textContent }"
     )
     found += [f"raw mathematics: {one}" for one in ("$", "\\(", "\\[") if one in read]
-    if name == "book/api":  # hundreds of entries made by one template, for which axe takes a minute: some tell of all
-        page.evaluate("document.querySelectorAll('main dl.py').forEach((one, at) => { if (at >= 20) one.remove() })")
     for theme in THEMES:
+        if name == "book/api" and theme != THEMES[0]:  # axe takes a minute for it: in a second theme some entries do
+            few = "document.querySelectorAll('main dl.py').forEach((one, at) => { if (at >= 20) one.remove() })"
+            page.evaluate(few)
         found += [f"{theme}: {one}" for one in serious(page, theme)]
     assert not found, "\n".join(found)
 
