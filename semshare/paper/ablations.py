@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from semshare import bert, runs
 from semshare.errors import UserError
-from semshare.paper import plans, preset_costs, strength
+from semshare.paper import photographs, plans, preset_costs, strength
 from semshare.paper.comparisons import Comparison, study
 from semshare.paper.recorded_claims import CLAIM_STUDIES
 
@@ -125,6 +125,7 @@ STUDIES: dict[str, Study] = {
             _size,
         ),
         strength.STUDY,
+        photographs.STUDY,
         study(
             "parts",
             "What each step from Independent to Ours brings: shared weights, hidden segments, predicting them.",

@@ -20,7 +20,7 @@ COMMITTED = sorted({path.stem for path in FOLDER.glob("*.json")} - {transfer.NAM
 
 
 def _root(name: str) -> Path | None:
-    return Path("/data") if name in ("coco16k", "flickr25k", "released", "strength") else None
+    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength") else None
 
 
 def _needs(name: str) -> None:
