@@ -70,6 +70,16 @@ def check_picture(path: Path) -> None:
             raise UserError(f"{path}: cannot read this picture: {_reason(error)}") from None
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of the picture at ``path`` as it is stored, from its beginning alone.
+
+    Raises:
+        UserError: as :func:`open_picture` does, but for what only the pixels would show.
+    """
+    with _opened(path) as image:
+        return image.size
+
+
 def check_is_picture(path: Path) -> None:
     """Look at the beginning of the file at ``path``; raises :class:`NoPictureError` where it is that of no picture."""
     _opened(path).close()

@@ -16,6 +16,7 @@ from semshare.data.readers import splits
 from semshare.data.readers.exports import annotation_files, caption_files, named_texts, no_texts, picture_folder
 from semshare.data.readers.instances import LAYOUT, Instances, InstancesById, official_files, read_captions
 from semshare.data.readers.records import Records, read_sections
+from semshare.data.readers.shapes import shape_notes
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
 
@@ -79,7 +80,7 @@ class CocoSource(FileSource):
         captions, unlisted = _captions(instances, _texts(instances, files, texts_field))
         folder = instances.folder
         absent = [instances.names[key] for key in keys if key not in instances.paths]
-        here = instances.paths if instances.paths else instances.names  # simulated regions need no picture
+        here = instances.paths or instances.names  # simulated regions need no picture
         self._files = {
             named[key]: instances.paths.get(key, self.root / key[1] / last_part(instances.names[key])) for key in keys
         }
@@ -107,6 +108,8 @@ class CocoSource(FileSource):
             more.append(f"{folder}: {len(bare):,} pictures without a caption or a label, left out: {name_few(bare)}")
         if instances.paths:
             more += missing_notes(self.root, absent)
+            sized = (key for key in kept if key in instances.sizes)
+            more += shape_notes(self.root, ((named[key], instances.paths[key], instances.sizes[key]) for key in sized))
         else:
             more.append(f"{self.root}: none of the pictures is here, looked for {name_few(absent)}")
         self.notes = (*count_notes(folder, counts), *instances.notes, *split_notes, *more)
@@ -161,7 +164,17 @@ class KarpathySource(FileSource):
         sizes = Counter(item.split for item in self._items)
         differing = count_notes(path, [(f"{name} pictures", sizes[name], KARPATHY_SIZES[name]) for name in SPLITS])
         lost = [f"{path}: {len(unknown):,} pictures in no instances_*2014.json, left out: {name_few(unknown)}"]
-        self.notes = (*differing, *instances.notes, *(lost if unknown else ()), *missing_notes(self.root, absent))
+        shaped = (
+            (id, file, instances.sizes[int(id)]) for id, file in self._files.items() if int(id) in instances.sizes
+        )
+        shapes = shape_notes(self.root, shaped)
+        self.notes = (
+            *differing,
+            *instances.notes,
+            *(lost if unknown else ()),
+            *missing_notes(self.root, absent),
+            *shapes,
+        )
         self.status: Literal["real", "subset"] = "subset" if differing else "real"
         self.pool = f"coco-karpathy-{pool_digest(self._files)}"
 

@@ -52,6 +52,7 @@ class Instances:
         folder: the one that holds the files.
         names: the ``file_name`` of each picture, or its ``coco_url`` where the files give no name (LVIS).
         paths: where each picture lies; those that are not here are left out.
+        sizes: width and height of each picture, in pixels, where the files give them.
         labels: the category ids of each picture.
         pictures: how many pictures each split lists.
         label_names: the categories' names in ascending id.
@@ -69,6 +70,7 @@ class Instances:
         self.folder = Path(os.path.commonpath([path.parent for path in files.values()]))
         self.names: dict[Key, str] = {}
         self.paths: dict[Key, Path] = {}
+        self.sizes: dict[Key, tuple[int, int]] = {}
         self.labels: defaultdict[Key, set[int]] = defaultdict(set)
         self.pictures: dict[str, int] = {}
         self.notes: list[str] = []
@@ -146,6 +148,9 @@ class Instances:
                     f"({self.names[id, split][:60]!r}), expected another id for each picture"
                 )
             self.names[id, split] = name
+            sides = (images.content[row].get("width"), images.content[row].get("height"))
+            if all(type(side) is int and side > 0 for side in sides):
+                self.sizes[id, split] = sides
         if again := len(images) - len(places):
             self.notes.append(f"{images.path}: {again:,} pictures are listed again, counted once")
 
@@ -223,6 +228,7 @@ class InstancesById:
     Attributes:
         names: the ``file_name`` of each picture.
         paths: where each picture lies; those that are not here are left out.
+        sizes: width and height of each picture, in pixels, where the files give them.
         splits: how many pictures each split lists.
         label_names: the categories' names in ascending id.
         supercategories: a label's super-category.
@@ -234,8 +240,9 @@ class InstancesById:
         self._instances = Instances(root, files)
         self._keys = self._instances.by_id()
         self.names = {id: self._instances.names[key] for id, key in self._keys.items()}
-        paths = self._instances.paths
+        paths, sizes = self._instances.paths, self._instances.sizes
         self.paths = {id: paths[key] for id, key in self._keys.items() if key in paths}
+        self.sizes = {id: sizes[key] for id, key in self._keys.items() if key in sizes}
         self.splits = self._instances.pictures
         self.label_names, self.supercategories = self._instances.label_names, self._instances.supercategories
         self.notes = self._instances.notes

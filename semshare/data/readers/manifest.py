@@ -22,6 +22,7 @@ from semshare.data.files import find_pictures, is_inside, pool_digest, shorten
 from semshare.data.readers.coco import ATTRIBUTION, CAPTIONS
 from semshare.data.readers.coco_labels import LABELS, SUPERCATEGORIES
 from semshare.data.readers.instances import InstancesById, official_files, read_captions
+from semshare.data.readers.shapes import shape_notes
 from semshare.data.readers.splits import SHIPPED
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
@@ -146,7 +147,7 @@ class ManifestSource(FileSource):
         self.label_names, self.supercategories = LABELS, SUPERCATEGORIES
         notes: list[str] = []
         if (self.root / "annotations").is_dir():
-            pairs, origin = self._official(listed.splits), "COCO's official annotations and pictures"
+            pairs, origin = self._official(listed.splits, notes), "COCO's official annotations and pictures"
         elif (self.root / PAIRS).is_file():
             pairs, origin = _small_copies(self.root, listed.splits, notes), f"{PAIRS} and the copies it names"
         else:
@@ -168,8 +169,8 @@ class ManifestSource(FileSource):
         self.notes = (read, *([f"how it was drawn: {listed.rule}"] if listed.rule else []), *reasons, *notes)
         self.pool = f"{self.name}-{pool_digest(self._files)}"
 
-    def _official(self, splits: Mapping[int, Split]) -> dict[int, _Pair]:
-        """What COCO's own files say of the pictures listed; of 2014 where they are here."""
+    def _official(self, splits: Mapping[int, Split], notes: list[str]) -> dict[int, _Pair]:
+        """What COCO's own files say of the pictures listed, of 2014 where they are here; ``notes`` get odd shapes."""
         of_2014 = any((self.root / "annotations").glob("instances_*2014.json"))
         files = official_files(self.root, "instances_*2014.json" if of_2014 else "instances_*.json")
         instances = InstancesById(self.root, files)
@@ -179,6 +180,8 @@ class ManifestSource(FileSource):
             for id, caption in read_captions(path.with_name(f"captions_{split}.json")):
                 if id in splits:
                     captions[id].append(caption)
+        sized = sorted(splits.keys() & instances.paths.keys() & instances.sizes.keys())
+        notes += shape_notes(self.root, ((str(id), instances.paths[id], instances.sizes[id]) for id in sized))
         return {
             id: _Pair(instances.paths.get(id), tuple(captions[id][:CAPTIONS]), instances.names_of(id))
             for id in splits
