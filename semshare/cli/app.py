@@ -193,19 +193,16 @@ def grid(
 
 @app.command()
 def record(
-    study: Annotated[str, typer.Argument(help="A recorded study, or transfer; an unknown one lists them all.")],
+    study: Annotated[str, typer.Argument(help="A recorded study, transfer or unseen; an unknown one lists them all.")],
     root: Root = None,
     device: Device = "auto",
 ) -> None:
     """Make what is too long for the book and write book/recorded/STUDY.json; trainings go on where they stopped."""
-    from semshare.paper.ablations import STUDIES
-    from semshare.paper.recordings import record as run_study
-    from semshare.search import transfer
+    from semshare.book.recorders import RECORDERS
 
-    if study not in (*STUDIES, transfer.NAME):
-        raise UserError(f"study: unknown {study!r}, expected one of {', '.join([*STUDIES, transfer.NAME])}")
-    path = run_study(STUDIES[study], root, device) if study in STUDIES else transfer.record(root, device)
-    print(f"Recorded in {path}")
+    if study not in RECORDERS:
+        raise UserError(f"study: unknown {study!r}, expected one of {', '.join(RECORDERS)}")
+    print(f"Recorded in {RECORDERS[study](root, device)}")
 
 
 @app.command("eval")

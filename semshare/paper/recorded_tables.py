@@ -136,6 +136,21 @@ def transfer_table(recorded: Mapping[str, Any], own: RecordedRun) -> pd.DataFram
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def unseen_table(recorded: Mapping[str, Any], study: str, *by: str) -> pd.DataFrame:
+    """A study's comparisons on photographs that were never seen, as :func:`comparison_table` has its own.
+
+    Args:
+        recorded: what :func:`semshare.book.unseen.load_recorded` gives.
+        study: whose rows.
+        by: what names a row.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for row in recorded["comparisons"]:
+        if row["study"] == study:
+            rows.setdefault(_row(row, by), {})[_TITLES[row["measure"]]] = _points(row)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(_TITLES.values()))
+
+
 def strength_table(recording: Recording) -> pd.DataFrame:
     """Study ``strength``: a row a setting, numbered, of both F1 without the loss and the loss's effect on each measure.
 

@@ -251,13 +251,11 @@ class PretrainedModel(ModelHubMixin):
         return Encoded(*(torch.cat(parts)[back] for parts in zip(*encoded, strict=True)))
 
     def encode_pictures(self, pictures: Sequence[Image.Image]) -> Encoded:
-        """Read RGB ``pictures`` of any size through the model's own region extractor.
+        """Read RGB ``pictures`` of any size through the model's own :attr:`extractor`; raises where it has none."""
+        return self.encode_regions(torch.from_numpy(self.extractor.extract(pictures).rows()))
 
-        Raises:
-            UserError: the model was trained on simulated regions and has never seen a picture.
-        """
-        # Rounded as a store keeps them, since that is what the network was trained on.
-        rows = torch.from_numpy(self.extractor.extract(pictures).rows())
+    def encode_regions(self, rows: Tensor) -> Encoded:
+        """Read ``rows`` [N, 36, D] of the model's own extractor, rounded as a store keeps them."""
         return self._read("image", Regions.of_rows(rows).segments())
 
     @cached_property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from semshare import methods
 from semshare.data import decode
 from semshare.data.dataset import Part
 from semshare.data.files import digest
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from torch import Tensor
+
+    from semshare.data.regions.base import RegionExtractor
     from semshare.data.source import Item, Source
+    from semshare.data.text_kinds import TextKind
     from semshare.evaluation import Evaluation
     from semshare.search.pretrained import PretrainedModel
 
@@ -51,16 +56,23 @@ def record(root: Path | None, device: str = "auto", folder: Path | None = None) 
     Raises:
         UserError: no ``root``, or a folder without these photographs.
     """
+    source, items = photographs(root)
+    model = load(MODEL, device)
+    path = (folder or find_root() / "book" / "recorded") / f"{NAME}.json"
+    write_json(path, of_model(model, source, items), indent=1)
+    return path
+
+
+def photographs(root: Path | None) -> tuple[Source, list[Item]]:
+    """The labelled photographs of ``root/val2017`` and the source that opens them; raises as :func:`record` does."""
     if root is None:
         raise UserError("root: found none, expected --root FOLDER with annotations/ and val2017/ in COCO's layout")
-    source, model = CocoSource(root), load(MODEL, device)
+    source = CocoSource(root)
     files = source.files
     items = [item for item in source.items() if files[item.id].parent.name == FOLDER and files[item.id].exists()]
     if not items:
         raise UserError(f"{root / FOLDER}: no photograph with labels and captions here, expected COCO's {FOLDER}")
-    path = (folder or find_root() / "book" / "recorded") / f"{NAME}.json"
-    write_json(path, of_model(model, source, items), indent=1)
-    return path
+    return source, items
 
 
 def of_model(model: PretrainedModel, source: Source, items: Sequence[Item]) -> dict[str, Any]:
@@ -73,8 +85,7 @@ def of_model(model: PretrainedModel, source: Source, items: Sequence[Item]) -> d
         UserError: a label that the model was not taught, or a picture that cannot be read.
     """
     part = _part(model, items)
-    reading = _read(model, source, part)
-    evaluation = evaluate(reading, part, source.text_kind, model.config.thresholds, model.config.experiment)
+    evaluation = _evaluation(model, part, read_regions(model.extractor, source, items), source.text_kind)
     scored = Scored.of(evaluation, part.owner, model.config.run)
     measures = {}
     for name in MEASURES:
@@ -94,11 +105,16 @@ def of_model(model: PretrainedModel, source: Source, items: Sequence[Item]) -> d
 
 def load_recorded(folder: Path | None = None) -> dict[str, Any]:
     """What :func:`record` wrote; raises :class:`UserError` where it is missing or damaged."""
-    path = (folder or find_root() / "book" / "recorded") / f"{NAME}.json"
+    return read_recorded(NAME, folder)
+
+
+def read_recorded(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """The recording ``name`` that is no study's; raises :class:`UserError` where it is missing or damaged."""
+    path = (folder or find_root() / "book" / "recorded") / f"{name}.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: nothing recorded there; semshare record {NAME} --root FOLDER makes it") from None
+        raise UserError(f"{path}: nothing recorded there; semshare record {name} --root FOLDER makes it") from None
     except ValueError as error:
         raise UserError(f"{path}: damaged recording: {error}") from None
 
@@ -123,18 +139,37 @@ def _part(model: PretrainedModel, items: Sequence[Item]) -> Part:
     )
 
 
-def _read(model: PretrainedModel, source: Source, part: Part) -> Reading:
-    """The split as the model reads it, pictures through its own extractor."""
-    size, progress = model.extractor.batch, Progress("transfer check")
-    batches = [list(part.image_ids[start : start + size]) for start in range(0, len(part.image_ids), size)]
-    encoded = []
+def read_regions(extractor: RegionExtractor, source: Source, items: Sequence[Item]) -> Tensor:
+    """The regions of N ``items``, [N, 36, D], of ``extractor``; raises :class:`UserError` for a damaged picture."""
+    size, progress = extractor.batch, Progress("transfer check")
+    ids = [item.id for item in items]
+    batches = [ids[start : start + size] for start in range(0, len(ids), size)]
+    rows = []
     for pictures, unreadable in progress.track(decode.decoded(batches, source.picture), len(batches)):
         for id, reason in unreadable.items():
             raise UserError(f"{id}: {reason}")
-        encoded.append(model.encode_pictures(list(pictures.values())))
-    image, image_scores = (torch.cat(parts) for parts in zip(*encoded, strict=True))
-    text = model.encode_texts(part.texts)
-    return Reading(image, text.embedding, image_scores, text.scores)
+        rows.append(torch.from_numpy(extractor.extract(list(pictures.values())).rows()))
+    return torch.cat(rows)
+
+
+def scored(model: PretrainedModel, items: Sequence[Item], regions: Tensor, text_kind: TextKind) -> Scored:
+    """What ``model`` reaches on N ``items``, by item: what an interval is made of.
+
+    Args:
+        model: trained on regions of the extractor that ``regions`` are of.
+        items: what it reads; it was taught all of their labels.
+        regions: theirs, [N, 36, D], as :func:`read_regions` gives them.
+        text_kind: whether their texts are captions or tags.
+    """
+    part = _part(model, items)
+    seeded = "seed" not in methods.get(model.config.experiment.method).unread
+    return Scored.of(_evaluation(model, part, regions, text_kind), part.owner, model.config.run, seeded)
+
+
+def _evaluation(model: PretrainedModel, part: Part, regions: Tensor, text_kind: TextKind) -> Evaluation:
+    image, text = model.encode_regions(regions), model.encode_texts(part.texts)
+    reading = Reading(image.embedding, text.embedding, image.scores, text.scores)
+    return evaluate(reading, part, text_kind, model.config.thresholds, model.config.experiment)
 
 
 def _chance(evaluation: Evaluation, part: Part, name: str) -> float:

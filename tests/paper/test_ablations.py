@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from semshare import bert
+from semshare.book import unseen
 from semshare.errors import UserError
 from semshare.experiment import Experiment
 from semshare.paper import ablations, recordings
@@ -16,11 +17,11 @@ from semshare.paper.comparisons import SCHEDULE
 from semshare.search import transfer
 
 FOLDER = Path(__file__).parent.parent.parent / "book" / "recorded"
-COMMITTED = sorted({path.stem for path in FOLDER.glob("*.json")} - {transfer.NAME})
+COMMITTED = sorted({path.stem for path in FOLDER.glob("*.json")} - {transfer.NAME, unseen.NAME})
 
 
 def _root(name: str) -> Path | None:
-    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength") else None
+    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength", "weights") else None
 
 
 def _needs(name: str) -> None:
@@ -42,7 +43,7 @@ def test_initial_weights_are_compared_on_networks_of_one_size() -> None:
     alike = {one.change(bert=None, heads=8, seed=0).to_json() for one in planned}
     assert len(alike) == 1
     arms = [(one.seed, one.heads, one.bert is not None) for one in planned]
-    assert sorted(arms) == sorted(product((0,), (8, 12), (False, True)))
+    assert sorted(arms) == sorted([*product((0, 1, 2), (12,), (False, True)), *product((0,), (8,), (False, True))])
 
 
 def test_initial_weights_name_the_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
