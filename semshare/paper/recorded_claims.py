@@ -37,7 +37,6 @@ class ClaimStudy:
         dataset: the catalogue's name.
         seeds: how many the curves of section 1 and the tables of section 3 have.
         sweep_seeds: how many every lambda of section 5 has.
-        methods: the rows of section 3's table.
     """
 
     name: str
@@ -45,7 +44,6 @@ class ClaimStudy:
     dataset: str
     seeds: int
     sweep_seeds: int
-    methods: Sequence[str] = plans.METHODS
 
     def study(self) -> Study:
         """What ``semshare record`` runs."""
@@ -56,7 +54,7 @@ class ClaimStudy:
         dataset, device_of = self.dataset, {"device": device}
         planned = {
             "consistency": plans.consistency(dataset, seeds=self.seeds, **device_of),
-            "classification": plans.classification([dataset], seeds=self.seeds, methods=self.methods, **device_of),
+            "classification": plans.classification([dataset], seeds=self.seeds, **device_of),
             "sensitivity": plans.sensitivity([dataset], seeds=self.sweep_seeds, **device_of),
         }
         # The dataset's own regions, whatever it was last prepared with.
@@ -138,7 +136,6 @@ CLAIM_STUDIES: Mapping[str, ClaimStudy] = {
             "flickr25k-simulated",
             seeds=3,
             sweep_seeds=1,
-            methods=plans.PAPERS,
         ),
     )
 }
