@@ -200,16 +200,20 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
     planned = study.plan(root, device)
     if root is not None and not any(experiment.root for experiment in planned):
         raise UserError(f"root: study {study.name!r} reads no dataset's folder")
-    _write(path, study, planned, device)
-    for _ in parallel.train_missing(planned, device):
-        _write(path, study, planned, device)
-    _write(path, study, planned, device)  # with what another process has trained meanwhile
+    finished = {experiment: runs.get(experiment, device) for experiment in planned if store.exists(experiment)}
+    _write(path, study, planned, finished)
+    for experiment in parallel.train_missing(planned, device):
+        finished[experiment] = runs.get(experiment, device)
+        _write(path, study, planned, finished)
+    # With those that share a training, and what another process has trained meanwhile.
+    finished |= {experiment: runs.get(experiment, device) for experiment in planned if experiment not in finished}
+    _write(path, study, planned, finished)
     return path
 
 
-def _write(path: Path, study: Study, planned: Sequence[Experiment], device: str) -> None:
-    """Write what there is of the study, if there is anything."""
-    done = [runs.get(experiment, device) for experiment in planned if store.exists(experiment)]
+def _write(path: Path, study: Study, planned: Sequence[Experiment], finished: Mapping[Experiment, Run]) -> None:
+    """Write what there is of the study, if there is anything; what a run was asked once it keeps."""
+    done = [finished[experiment] for experiment in planned if experiment in finished]
     if done:
         content = {"name": study.name, "about": study.about, "planned": len(planned)}
         content |= {"runs": [row(run) for run in done], "comparisons": study.compare(done)}

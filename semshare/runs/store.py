@@ -90,7 +90,7 @@ class Run:
         """Whether training drew anything by its seed; else it has no other run to vary against."""
         return "seed" not in methods.get(self.experiment.method).unread
 
-    @property
+    @cached_property
     def dataset(self) -> PairedDataset:
         """The data the run was trained on (with the test split of the dataset that was asked for)."""
         return load_data(self.experiment)
