@@ -176,6 +176,25 @@ def strength_table(recording: Recording) -> pd.DataFrame:
     return table
 
 
+def strength_signs(recording: Recording) -> dict[str, int]:
+    """In how many settings of study ``strength`` the loss lowers or raises the F1 of the stronger or weaker side.
+
+    Only what an interval decides counts there; ``image_below`` and ``text_below`` count effects below 0, decided or
+    not. ``settings`` is how many there are, ``images`` in how many images lead.
+    """
+    leads = strength_table(recording)["lead"]
+    names = [f"{side}_{change}" for side in ("stronger", "weaker") for change in ("lower", "raise")]
+    counts = dict.fromkeys([*names, *(f"{modality}_below" for modality in MODALITIES)], 0)
+    for row in recording.comparisons:
+        modality = row["measure"].removesuffix("_f1")
+        if row["change"] == strength.CONSISTENCY and row["setting"] in leads.index and modality in MODALITIES:
+            counts[f"{modality}_below"] += row["value"] < 0
+            if decided(row):
+                side = "stronger" if (modality == "image") == (leads[row["setting"]] > 0) else "weaker"
+                counts[f"{side}_{'lower' if row['value'] < 0 else 'raise'}"] += 1
+    return counts | {"settings": len(leads), "images": int((leads > 0).sum())}
+
+
 def signs(recording: Recording) -> dict[str, int]:
     """How many comparisons of each measure there are, and which are decided below or above 0, named for prose."""
     counts = {}

@@ -82,3 +82,15 @@ def test_the_figure_has_a_mark_a_setting_and_measure(recording: Recording) -> No
         assert sorted(float(mark.get_xdata()[0]) for mark in marks) == sorted([-11.0, -3.0, 26.0] * 2)
         assert {float(mark.get_ydata()[0]) for mark in marks} == {-2.0}
         assert sorted(text.get_text() for text in axis.texts) == sorted("123" * 2)
+
+
+def test_effects_are_counted_for_the_stronger_side_and_the_weaker(recording: Recording) -> None:
+    """Texts lead in two settings, images in one; the loss lowers all, but for one that it raises and one undecided."""
+    for row in recording.comparisons:
+        if (row["setting"], row["change"]) == ("grid regions", strength.CONSISTENCY):
+            ends = {"image_f1": (0.01, 0.02, 0.03), "text_f1": (-0.03, -0.01, 0.01)}.get(row["measure"])
+            row |= dict(zip(("low", "value", "high"), ends, strict=True)) if ends else {}
+    assert recorded_tables.strength_signs(recording) == {
+        "stronger_lower": 2, "stronger_raise": 0, "weaker_lower": 2, "weaker_raise": 1, "settings": 3, "images": 1,
+        "image_below": 2, "text_below": 3,
+    }  # fmt: skip
