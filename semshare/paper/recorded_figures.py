@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from semshare.paper.recordings import Recording
 
 
+_ASIDE = 0.5  # points by which two measures of one setting stand apart, so that neither hides the other
+
+
 def phase(recording: Recording) -> Figure:
     """The effect of the consistency loss, in points, where words (across) and regions (up) are withheld.
 
@@ -47,13 +50,14 @@ def strength(recording: Recording) -> Figure:
     """The effect of the consistency loss, in points, against how much better images are classified than texts.
 
     A mark is a setting, numbered as in :func:`semshare.paper.recorded_tables.strength_table`; left are F1, right NDCG.
+    The two measures of a setting stand half a point left and right of its place.
     """
     table = strength_table(recording)
     figure, axes = subplots(1, 2, figsize=(9, 4.2), sharex=True, layout="constrained")
     for axis, measures in zip(axes, (HEADLINE[:2], HEADLINE[2:]), strict=True):
         axis.axhline(0, color="black", linewidth=0.6)
         axis.axvline(0, color="black", linewidth=0.6, linestyle=":")
-        for measure in measures:
+        for aside, measure in zip((-_ASIDE, _ASIDE), measures, strict=True):
             title, colour = QUANTITIES[measure]
             rows = [
                 row
@@ -63,11 +67,14 @@ def strength(recording: Recording) -> Figure:
             for row in rows:
                 number, lead = table.loc[row["setting"], ["number", "lead"]]
                 value, low, high = (100 * row[name] for name in ("value", "low", "high"))
+                lead += aside
                 axis.plot([lead, lead], [low, high], color=colour, linewidth=1.5)
                 filled = colour if decided(row) else "white"
                 label = title if row is rows[0] else None
                 axis.plot(lead, value, "o", color=colour, markerfacecolor=filled, markersize=6, label=label)
-                axis.annotate(f"{number:g}", (lead, value), (5, 3), textcoords="offset points", fontsize=9)
+                axis.annotate(
+                    f"{number:g}", (lead, value), (14 * aside, 3), textcoords="offset points", ha="center", fontsize=9
+                )
         axis.set(xlabel="image F1 minus text F1 without the loss, points", ylabel="effect of the loss, points")
         axis.grid(alpha=0.3)
         axis.legend()

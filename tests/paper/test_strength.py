@@ -79,7 +79,7 @@ def test_the_figure_has_a_mark_a_setting_and_measure(recording: Recording) -> No
     left, right = recorded_figures.strength(recording).axes
     for axis in (left, right):
         marks = [line for line in axis.lines if line.get_marker() == "o"]
-        assert sorted(float(mark.get_xdata()[0]) for mark in marks) == sorted([-11.0, -3.0, 26.0] * 2)
+        assert sorted(float(mark.get_xdata()[0]) for mark in marks) == [-11.5, -10.5, -3.5, -2.5, 25.5, 26.5]
         assert {float(mark.get_ydata()[0]) for mark in marks} == {-2.0}
         assert sorted(text.get_text() for text in axis.texts) == sorted("123" * 2)
 
