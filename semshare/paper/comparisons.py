@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from semshare.runs.store import Run
 
 SCHEDULE = ("epochs", "least_steps", "most_steps", "learning_rate", "schedule")
-# What has to be alike for seeds to matter alike.
-_DATA_AND_SCHEDULE = ("dataset", "missing_regions", "missing_words", "train_items", "scale", "batch", *SCHEDULE)
+# What has to be alike for seeds to matter alike. Withheld segments leave pairs and steps as they are.
+_DATA_AND_SCHEDULE = ("dataset", "train_items", "scale", "batch", *SCHEDULE)
 
 
 # A recording is of one folder, schedule and precision, which today's plans need not have: its runs keep their places.

@@ -14,6 +14,7 @@ from semshare.experiment import Experiment
 from semshare.paper import ablations, recordings
 from semshare.paper.ablations import STUDIES
 from semshare.paper.comparisons import SCHEDULE
+from semshare.paper.recorded_claims import CLAIM_STUDIES
 from semshare.search import transfer
 
 FOLDER = Path(__file__).parent.parent.parent / "book" / "recorded"
@@ -68,3 +69,16 @@ def test_committed_recordings_are_of_planned_experiments(name: str) -> None:
     for run in recording.runs:
         assert all(0 < value < 1 for name, value in run.test.numbers().items() if "half" not in name)
         assert "local changes" not in run.record["commit"]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.npz")) if path.stem not in CLAIM_STUDIES])
+def test_committed_comparisons_are_what_todays_statistic_makes_of_the_kept_sums(name: str) -> None:
+    _needs(name)
+    recording = recordings.load(name, FOLDER)
+    anew = STUDIES[name].compare(recording.runs)
+    assert len(anew) == len(recording.comparisons) > 0
+    for row, kept in zip(anew, recording.comparisons, strict=True):
+        assert row.keys() == kept.keys()
+        for field, value in row.items():  # sums are kept in half precision
+            expected = pytest.approx(kept[field], rel=5e-3, abs=1e-4) if isinstance(value, float) else kept[field]
+            assert value == expected, (kept, field)
