@@ -234,8 +234,8 @@ def initial_weights_table(recording: Recording) -> pd.DataFrame:
     rows = {}
     for setting, of_setting in by_setting.items():
         numbers = pd.DataFrame([run.test.numbers() for run in of_setting]).mean()
-        rows[setting] = {title: numbers[name] for name, title in _TITLES.items()} | {"seeds": len(of_setting)}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads"])
+        rows[*setting, len(of_setting)] = {title: numbers[name] for name, title in _TITLES.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads", "seeds"])
     table.attrs["keys"] = {
         f"{weights}, {heads} heads": [run.key for run in of_setting]
         for (weights, heads), of_setting in by_setting.items()
