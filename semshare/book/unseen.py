@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from semshare.data.source import Item, Source
     from semshare.experiment import Experiment
     from semshare.paper.comparisons import Comparison
+    from semshare.paper.recordings import RecordedRun, Recording
     from semshare.runs.intervals import Scored
 
 NAME = "unseen"
@@ -66,7 +67,10 @@ def record(root: Path | None, device: str = "auto", folder: Path | None = None) 
     compared = {name: _readable(STUDIES[name].comparisons(precision, None)) for name in REPEATED}
     for name, comparisons in compared.items():
         if missing := store.missing(distinct(comparisons)):
-            raise UserError(f"{NAME}: {len(missing)} runs of study {name} are missing; semshare record {name} first")
+            raise UserError(
+                f"{NAME}: {len(missing)} runs of study {name} in {precision} are not here; first semshare data prepare "
+                f"coco16k --root DIR, then semshare record {name}"
+            )
     path = (folder or find_root() / "book" / "recorded") / f"{NAME}.json"
     write_json(path, of_comparisons(compared, source, items, device), indent=1)
     return path
@@ -77,16 +81,19 @@ def of_comparisons(
 ) -> dict[str, Any]:
     """What the finished runs of ``compared``, by study, reach on ``items`` of ``source``, ready for JSON.
 
-    ``comparisons`` has the rows that the study itself would have, here over ``items``; ``runs`` the keys behind them.
+    ``comparisons`` has the rows that the study itself would have, here over ``items``, each with the keys of its
+    ``runs``.
 
     Raises:
-        UserError: a label that a run was not taught, or a picture that cannot be read.
+        UserError: a label that a run was not taught, an item that it was trained on, or a picture that cannot be read.
     """
     regions: dict[str, Tensor] = {}
     read: dict[str, list[Read]] = {}
     for name, comparisons in compared.items():
         for experiment in distinct(comparisons):
             run = runs.get(experiment, device, quiet=True)
+            if seen := set(run.dataset.parts["train"].image_ids) & {item.id for item in items}:
+                raise UserError(f"{min(seen)}: run {run.key} was trained on this picture, expected ones it never saw")
             model = PretrainedModel.of_run(run, device)
             if experiment.regions not in regions:
                 regions[experiment.regions] = transfer.read_regions(model.extractor, source, items)
@@ -96,9 +103,8 @@ def of_comparisons(
         "images": len(items),
         "texts": sum(len(item.texts) for item in items),
         "photographs": digest("\n".join(item.id for item in items)),
-        "runs": sorted({run.key for done in read.values() for run in done}),
         "comparisons": [
-            {"study": name} | row
+            {"study": name, **row, "runs": _keys(comparison, read[name])}
             for name, comparisons in compared.items()
             for comparison in comparisons
             for row in rows(comparison, read[name])
@@ -106,13 +112,24 @@ def of_comparisons(
     }
 
 
+def _keys(comparison: Comparison, read: Sequence[Read]) -> list[str]:
+    sides = {*comparison.changed, *comparison.base}
+    return [run.key for run in read if run.experiment in sides]
+
+
 def load_recorded(folder: Path | None = None) -> dict[str, Any]:
     """What :func:`record` wrote; raises :class:`UserError` where it is missing or damaged."""
     return transfer.read_recorded(NAME, folder)
 
 
+def behind(recorded: Mapping[str, Any], study: Recording) -> list[RecordedRun]:
+    """The runs of ``study`` that the rows of ``recorded`` are made of."""
+    keys = {key for row in recorded["comparisons"] if row["study"] == study.name for key in row["runs"]}
+    return [run for run in study.runs if run.key in keys]
+
+
 def _readable(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons of networks that read whole pictures and texts, and learnt from all training pairs."""
+    """Those of networks that read whole pictures and texts, and learnt from all training pairs."""
     return [
         comparison
         for comparison in comparisons

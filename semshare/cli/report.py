@@ -13,7 +13,7 @@ from semshare.data.regions.base import UNTRAINED
 from semshare.paper import reference
 from semshare.paper.verdicts import Verdict, rule, summary
 from semshare.runs import protocols
-from semshare.runs.intervals import Interval, SeedVariance, by_query, gain_over_random, mean, over_splits, scored
+from semshare.runs.intervals import Interval, SeedVariance, by_query, gain_over_random, mean, over_splits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def report(runs: Sequence[Run]) -> dict[str, Any]:
 
 def _gain(runs: Sequence[Run], direction: Literal["i2t", "t2i"]) -> Interval:
     """NDCG@500 above a random ranking, of one split or over several."""
-    gains = [gain_over_random([scored(run)], direction, SeedVariance()) for run in runs]
+    gains = [gain_over_random([run.scored], direction, SeedVariance()) for run in runs]
     if len(gains) == 1:
         return gains[0]
     sizes = [len(runs[0].dataset.parts[split].image_ids) for split in ("train", "test")]

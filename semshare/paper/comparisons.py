@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from semshare import bert
 from semshare.experiment import Experiment
 from semshare.paper.recordings import Study
-from semshare.runs.intervals import MEASURES, SeedVariance, difference, scored
+from semshare.runs.intervals import MEASURES, SeedVariance, difference
 from semshare.utils.devices import default_precision, find_device
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from semshare.runs.store import Run
 
 SCHEDULE = ("epochs", "least_steps", "most_steps", "learning_rate", "schedule")
-# What has to be alike for seeds to matter alike. Withheld segments leave pairs and steps as they are.
+# What has to be alike for seeds to matter about as much. Withheld segments are none of it: what is learnt from is as
+# much, in as many steps.
 _DATA_AND_SCHEDULE = ("dataset", "train_items", "scale", "batch", *SCHEDULE)
 
 
@@ -76,14 +77,14 @@ def rows(comparison: Comparison, done: Sequence[Run]) -> list[dict[str, Any]]:
 
     Seeds are pooled over all settings of the study that have the data and the schedule of ``base``.
     """
-    by_experiment = {run.experiment.to_json(): run for run in done}
+    by_experiment = {_named(run.experiment).to_json(): run for run in done}
     sides = [
-        [by_experiment.get(experiment.to_json()) for experiment in side]
+        [by_experiment.get(_named(experiment).to_json()) for experiment in side]
         for side in (comparison.changed, comparison.base)
     ]
     if None in sides[0] + sides[1]:
         return []
-    changed, base = ([scored(run) for run in side] for side in sides)
+    changed, base = ([run.scored for run in side] for side in sides)
     drawn = [run.experiment for run in (*sides[1], *sides[0]) if run.seeded]  # a method that draws nothing has no seed
     variance = _pooled(done, drawn[0])
     table = []
@@ -122,9 +123,13 @@ def _places(experiments: Sequence[Experiment]) -> list[tuple[str, frozenset]]:
     for experiment in experiments:
         ((usual, _),) = schedules[experiment.method].most_common(1)
         own = {name for name, value in zip(SCHEDULE, usual, strict=True) if getattr(experiment, name) != value}
-        named = experiment.model_copy(update={"bert": experiment.bert and bert.name(experiment.bert)})
-        places.append((named.model_dump_json(exclude={"root", *SCHEDULE}), frozenset(own)))
+        places.append((_named(experiment).model_dump_json(exclude={"root", *SCHEDULE}), frozenset(own)))
     return places
+
+
+def _named(experiment: Experiment) -> Experiment:
+    """``experiment`` with its checkpoint called as a recording calls it, wherever it lies."""
+    return experiment.model_copy(update={"bert": experiment.bert and bert.name(experiment.bert)})
 
 
 def _pooled(done: Sequence[Run], like: Experiment) -> SeedVariance:
@@ -133,7 +138,7 @@ def _pooled(done: Sequence[Run], like: Experiment) -> SeedVariance:
     for run in done:
         if all(getattr(run.experiment, name) == getattr(like, name) for name in _DATA_AND_SCHEDULE):
             settings.setdefault(run.experiment.change(seed=0).to_json(), []).append(run)
-    return SeedVariance.pool([scored(run) for run in runs] for runs in settings.values())
+    return SeedVariance.pool([run.scored for run in runs] for runs in settings.values())
 
 
 def _papers_precision(done: Sequence[Run | RecordedRun]) -> str:

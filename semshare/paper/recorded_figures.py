@@ -13,6 +13,7 @@ from semshare.utils.extras import extra
 
 with extra("book"):
     import seaborn as sns
+    from matplotlib.transforms import offset_copy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from semshare.paper.recordings import Recording
 
 
-_ASIDE = 0.5  # points by which two measures of one setting stand apart, so that neither hides the other
+_ASIDE = 3  # typographic points by which a setting's two measures stand left and right of their place
 
 
 def phase(recording: Recording) -> Figure:
@@ -50,7 +51,7 @@ def strength(recording: Recording) -> Figure:
     """The effect of the consistency loss, in points, against how much better images are classified than texts.
 
     A mark is a setting, numbered as in :func:`semshare.paper.recorded_tables.strength_table`; left are F1, right NDCG.
-    The two measures of a setting stand half a point left and right of its place.
+    The two measures of a setting stand a little left and right of its place, so that neither hides the other.
     """
     table = strength_table(recording)
     figure, axes = subplots(1, 2, figsize=(9, 4.2), sharex=True, layout="constrained")
@@ -59,6 +60,7 @@ def strength(recording: Recording) -> Figure:
         axis.axvline(0, color="black", linewidth=0.6, linestyle=":")
         for aside, measure in zip((-_ASIDE, _ASIDE), measures, strict=True):
             title, colour = QUANTITIES[measure]
+            moved = offset_copy(axis.transData, figure, aside, 0, units="points")
             rows = [
                 row
                 for row in recording.comparisons
@@ -67,13 +69,14 @@ def strength(recording: Recording) -> Figure:
             for row in rows:
                 number, lead = table.loc[row["setting"], ["number", "lead"]]
                 value, low, high = (100 * row[name] for name in ("value", "low", "high"))
-                lead += aside
-                axis.plot([lead, lead], [low, high], color=colour, linewidth=1.5)
+                axis.plot([lead, lead], [low, high], color=colour, linewidth=1.5, transform=moved)
                 filled = colour if decided(row) else "white"
                 label = title if row is rows[0] else None
-                axis.plot(lead, value, "o", color=colour, markerfacecolor=filled, markersize=6, label=label)
+                axis.plot(
+                    lead, value, "o", color=colour, markerfacecolor=filled, markersize=6, label=label, transform=moved
+                )
                 axis.annotate(
-                    f"{number:g}", (lead, value), (14 * aside, 3), textcoords="offset points", ha="center", fontsize=9
+                    f"{number:g}", (lead, value), (3 * aside, 3), textcoords="offset points", ha="center", fontsize=9
                 )
         axis.set(xlabel="image F1 minus text F1 without the loss, points", ylabel="effect of the loss, points")
         axis.grid(alpha=0.3)

@@ -145,10 +145,14 @@ def unseen_table(recorded: Mapping[str, Any], study: str, *by: str) -> pd.DataFr
         by: what names a row.
     """
     rows: dict[str, dict[str, str]] = {}
+    keys: dict[str, list[str]] = {}
     for row in recorded["comparisons"]:
         if row["study"] == study:
             rows.setdefault(_row(row, by), {})[_TITLES[row["measure"]]] = _points(row)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(_TITLES.values()))
+            keys[_row(row, by)] = row["runs"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(_TITLES.values()))
+    table.attrs["keys"] = keys
+    return table
 
 
 def strength_table(recording: Recording) -> pd.DataFrame:
@@ -176,23 +180,27 @@ def strength_table(recording: Recording) -> pd.DataFrame:
     return table
 
 
-def strength_signs(recording: Recording) -> dict[str, int]:
+def strength_signs(recording: Recording) -> dict[str, Any]:
     """In how many settings of study ``strength`` the loss lowers or raises the F1 of the stronger or weaker side.
 
-    Only what an interval decides counts there; ``image_below`` and ``text_below`` count effects below 0, decided or
-    not. ``settings`` is how many there are, ``images`` in how many images lead.
+    Only what an interval decides counts, in settings in which a side leads by more than ``strength.LEAD``: ``images``
+    of them, and ``texts``, of all ``settings``. ``image_all`` and ``text_all`` are the mean effects over all settings
+    in points, with their intervals; empty while runs are missing.
     """
     leads = strength_table(recording)["lead"]
+    clear = leads[leads.abs() > strength.LEAD]
     names = [f"{side}_{change}" for side in ("stronger", "weaker") for change in ("lower", "raise")]
-    counts = dict.fromkeys([*names, *(f"{modality}_below" for modality in MODALITIES)], 0)
+    counts: dict[str, Any] = dict.fromkeys(names, 0) | {f"{modality}_all": "" for modality in MODALITIES}
     for row in recording.comparisons:
         modality = row["measure"].removesuffix("_f1")
-        if row["change"] == strength.CONSISTENCY and row["setting"] in leads.index and modality in MODALITIES:
-            counts[f"{modality}_below"] += row["value"] < 0
-            if decided(row):
-                side = "stronger" if (modality == "image") == (leads[row["setting"]] > 0) else "weaker"
-                counts[f"{side}_{'lower' if row['value'] < 0 else 'raise'}"] += 1
-    return counts | {"settings": len(leads), "images": int((leads > 0).sum())}
+        if row["change"] != strength.CONSISTENCY or modality not in MODALITIES:
+            continue
+        if row["setting"] == strength.ALL:
+            counts[f"{modality}_all"] = _points(row)
+        elif row["setting"] in clear.index and decided(row):
+            side = "stronger" if (modality == "image") == (clear[row["setting"]] > 0) else "weaker"
+            counts[f"{side}_{'lower' if row['value'] < 0 else 'raise'}"] += 1
+    return counts | {"settings": len(leads), "images": int((clear > 0).sum()), "texts": int((clear < 0).sum())}
 
 
 def signs(recording: Recording) -> dict[str, int]:

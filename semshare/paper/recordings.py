@@ -24,7 +24,7 @@ from semshare.paper import retrieval
 from semshare.paper.display import Verdicts
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
-from semshare.runs.intervals import MEASURES, Scored, scored, scored_epochs
+from semshare.runs.intervals import MEASURES, Scored
 from semshare.utils.checkout import find_root
 from semshare.utils.extras import extra
 from semshare.utils.files import atomic_write, write_json
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from semshare.runs.store import Run
+
+
+# What of a run's record a recording keeps.
+_KEPT = ("key", "initial_weights", "thresholds", "seconds", "device", "commit", "threads", "versions", "data", "made")
 
 
 @dataclass(frozen=True)
@@ -200,27 +204,29 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
     planned = study.plan(root, device)
     if root is not None and not any(experiment.root for experiment in planned):
         raise UserError(f"root: study {study.name!r} reads no dataset's folder")
-    finished = {experiment: runs.get(experiment, device) for experiment in planned if store.exists(experiment)}
-    _write(path, study, planned, finished)
-    for experiment in parallel.train_missing(planned, device):
-        finished[experiment] = runs.get(experiment, device)
-        _write(path, study, planned, finished)
-    # With those that share a training, and what another process has trained meanwhile.
-    finished |= {experiment: runs.get(experiment, device) for experiment in planned if experiment not in finished}
-    _write(path, study, planned, finished)
-    return path
+    finished: dict[Experiment, tuple[Run, dict[str, Any]]] = {}
 
-
-def _write(path: Path, study: Study, planned: Sequence[Experiment], finished: Mapping[Experiment, Run]) -> None:
-    """Write what there is of the study, if there is anything; what a run was asked once it keeps."""
-    done = [finished[experiment] for experiment in planned if experiment in finished]
-    if done:
+    def write(experiments: Sequence[Experiment]) -> None:
+        """Read those of ``experiments`` that are finished, once each, and write what there is of the study."""
+        for experiment in experiments:
+            if experiment not in finished and store.exists(experiment):
+                run = runs.get(experiment, device)
+                finished[experiment] = run, row(run)
+        if not (there := [finished[experiment] for experiment in planned if experiment in finished]):
+            return
+        done = [run for run, _ in there]
         content = {"name": study.name, "about": study.about, "planned": len(planned)}
-        content |= {"runs": [row(run) for run in done], "comparisons": study.compare(done)}
+        content |= {"runs": [kept for _, kept in there], "comparisons": study.compare(done)}
         if (failures := study.failures(done)) is not None:
             content["failures"] = failures
         save_sums(path.with_suffix(".npz"), done, study.retrieval(done))
         write_json(path, content, indent=1)
+
+    write(planned)
+    for experiment in parallel.train_missing(planned, device):
+        write([experiment])
+    write(planned)  # with those that share a training, and what another process has trained meanwhile
+    return path
 
 
 def save_sums(path: Path, done: Sequence[Run], ranked: Sequence[Run] = ()) -> None:
@@ -233,7 +239,7 @@ def save_sums(path: Path, done: Sequence[Run], ranked: Sequence[Run] = ()) -> No
     """
     arrays = {}
     for run in done:
-        readings = [scored(run), *(scored_epochs(run) if run.experiment.keep == "every-epoch" else [])]
+        readings = [run.scored, *(run.scored_epochs if run.experiment.keep == "every-epoch" else [])]
         arrays[f"{run.key}/texts"] = readings[0].rows("t2i")[:, 1].astype(np.uint16)
         for measure in MEASURES:
             sums = np.stack([reading.rows(measure) for reading in readings])
@@ -317,23 +323,11 @@ def load(name: str, folder: Path | None = None) -> Recording:
 
 def row(run: Run) -> dict[str, Any]:
     """A finished run as JSON keeps it: its record, dev history and measures, without its items."""
-    kept = (
-        "key",
-        "initial_weights",
-        "thresholds",
-        "seconds",
-        "device",
-        "commit",
-        "threads",
-        "versions",
-        "data",
-        "made",
-    )
     epochs = run.epochs if run.experiment.keep == "every-epoch" else []
     # Where the data and the checkpoint lay is nobody's business.
     named = run.experiment.bert and bert.name(run.experiment.bert)
     experiment = json.loads(run.experiment.to_json()) | {"root": None, "bert": named}
-    return {name: run.record[name] for name in kept} | {
+    return {name: run.record[name] for name in _KEPT} | {
         "experiment": experiment,
         "status": run.dataset.status,
         "history": [_rounded(epoch) for epoch in run.history],

@@ -18,7 +18,7 @@ from semshare.paper import oracles, plans, reference, retrieval
 from semshare.paper.failures import KINDS, TITLES, Direction, Failures
 from semshare.paper.verdicts import ESTIMATE, Verdict, summary
 from semshare.runs import protocols
-from semshare.runs.intervals import MEASURES, SeedVariance, gain_over_random, mean, scored, scored_epochs
+from semshare.runs.intervals import MEASURES, SeedVariance, gain_over_random, mean
 from semshare.runs.quantities import title
 from semshare.utils.extras import extra
 
@@ -136,7 +136,7 @@ def last_epoch_table(without: Sequence[Run], with_: Sequence[Run]) -> pd.DataFra
     dataset, and with one seed the interval is of the test images alone.
     """
     sides = {"without": without, "with": with_}
-    last = {name: [scored_epochs(run)[-1] for run in runs] for name, runs in sides.items()}
+    last = {name: [run.scored_epochs[-1] for run in runs] for name, runs in sides.items()}
     variance = SeedVariance.pool(last.values())
     rows: dict[str, dict[tuple[str, str], float]] = {}
     for measure in MEASURES:
@@ -170,7 +170,7 @@ def classification_table(runs: Mapping[tuple[str, str], Sequence[Run]]) -> pd.Da
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
         of_method = plans.by_method(runs, dataset)
-        evaluated = {method: [scored(run) for run in side] for method, side in of_method.items()}
+        evaluated = {method: [run.scored for run in side] for method, side in of_method.items()}
         variance = SeedVariance.pool(evaluated.values())
         for method, side in of_method.items():
             row = rows.setdefault((dataset, methods.get(method).title), {})
@@ -250,7 +250,7 @@ def gain_table(runs: Mapping[tuple[str, str], Sequence[Run]], method: str = "our
     rows: dict[tuple[str, str], dict[str, float]] = {}
     directions: tuple[Direction, ...] = ("i2t", "t2i")
     for dataset in dict.fromkeys(dataset for _, dataset in runs):
-        evaluated = {name: [scored(run) for run in side] for name, side in plans.by_method(runs, dataset).items()}
+        evaluated = {name: [run.scored for run in side] for name, side in plans.by_method(runs, dataset).items()}
         variance = SeedVariance.pool(evaluated.values())
         for direction in directions:
             gain = gain_over_random(evaluated[method], direction, variance)

@@ -19,8 +19,6 @@ from semshare.runs.intervals import (
     difference,
     mean,
     rank_correlation,
-    scored,
-    scored_epochs,
     spread,
 )
 from semshare.runs.variance import LEVEL, POWER
@@ -188,7 +186,7 @@ def consistency_claims(without: Sequence[Run], with_: Sequence[Run]) -> Verdicts
     The variance between seeds is pooled over the two settings: the other methods are read at their best epoch.
     """
     dataset, runs = without[0].experiment.dataset, _paired(without, with_)
-    plain, added = ([scored_epochs(run) for run in side] for side in (without, with_))
+    plain, added = ([run.scored_epochs for run in side] for side in (without, with_))
     last = [[epochs[-1] for epochs in side] for side in (plain, added)]
     variance = SeedVariance.pool(last)
     tests: tuple[tuple[int, str, Measure, float], ...] = (
@@ -210,7 +208,7 @@ def consistency_claims(without: Sequence[Run], with_: Sequence[Run]) -> Verdicts
 
 def classification_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> Verdicts:
     """Claim 3 (Table 1) on one dataset: ``runs`` by method, each one run a seed; seeds are pooled over all of them."""
-    of_method = {method: [scored(run) for run in side] for method, side in runs.items()}
+    of_method = {method: [run.scored for run in side] for method, side in runs.items()}
     variance = SeedVariance.pool(of_method.values())
     measures: tuple[Measure, ...] = ("image_f1", "text_f1")
     verdicts = Verdicts()
@@ -226,7 +224,7 @@ def classification_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> Ve
 
 def linear_claims(runs: Mapping[str, Sequence[Run]], dataset: str) -> Verdicts:
     """Claim 6, the book's own, on one dataset: ``runs`` by method, of which Linear has one, without a seed."""
-    of_method = {method: [scored(run) for run in side] for method, side in runs.items()}
+    of_method = {method: [run.scored for run in side] for method, side in runs.items()}
     variance = SeedVariance.pool(of_method.values())
     verdicts = Verdicts()
     for measure in MEASURES:
@@ -248,9 +246,9 @@ def sensitivity_claims(
         dataset: the catalogue's name.
         chosen: the lambda of the tables.
     """
-    at = {lam: [scored(run) for run in side] for lam, side in runs.items()}
+    at = {lam: [run.scored for run in side] for lam, side in runs.items()}
     settings = [side for lam, side in at.items() if lam < reference.LAMBDAS[-1]]
-    variance = SeedVariance.pool([*settings, *([scored(run) for run in side] for side in methods.values())])
+    variance = SeedVariance.pool([*settings, *([run.scored for run in side] for side in methods.values())])
     measures: tuple[Measure, ...] = ("i2t", "t2i")
     return Verdicts(
         verdict for measure in measures for verdict in _along_lambda(runs, at, variance, dataset, chosen, measure)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.stats import rankdata
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from semshare.evaluation import Evaluation
-    from semshare.runs.store import Run
 
 Measure = Literal["image_f1", "text_f1", "i2t", "t2i"]
 MEASURES: tuple[Measure, ...] = HEADLINE
@@ -114,28 +113,6 @@ class Scored:
             ranked, random = self.sums["t2i_rank" if direction == "t2i" else "i2t"], self.sums[f"{direction}_random"]
             return np.stack([ranked[:, 0] - random[:, 0], ranked[:, 1]], 1)
         return self.sums[measure]
-
-
-class KeepsSums(Protocol):
-    """A recorded run: it has no items, and kept what its intervals are made of."""
-
-    scored: Scored
-    scored_epochs: list[Scored]
-
-
-def scored(run: Run | KeepsSums) -> Scored:
-    """``run`` on its test split at the kept weights."""
-    if kept := getattr(run, "scored", None):
-        return kept
-    return Scored.of(run.test, run.dataset.parts["test"].owner, run.key, run.seeded)
-
-
-def scored_epochs(run: Run | KeepsSums) -> list[Scored]:
-    """``run`` on its test split after each epoch; the last of them is what Fig. 1's claims read."""
-    if kept := getattr(run, "scored_epochs", None):
-        return kept
-    owner = run.dataset.parts["test"].owner
-    return [Scored.of(evaluation, owner, run.key) for evaluation in run.epochs]
 
 
 def by_query(values: Tensor, owner: Tensor, key: str, seeded: bool = True) -> Scored:

@@ -15,6 +15,7 @@ from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Retrieval, Stored, Thresholds
 from semshare.experiment import READING, Experiment
 from semshare.runs import cards, display, keys, protocols, trainer
+from semshare.runs.intervals import Scored
 from semshare.runs.record import RECORD, damage, is_run, record_of
 from semshare.runs.trainer import load_data
 from semshare.utils import processes
@@ -90,7 +91,7 @@ class Run:
         """Whether training drew anything by its seed; else it has no other run to vary against."""
         return "seed" not in methods.get(self.experiment.method).unread
 
-    @cached_property
+    @property
     def dataset(self) -> PairedDataset:
         """The data the run was trained on (with the test split of the dataset that was asked for)."""
         return load_data(self.experiment)
@@ -139,13 +140,24 @@ class Run:
         """
         if self.experiment.keep != "every-epoch":
             raise UserError(f"keep: found {self.experiment.keep!r}, expected 'every-epoch'")
-        evaluations = []
+        evaluations, dataset = [], self.dataset
         for row in self.history:
             weights = training.epoch_checkpoint(self.folder, int(row["epoch"]))
             thresholds = Thresholds(row["image_threshold"], row["text_threshold"])
-            read = partial(self._read, self.dataset, "test", weights)
+            read = partial(self._read, dataset, "test", weights)
             evaluations.append(self._evaluated(weights.stem, read, thresholds))
         return evaluations
+
+    @cached_property
+    def scored(self) -> Scored:
+        """The test split by image, at the kept weights: what an interval is made of."""
+        return Scored.of(self.test, self.dataset.parts["test"].owner, self.key, self.seeded)
+
+    @cached_property
+    def scored_epochs(self) -> list[Scored]:
+        """Likewise after each epoch; the last of them is what Fig. 1's claims read. Needs what :attr:`epochs` does."""
+        owner = self.dataset.parts["test"].owner
+        return [Scored.of(evaluation, owner, self.key, self.seeded) for evaluation in self.epochs]
 
     def retrieval(self, names: Sequence[str]) -> dict[str, Retrieval]:
         """What the protocols ``names`` say of the test split at the kept weights, each cached beside them.

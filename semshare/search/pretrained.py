@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from semshare.runs.store import Run
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_BATCH = 256  # texts a forward pass, as an evaluation reads them
+_BATCH = 256  # items a forward pass, as an evaluation reads them
 
 
 class Encoded(NamedTuple):
@@ -256,7 +256,8 @@ class PretrainedModel(ModelHubMixin):
 
     def encode_regions(self, rows: Tensor) -> Encoded:
         """Read ``rows`` [N, 36, D] of the model's own extractor, rounded as a store keeps them."""
-        return self._read("image", Regions.of_rows(rows).segments())
+        parts = [self._read("image", Regions.of_rows(part).segments()) for part in rows.split(_BATCH)]
+        return Encoded(*map(torch.cat, zip(*parts, strict=True)))
 
     @cached_property
     def extractor(self) -> RegionExtractor:

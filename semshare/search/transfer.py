@@ -141,7 +141,7 @@ def _part(model: PretrainedModel, items: Sequence[Item]) -> Part:
 
 def read_regions(extractor: RegionExtractor, source: Source, items: Sequence[Item]) -> Tensor:
     """The regions of N ``items``, [N, 36, D], of ``extractor``; raises :class:`UserError` for a damaged picture."""
-    size, progress = extractor.batch, Progress("transfer check")
+    size, progress = extractor.batch, Progress("regions of unseen photographs")
     ids = [item.id for item in items]
     batches = [ids[start : start + size] for start in range(0, len(ids), size)]
     rows = []

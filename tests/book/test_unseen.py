@@ -30,11 +30,12 @@ def test_on_their_own_test_split_runs_give_the_studys_own_rows(compared: Compari
     items = {item.id: item for item in dataset.source.items()}
     asked = [items[id] for id in dataset.parts["test"].image_ids]
     found = unseen.of_comparisons({"mine": [compared]}, dataset.source, asked, "cpu")
-    assert (found["images"], found["runs"]) == (len(asked), sorted(run.key for run in done))
+    assert (found["images"], found["texts"]) == (len(asked), sum(len(item.texts) for item in asked))
     expected = comparisons.rows(compared, done)
     assert [row["measure"] for row in found["comparisons"]] == [row["measure"] for row in expected]
     for row, own in zip(found["comparisons"], expected, strict=True):
         assert (row["study"], row["change"], row["seeds"]) == ("mine", "both", 2)
+        assert sorted(row["runs"]) == sorted(run.key for run in done)
         for name in ("low", "value", "high"):  # regions of other batches differ in their last bits
             assert row[name] == pytest.approx(own[name], abs=4e-3), (row["measure"], name)
 
@@ -53,18 +54,28 @@ def test_what_is_recorded_has_every_measure_and_keys_of_the_studies() -> None:
         assert row["low"] < row["value"] < row["high"]
     assert {study for study, _ in of_study} == set(unseen.REPEATED)
     assert all(measures == set(HEADLINE) for measures in of_study.values())
-    known = {run.key for name in unseen.REPEATED for run in recordings.load(name).runs}
-    assert set(recorded["runs"]) <= known
+    known = {name: {run.key for run in recordings.load(name).runs} for name in unseen.REPEATED}
+    assert all(row["runs"] and set(row["runs"]) <= known[row["study"]] for row in recorded["comparisons"])
 
 
-def test_missing_photographs_runs_and_recordings_are_named(
-    realdata: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_picture_that_a_run_was_trained_on_is_refused(compared: Comparison) -> None:
+    dataset = runs.get(compared.base[0], "cpu", quiet=True).dataset
+    items = {item.id: item for item in dataset.source.items()}
+    trained_on = items[dataset.parts["train"].image_ids[0]]
+    with pytest.raises(UserError, match=rf"^{trained_on.id}: run \w+ was trained on this picture"):
+        unseen.of_comparisons({"mine": [compared]}, dataset.source, [trained_on], "cpu")
+
+
+def test_missing_photographs_runs_and_recordings_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"^root: found none, expected --root FOLDER"):
         unseen.record(None)
+    assert commands.run(monkeypatch, "record", "unseen") == 2
+    monkeypatch.setattr(unseen.transfer, "photographs", lambda root: (None, []))
+    monkeypatch.setattr(unseen.store, "missing", list)
+    with pytest.raises(UserError, match=r"^unseen: 10 runs of study strength in \w+ are not here; first semshare data"):
+        unseen.record(tmp_path, folder=tmp_path)
     (tmp_path / "unseen.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"unseen\.json: damaged recording"):
         unseen.load_recorded(tmp_path)
     with pytest.raises(UserError, match=r"semshare record unseen --root FOLDER makes it"):
         unseen.load_recorded(tmp_path / "none")
-    assert commands.run(monkeypatch, "record", "unseen") == 2

@@ -44,12 +44,13 @@ def test_every_comparison_pools_the_seeds_of_settings_like_its_own(name: str, mo
         return Interval(0.0, 0.0, 0.0, 0.0, 9.0)
 
     monkeypatch.setattr(comparisons, "difference", difference)
-    monkeypatch.setattr(comparisons, "scored", lambda run: run)
     planned = STUDIES[name].plan(None, "cpu")
     done = [
         SimpleNamespace(key=one.to_json(), network=one.to_json(), experiment=one, seeded=one.method != "linear")
         for one in planned
     ]
+    for run in done:
+        run.scored = run
     rows = STUDIES[name].compare(done)
     seeds = {one.seed for one in planned}
     assert all(count > 1 for count in pools) if len(seeds) > 1 else not any(pools)

@@ -88,7 +88,7 @@ def test_tags_have_no_super_categories_to_confuse(monkeypatch: pytest.MonkeyPatc
     asked = _asked(monkeypatch)
     study = CLAIM_STUDIES["flickr25k"]
     study.compare(_done(study.plan(None, "cpu")))
-    assert asked.keys() == {"consistency", "classification", "sensitivity"}
+    assert asked.keys() == {"consistency", "classification", "linear", "sensitivity"}
 
 
 def test_a_dataset_prepared_with_other_regions_keeps_its_recording(monkeypatch: pytest.MonkeyPatch) -> None:

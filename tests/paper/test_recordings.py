@@ -17,7 +17,7 @@ from semshare.experiment import Experiment
 from semshare.paper import recordings, retrieval, tables
 from semshare.paper.recordings import Recording, Study
 from semshare.runs import intervals, parallel, store
-from semshare.runs.intervals import SeedVariance, scored, scored_epochs
+from semshare.runs.intervals import SeedVariance
 from semshare.runs.store import Run
 
 
@@ -64,14 +64,12 @@ def test_a_recording_keeps_what_an_interval_is_made_of(folder: Path) -> None:
     live = [runs.get(experiment, "cpu", quiet=True) for experiment in _plan(None, "cpu")]
     for measure in intervals.MEASURES:
         of_runs, kept = (
-            intervals.difference(
-                [scored(one)], [scored(other)], measure, SeedVariance.pool([[scored(one), scored(other)]])
-            )
+            intervals.difference([one.scored], [other.scored], measure, SeedVariance.pool([[one.scored, other.scored]]))
             for one, other in (live, recording.runs)
         )
         assert vars(kept) == pytest.approx(vars(of_runs), rel=1e-9 if measure.endswith("f1") else 2e-3)
         assert kept.error > 0 and kept.freedom > 0
-    epochs = [scored_epochs(run) for run in (live[1], recording.runs[1])]
+    epochs = [run.scored_epochs for run in (live[1], recording.runs[1])]
     assert [len(readings) for readings in epochs] == [2, 2]
     for of_run, kept in zip(*epochs, strict=True):
         np.testing.assert_array_equal(of_run.rows("text_f1"), kept.rows("text_f1"))
@@ -96,8 +94,8 @@ def test_retrieval_by_protocols_is_kept_of_the_runs_that_the_study_names(folder:
 def test_a_better_statistic_needs_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "train_missing", lambda *_: pytest.fail("trained"))
     recording = recordings.load("two", folder)
-    seeds = SeedVariance.pool([[scored(run) for run in recording.runs]])
-    found = intervals.mean([scored(run) for run in recording.runs], "t2i", seeds)
+    seeds = SeedVariance.pool([[run.scored for run in recording.runs]])
+    found = intervals.mean([run.scored for run in recording.runs], "t2i", seeds)
     assert found.training and found.value == pytest.approx(
         np.mean([run.test.numbers()["t2i"] for run in recording.runs]), abs=2e-5
     )

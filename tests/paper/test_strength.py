@@ -79,18 +79,29 @@ def test_the_figure_has_a_mark_a_setting_and_measure(recording: Recording) -> No
     left, right = recorded_figures.strength(recording).axes
     for axis in (left, right):
         marks = [line for line in axis.lines if line.get_marker() == "o"]
-        assert sorted(float(mark.get_xdata()[0]) for mark in marks) == [-11.5, -10.5, -3.5, -2.5, 25.5, 26.5]
+        assert sorted(float(mark.get_xdata()[0]) for mark in marks) == sorted([-11.0, -3.0, 26.0] * 2)
         assert {float(mark.get_ydata()[0]) for mark in marks} == {-2.0}
         assert sorted(text.get_text() for text in axis.texts) == sorted("123" * 2)
 
 
 def test_effects_are_counted_for_the_stronger_side_and_the_weaker(recording: Recording) -> None:
     """Texts lead in two settings, images in one; the loss lowers all, but for one that it raises and one undecided."""
+    every = {"setting": strength.ALL, "change": strength.CONSISTENCY, "value": -0.02, "low": -0.03, "high": -0.01}
+    recording.comparisons.extend(every | {"measure": measure, "error": 0.01} for measure in HEADLINE)
     for row in recording.comparisons:
         if (row["setting"], row["change"]) == ("grid regions", strength.CONSISTENCY):
             ends = {"image_f1": (0.01, 0.02, 0.03), "text_f1": (-0.03, -0.01, 0.01)}.get(row["measure"])
             row |= dict(zip(("low", "value", "high"), ends, strict=True)) if ends else {}
     assert recorded_tables.strength_signs(recording) == {
-        "stronger_lower": 2, "stronger_raise": 0, "weaker_lower": 2, "weaker_raise": 1, "settings": 3, "images": 1,
-        "image_below": 2, "text_below": 3,
+        "stronger_lower": 2, "stronger_raise": 0, "weaker_lower": 2, "weaker_raise": 1,
+        "settings": 3, "images": 1, "texts": 2, "image_all": "-2.0 [-3.0, -1.0]*", "text_all": "-2.0 [-3.0, -1.0]*",
     }  # fmt: skip
+
+
+def test_a_side_that_hardly_leads_is_not_called_the_stronger(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strength, "LEAD", 3.5)  # texts lead by 3 in one setting
+    signs = recorded_tables.strength_signs(recording)
+    assert (signs["settings"], signs["images"], signs["texts"]) == (3, 1, 1)
+    assert (signs["stronger_lower"], signs["weaker_lower"], signs["image_all"]) == (2, 2, "")

@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 from semshare.evaluation import Evaluation
 from semshare.paper import tables
 from semshare.paper.verdicts import Verdict
-from semshare.runs.intervals import Interval
+from semshare.runs.intervals import Interval, Scored
 
 
 def fake_run(score: float, half: bool = False, key: str = "") -> SimpleNamespace:
@@ -22,13 +22,15 @@ def fake_run(score: float, half: bool = False, key: str = "") -> SimpleNamespace
     at_half = torch.tensor([[round(50 * score), 100 - round(50 * score), 100 - round(50 * score)]]).repeat(20, 1)
     ndcg = torch.full((20,), score, dtype=torch.float64)
     values = Evaluation(counts, counts, at_half, at_half, ndcg, ndcg, ndcg, ndcg / 2, ndcg / 2)
+    scored = Scored.of(values, torch.arange(20), key or f"{score}")
     return SimpleNamespace(
         key=key or f"{score}",
         test=values,
         epochs=[values],
+        scored=scored,
+        scored_epochs=[scored],
         half_means_something=half,
         seeded=True,
-        dataset=SimpleNamespace(parts={"test": SimpleNamespace(owner=torch.arange(20))}),
         experiment=SimpleNamespace(dataset="scenes-flickr25k"),
     )
 

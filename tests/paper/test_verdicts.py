@@ -20,7 +20,7 @@ from semshare.paper import failures, plans, reference, verdicts
 from semshare.paper.failures import Failures
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel
-from semshare.runs.intervals import Interval
+from semshare.runs.intervals import Interval, Scored
 from semshare.utils.home import cache_folder
 
 
@@ -95,11 +95,12 @@ def fake_run(dataset: str, score: float, seed: int = 0, method: str = "ours", im
     counts = times * torch.tensor([[hits, 100 - hits, 100 - hits]]).repeat(images, 1)
     ndcg = torch.full((images,), score, dtype=torch.float64)
     values = Evaluation(counts, counts, counts, counts, ndcg, ndcg, ndcg, ndcg / 2, ndcg / 2)
-    part = SimpleNamespace(owner=torch.arange(images))
+    scored = Scored.of(values, torch.arange(images), key, method != "linear")
     return SimpleNamespace(
         test=values,
         epochs=[values, values],
-        dataset=SimpleNamespace(parts={"test": part}),
+        scored=scored,
+        scored_epochs=[scored, scored],
         experiment=SimpleNamespace(dataset=dataset, seed=seed, preset="paper"),
         title=method.title(),
         key=key,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from semshare.data.readers.records import Records
 
 LAYOUT = "COCO's official layout"
+_LARGEST = 1e6  # pixels of a side; above it a size is none
 _NO_GROUP = ("", "none")  # how tools write that a category has no super-category
 Key = tuple[int, str]  # a picture's id, and the split whose file lists it
 
@@ -70,7 +71,7 @@ class Instances:
         self.folder = Path(os.path.commonpath([path.parent for path in files.values()]))
         self.names: dict[Key, str] = {}
         self.paths: dict[Key, Path] = {}
-        self.sizes: dict[Key, tuple[int, int]] = {}
+        self.sizes: dict[Key, tuple[float, float]] = {}
         self.labels: defaultdict[Key, set[int]] = defaultdict(set)
         self.pictures: dict[str, int] = {}
         self.notes: list[str] = []
@@ -149,7 +150,7 @@ class Instances:
                 )
             self.names[id, split] = name
             sides = (images.content[row].get("width"), images.content[row].get("height"))
-            if all(type(side) is int and side > 0 for side in sides):
+            if all(type(side) in (int, float) and 0 < side < _LARGEST for side in sides):
                 self.sizes[id, split] = sides
         if again := len(images) - len(places):
             self.notes.append(f"{images.path}: {again:,} pictures are listed again, counted once")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _FAR_OFF = 0.1  # by which two ratios of sides may differ: a small copy's sides are rounded
 
 
-def shape_notes(where: Path, pictures: Iterable[tuple[str, Path, tuple[int, int]]]) -> list[str]:
+def shape_notes(where: Path, pictures: Iterable[tuple[str, Path, tuple[float, float]]]) -> list[str]:
     """A note that lists the ``pictures`` of another shape than they should have; none where all have theirs.
 
     A smaller or larger copy has the same shape, and so has one turned by a quarter: files say either. What cannot be
@@ -34,7 +34,7 @@ def shape_notes(where: Path, pictures: Iterable[tuple[str, Path, tuple[int, int]
     ]
 
 
-def _is_another(file: Path, size: tuple[int, int]) -> bool:
+def _is_another(file: Path, size: tuple[float, float]) -> bool:
     try:
         found = picture_size(file)
     except UserError:
