@@ -69,6 +69,7 @@ def strength(recording: Recording) -> Figure:
             for row in rows:
                 number, lead = table.loc[row["setting"], ["number", "lead"]]
                 value, low, high = (100 * row[name] for name in ("value", "low", "high"))
+                axis.update_datalim([(lead, low), (lead, high)])  # what is moved aside does not widen the axes itself
                 axis.plot([lead, lead], [low, high], color=colour, linewidth=1.5, transform=moved)
                 filled = colour if decided(row) else "white"
                 label = title if row is rows[0] else None
@@ -79,6 +80,7 @@ def strength(recording: Recording) -> Figure:
                     f"{number:g}", (lead, value), (3 * aside, 3), textcoords="offset points", ha="center", fontsize=9
                 )
         axis.set(xlabel="image F1 minus text F1 without the loss, points", ylabel="effect of the loss, points")
+        axis.autoscale_view()
         axis.grid(alpha=0.3)
         axis.legend()
     return figure

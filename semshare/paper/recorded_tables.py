@@ -140,7 +140,7 @@ def unseen_table(recorded: Mapping[str, Any], study: str, *by: str) -> pd.DataFr
     """A study's comparisons on photographs that were never seen, as :func:`comparison_table` has its own.
 
     Args:
-        recorded: what :func:`semshare.book.unseen.load_recorded` gives.
+        recorded: what ``semshare.book.unseen.load_recorded`` gives.
         study: whose rows.
         by: what names a row.
     """

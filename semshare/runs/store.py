@@ -150,7 +150,7 @@ class Run:
 
     @cached_property
     def scored(self) -> Scored:
-        """The test split by image, at the kept weights: what an interval is made of."""
+        """What an interval is made of, by image, on the test split at the kept weights."""
         return Scored.of(self.test, self.dataset.parts["test"].owner, self.key, self.seeded)
 
     @cached_property

@@ -81,6 +81,8 @@ def test_the_figure_has_a_mark_a_setting_and_measure(recording: Recording) -> No
         marks = [line for line in axis.lines if line.get_marker() == "o"]
         assert sorted(float(mark.get_xdata()[0]) for mark in marks) == sorted([-11.0, -3.0, 26.0] * 2)
         assert {float(mark.get_ydata()[0]) for mark in marks} == {-2.0}
+        (left_end, right_end), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+        assert left_end < -11 and right_end > 26 and bottom < -3 and top >= 0, "all is in sight"
         assert sorted(text.get_text() for text in axis.texts) == sorted("123" * 2)
 
 
