@@ -25,6 +25,7 @@ from semshare.paper.display import Verdicts
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
 from semshare.runs.intervals import MEASURES, Scored
+from semshare.runs.keys import reading_key
 from semshare.utils.checkout import find_root
 from semshare.utils.extras import extra
 from semshare.utils.files import atomic_write, write_json
@@ -232,7 +233,7 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
 def save_sums(path: Path, done: Sequence[Run], ranked: Sequence[Run] = ()) -> None:
     """Keep the sums by test image of every run, and of its epochs where they were kept, in a compressed file.
 
-    For each run an array a measure, [1 + epochs, N, 2] counts of F1 or [1 + epochs, N] the mean NDCG of an image's
+    Named by :func:`semshare.runs.keys.reading_key`, for each run an array a measure, [1 + epochs, N, 2] counts of F1 or [1 + epochs, N] the mean NDCG of an image's
     queries (half precision: a mean over images moves by less than 1e-5), and [N] how many texts an image has. Of the
     ``ranked`` ones also [N] the mean of an image's queries by protocol and direction, [N] how many they are, and what a
     random ranking is expected to give.
@@ -240,16 +241,17 @@ def save_sums(path: Path, done: Sequence[Run], ranked: Sequence[Run] = ()) -> No
     arrays = {}
     for run in done:
         readings = [run.scored, *(run.scored_epochs if run.experiment.keep == "every-epoch" else [])]
-        arrays[f"{run.key}/texts"] = readings[0].rows("t2i")[:, 1].astype(np.uint16)
+        key = readings[0].key
+        arrays[f"{key}/texts"] = readings[0].rows("t2i")[:, 1].astype(np.uint16)
         for measure in MEASURES:
             sums = np.stack([reading.rows(measure) for reading in readings])
             if measure.endswith("f1"):
-                arrays[f"{run.key}/{measure}"] = sums.astype(np.min_scalar_type(int(sums.max())))
+                arrays[f"{key}/{measure}"] = sums.astype(np.min_scalar_type(int(sums.max())))
             else:
-                arrays[f"{run.key}/{measure}"] = (sums[..., 0] / sums[..., 1].clip(1)).astype(np.float16)
+                arrays[f"{key}/{measure}"] = (sums[..., 0] / sums[..., 1].clip(1)).astype(np.float16)
     for run in ranked:
         for column, queries in retrieval.of(run, retrieval.RECORDED).items():
-            sums, name = queries.scored.rows("query"), "/".join((run.key, *column))
+            sums, name = queries.scored.rows("query"), "/".join((queries.scored.key, *column))
             arrays[name] = (sums[:, 0] / sums[:, 1].clip(1)).astype(np.float16)
             arrays[f"{name}/count"] = sums[:, 1].astype(np.uint16)
             arrays[f"{name}/random"] = np.array(queries.random)
@@ -310,9 +312,10 @@ def load(name: str, folder: Path | None = None) -> Recording:
         rows, arrays = [], _arrays(path.with_suffix(".npz"))
         readings = _readings(arrays)
         for row in content["runs"]:
-            kept = [replace(reading, seeded=_seeded(row)) for reading in readings.get(row["key"], [])]
+            name = reading_key(row["key"], Experiment.from_json(json.dumps(row["experiment"])))
+            kept = [replace(reading, seeded=_seeded(row)) for reading in readings.get(name, [])]
             test, *epochs = kept or [None]
-            rows.append(RecordedRun(row, test, epochs, _queries(arrays, row["key"], _seeded(row))))
+            rows.append(RecordedRun(row, test, epochs, _queries(arrays, name, _seeded(row))))
         whole = (content[name] for name in ("name", "about", "planned"))
         return Recording(*whole, rows, content["comparisons"], content.get("failures"))
     except FileNotFoundError:

@@ -9,6 +9,7 @@ import torch
 
 from semshare.paper import oracles
 from semshare.runs.intervals import by_query
+from semshare.runs.keys import reading_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,11 +49,11 @@ def of(run: Run | RecordedRun, names: Sequence[str]) -> Columns:
 
 
 def _of(run: Run, read: Mapping[str, Retrieval]) -> Columns:
-    part = run.dataset.parts["test"]
+    part, key = run.dataset.parts["test"], reading_key(run.key, run.experiment)
     owners = {"i2t": torch.arange(len(part.image_ids)), "t2i": part.owner}
     return {
         (name, direction): Queries(
-            by_query(getattr(retrieval, direction), owners[direction], run.key, run.seeded),
+            by_query(getattr(retrieval, direction), owners[direction], key, run.seeded),
             float(getattr(retrieval, f"{direction}_random").nanmean()),
         )
         for name, retrieval in read.items()

@@ -183,6 +183,11 @@ def reading_digest(experiment: Experiment) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8] if fields else ""
 
 
+def reading_key(key: str, experiment: Experiment) -> str:
+    """A name for the run ``key`` as ``experiment`` reads it: the key itself where plainly, else with how behind it."""
+    return f"{key}{reading_digest(experiment)}"
+
+
 def encoding_code(method: str, code: Code | None = None) -> str:
     """Eight hex digits of the code with which a trained model of ``method`` reads pictures and texts."""
     network, *_ = _functions(method)

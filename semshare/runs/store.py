@@ -151,13 +151,14 @@ class Run:
     @cached_property
     def scored(self) -> Scored:
         """What an interval is made of, by image, on the test split at the kept weights."""
-        return Scored.of(self.test, self.dataset.parts["test"].owner, self.key, self.seeded)
+        name = keys.reading_key(self.key, self.experiment)
+        return Scored.of(self.test, self.dataset.parts["test"].owner, name, self.seeded)
 
     @cached_property
     def scored_epochs(self) -> list[Scored]:
         """Likewise after each epoch; the last of them is what Fig. 1's claims read. Needs what :attr:`epochs` does."""
-        owner = self.dataset.parts["test"].owner
-        return [Scored.of(evaluation, owner, self.key, self.seeded) for evaluation in self.epochs]
+        owner, name = self.dataset.parts["test"].owner, keys.reading_key(self.key, self.experiment)
+        return [Scored.of(evaluation, owner, name, self.seeded) for evaluation in self.epochs]
 
     def retrieval(self, names: Sequence[str]) -> dict[str, Retrieval]:
         """What the protocols ``names`` say of the test split at the kept weights, each cached beside them.
