@@ -119,7 +119,7 @@ class RecordedRun:
     @property
     def seeded(self) -> bool:
         """Whether its training drew anything by its seed."""
-        return _seeded(self.record)
+        return "seed" not in methods.get(self.record["experiment"]["method"]).unread
 
     @property
     def test(self) -> Numbers:
@@ -233,10 +233,10 @@ def record(study: Study, root: Path | None = None, device: str = "auto", folder:
 def save_sums(path: Path, done: Sequence[Run], ranked: Sequence[Run] = ()) -> None:
     """Keep the sums by test image of every run, and of its epochs where they were kept, in a compressed file.
 
-    Named by :func:`semshare.runs.keys.reading_key`, for each run an array a measure, [1 + epochs, N, 2] counts of F1 or [1 + epochs, N] the mean NDCG of an image's
-    queries (half precision: a mean over images moves by less than 1e-5), and [N] how many texts an image has. Of the
-    ``ranked`` ones also [N] the mean of an image's queries by protocol and direction, [N] how many they are, and what a
-    random ranking is expected to give.
+    Of each run, by its :func:`semshare.runs.keys.reading_key`, an array a measure, [1 + epochs, N, 2] counts of F1 or
+    [1 + epochs, N] the mean NDCG of an image's queries (half precision: a mean over images moves by less than 1e-5),
+    and [N] how many texts an image has. Of the ``ranked`` ones also [N] the mean of an image's queries by protocol and
+    direction, [N] how many they are, and what a random ranking is expected to give.
     """
     arrays = {}
     for run in done:
@@ -312,10 +312,10 @@ def load(name: str, folder: Path | None = None) -> Recording:
         rows, arrays = [], _arrays(path.with_suffix(".npz"))
         readings = _readings(arrays)
         for row in content["runs"]:
-            name = reading_key(row["key"], Experiment.from_json(json.dumps(row["experiment"])))
-            kept = [replace(reading, seeded=_seeded(row)) for reading in readings.get(name, [])]
-            test, *epochs = kept or [None]
-            rows.append(RecordedRun(row, test, epochs, _queries(arrays, name, _seeded(row))))
+            run = RecordedRun(row)
+            name = reading_key(run.key, run.experiment)
+            test, *epochs = [replace(reading, seeded=run.seeded) for reading in readings.get(name, [])] or [None]
+            rows.append(RecordedRun(row, test, epochs, _queries(arrays, name, run.seeded)))
         whole = (content[name] for name in ("name", "about", "planned"))
         return Recording(*whole, rows, content["comparisons"], content.get("failures"))
     except FileNotFoundError:
@@ -337,10 +337,6 @@ def row(run: Run) -> dict[str, Any]:
         "test": _rounded(run.test.numbers()),
         "epochs": [_rounded(evaluation.numbers()) for evaluation in epochs],
     }
-
-
-def _seeded(row: dict[str, Any]) -> bool:
-    return "seed" not in methods.get(row["experiment"]["method"]).unread
 
 
 def _rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:

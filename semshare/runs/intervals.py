@@ -74,7 +74,7 @@ class Scored:
     """One run's measures by image: what an interval is made of.
 
     Attributes:
-        key: the run's, with how it was read where not plainly: by it one that is on both sides of a comparison is known.
+        key: the run's, with how it was read where not plainly: what is on both sides of a comparison is known by it.
         sums: for each measure [N, 2], the numerators and denominators of the images; a text counts for its image.
         seeded: whether its training drew anything; what drew nothing varies with the images alone.
     """

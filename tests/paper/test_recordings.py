@@ -183,3 +183,24 @@ def test_a_method_that_draws_nothing_stays_so(folder: Path, tmp_path: Path) -> N
     (tmp_path / "two.json").write_text(json.dumps(content), encoding="utf-8")
     drawn = [(run.seeded, run.scored.seeded) for run in recordings.load("two", tmp_path).runs]
     assert drawn == [(False, False), (True, True)]
+
+
+def test_one_training_that_is_read_in_two_ways_is_two_readings(tmp_path: Path, semshare_home: Path) -> None:
+    """Both have one key: once the second's sums replaced the first's, and their difference was 0 in silence."""
+    fields = {"epochs": 1, "precision": "float32", "seed": 3}
+    ways = [
+        runs.plan("scenes-coco1k", "ours", "smoke", "cpu", ranking=ranking, **fields) for ranking in ("cosine", "dot")
+    ]
+    study = Study("ways", "One run, read twice.", lambda root, device: ways, lambda done: [])
+    recordings.record(study, device="cpu", folder=tmp_path)
+    live = [runs.get(experiment, "cpu", quiet=True) for experiment in ways]
+    recorded = recordings.load("ways", tmp_path).runs
+    assert live[0].key == live[1].key and recorded[0].scored.key != recorded[1].scored.key
+    assert live[0].test.numbers()["t2i"] != live[1].test.numbers()["t2i"]
+    for own, kept in zip(live, recorded, strict=True):
+        np.testing.assert_allclose(kept.scored.rows("t2i"), own.scored.rows("t2i"), atol=2e-3)
+    found = [
+        intervals.difference([one.scored], [other.scored], "t2i", SeedVariance()) for one, other in (live, recorded)
+    ]
+    assert found[0].value == pytest.approx(live[0].test.numbers()["t2i"] - live[1].test.numbers()["t2i"], abs=1e-6)
+    assert found[1].value == pytest.approx(found[0].value, abs=1e-4) and found[0].low < found[0].high

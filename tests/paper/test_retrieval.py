@@ -10,6 +10,7 @@ import torch
 
 from semshare import runs
 from semshare.evaluation import Retrieval
+from semshare.experiment import Experiment
 from semshare.paper import retrieval
 from semshare.paper.recordings import RecordedRun
 
@@ -27,7 +28,9 @@ def _run() -> SimpleNamespace:
         gallery=torch.tensor([[3, 2]]),
     )
     dataset = SimpleNamespace(parts={"test": part})
-    return SimpleNamespace(key="k", seeded=True, dataset=dataset, retrieval=lambda names: dict.fromkeys(names, values))
+    experiment = Experiment.make(dataset="scenes-flickr25k", method="ours", scale="smoke")
+    named = {"key": "k", "seeded": True, "dataset": dataset, "experiment": experiment}
+    return SimpleNamespace(**named, retrieval=lambda names: dict.fromkeys(names, values))
 
 
 def test_values_are_summed_by_image_and_what_asks_nothing_does_not_count() -> None:
