@@ -19,7 +19,6 @@ from semshare.experiment import Experiment
 from semshare.runs import keys
 from semshare.runs.quantities import HEADLINE
 from semshare.runs.record import RECORD, record_of
-from semshare.runs.store import evaluation_suffix
 from semshare.utils.files import DamagedError, file_lock, not_written
 from semshare.utils.home import cache_folder
 
@@ -122,7 +121,7 @@ def _state(record: dict[str, Any], experiment: Experiment) -> str:
 
 def _scores(folder: Path, record: dict[str, Any], experiment: Experiment) -> tuple[dict[str, float], str]:
     with suppress(DamagedError):  # test is made again when it is asked for
-        numbers = Evaluation.load(folder / f"test-{experiment.dataset}{evaluation_suffix(experiment)}").numbers()
+        numbers = Evaluation.load(folder / f"test-{experiment.dataset}{keys.evaluation_suffix(experiment)}").numbers()
         return {name: numbers[name] for name in HEADLINE}, "test"
     if not record["history"]:
         return {}, ""

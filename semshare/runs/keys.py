@@ -188,6 +188,16 @@ def reading_key(key: str, experiment: Experiment) -> str:
     return f"{key}{reading_digest(experiment)}"
 
 
+def evaluation_suffix(experiment: Experiment) -> str:
+    """The end of the names of the files that keep evaluations: the code that read, and how it read."""
+    return f".{evaluation_code()}{reading_digest(experiment)}.evaluation"
+
+
+def retrieval_suffix(experiment: Experiment) -> str:
+    """Likewise of those that keep what a protocol read."""
+    return f".{retrieval_code()}{reading_digest(experiment)}.retrieval"
+
+
 def encoding_code(method: str, code: Code | None = None) -> str:
     """Eight hex digits of the code with which a trained model of ``method`` reads pictures and texts."""
     network, *_ = _functions(method)

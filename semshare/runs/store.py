@@ -15,7 +15,6 @@ from semshare.errors import UserError
 from semshare.evaluation import Evaluation, Reading, Retrieval, Stored, Thresholds
 from semshare.experiment import READING, Experiment
 from semshare.runs import cards, display, keys, protocols, trainer
-from semshare.runs.intervals import Scored
 from semshare.runs.record import RECORD, damage, is_run, record_of
 from semshare.runs.trainer import load_data
 from semshare.utils import processes
@@ -30,20 +29,11 @@ if TYPE_CHECKING:
 
     from semshare.data.dataset import PairedDataset
     from semshare.data.source import Split
+    from semshare.runs.intervals import Scored
 
 _Kind = TypeVar("_Kind", bound=Stored)
 # What was read with the kept weights, and the cards that told it.
 _READINGS = ("reading-*", "*.evaluation", "*.retrieval", f"*/{cards.MODEL}", f"*/{cards.DATA}")
-
-
-def evaluation_suffix(experiment: Experiment) -> str:
-    """The end of the names of the files that keep evaluations: the code that read, and how it read."""
-    return f".{keys.evaluation_code()}{keys.reading_digest(experiment)}.evaluation"
-
-
-def retrieval_suffix(experiment: Experiment) -> str:
-    """Likewise of those that keep what a protocol read."""
-    return f".{keys.retrieval_code()}{keys.reading_digest(experiment)}.retrieval"
 
 
 @dataclass(frozen=True)
@@ -151,14 +141,18 @@ class Run:
     @cached_property
     def scored(self) -> Scored:
         """What an interval is made of, by image, on the test split at the kept weights."""
-        name = keys.reading_key(self.key, self.experiment)
-        return Scored.of(self.test, self.dataset.parts["test"].owner, name, self.seeded)
+        return self._by_image([self.test])[0]
 
     @cached_property
     def scored_epochs(self) -> list[Scored]:
         """Likewise after each epoch; the last of them is what Fig. 1's claims read. Needs what :attr:`epochs` does."""
+        return self._by_image(self.epochs)
+
+    def _by_image(self, evaluations: Sequence[Evaluation]) -> list[Scored]:
+        from semshare.runs.intervals import Scored  # brings scipy, which only intervals need
+
         owner, name = self.dataset.parts["test"].owner, keys.reading_key(self.key, self.experiment)
-        return [Scored.of(evaluation, owner, name, self.seeded) for evaluation in self.epochs]
+        return [Scored.of(evaluation, owner, name, self.seeded) for evaluation in evaluations]
 
     def retrieval(self, names: Sequence[str]) -> dict[str, Retrieval]:
         """What the protocols ``names`` say of the test split at the kept weights, each cached beside them.
@@ -168,7 +162,8 @@ class Run:
         """
         chosen = protocols.choose(names, self.experiment.dataset, catalogue.entry(self.experiment.dataset))
         paths = {
-            name: self.folder / f"{name}-{self.experiment.dataset}{retrieval_suffix(self.experiment)}" for name in names
+            name: self.folder / f"{name}-{self.experiment.dataset}{keys.retrieval_suffix(self.experiment)}"
+            for name in names
         }
         of_evaluation = {name: self._of_evaluation(name) for name in names if name in protocols.OF_EVALUATION}
         paths = {name: path for name, path in paths.items() if name not in of_evaluation}
@@ -212,7 +207,7 @@ class Run:
         return trainer.read(self.experiment, methods.get(self.experiment.method), dataset, split, weights, device)
 
     def _evaluation_path(self, name: str) -> Path:
-        return self.folder / f"{name}-{self.experiment.dataset}{evaluation_suffix(self.experiment)}"
+        return self.folder / f"{name}-{self.experiment.dataset}{keys.evaluation_suffix(self.experiment)}"
 
     def _evaluated(self, name: str, read: Callable[[], Reading], thresholds: Thresholds) -> Evaluation:
         """The evaluation called ``name`` of this dataset's test split, from its file or made now."""
@@ -236,7 +231,7 @@ class Run:
 
     def _made_cards(self, made: Mapping[str, Mapping[str, float]] | None = None) -> dict[str, str]:
         """What :meth:`_write_cards` writes, by file."""
-        suffix = evaluation_suffix(self.experiment)
+        suffix = keys.evaluation_suffix(self.experiment)
         tested = {
             path.name.removeprefix("test-").removesuffix(suffix): kept.numbers()
             for path in sorted(self.folder.glob(f"test-*{suffix}"))

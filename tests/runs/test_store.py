@@ -306,7 +306,7 @@ def test_protocols_are_read_again_by_other_code(run: Run, monkeypatch: pytest.Mo
     run.retrieval(["recall@5"])
     monkeypatch.setattr(protocols, "read", None)  # so that reading once more would fail
     run.retrieval(["recall@5"])
-    monkeypatch.setattr(store, "retrieval_suffix", lambda _: ".other.retrieval")
+    monkeypatch.setattr(keys, "retrieval_suffix", lambda _: ".other.retrieval")
     with pytest.raises(TypeError):
         run.retrieval(["recall@5"])
 
@@ -315,7 +315,7 @@ def test_other_rankings_evaluate_again_and_train_nothing(
     run: Run, monkeypatch: pytest.MonkeyPatch, no_training: None
 ) -> None:
     before = run.test
-    monkeypatch.setattr(store, "evaluation_suffix", lambda _: ".other.evaluation")
+    monkeypatch.setattr(keys, "evaluation_suffix", lambda _: ".other.evaluation")
     again = _get(run.experiment)
     monkeypatch.setattr(store.evaluation, "evaluate", lambda *_: replace(before, i2t=before.i2t + 1))
     assert torch.equal(again.test.i2t, before.i2t + 1)
