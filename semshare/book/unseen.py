@@ -51,13 +51,7 @@ class Read:
 def record(root: Path | None, device: str = "auto", folder: Path | None = None) -> Path:
     """Read the runs of ``REPEATED`` on the photographs of ``root/val2017`` and write what is compared over them.
 
-    Args:
-        root: a folder in COCO's official layout.
-        device: where to compute.
-        folder: the folder of the file; the checkout's ``book/recorded`` by default.
-
-    Returns:
-        The file.
+    What is given and returned is as for :func:`semshare.search.transfer.record`.
 
     Raises:
         UserError: no ``root``, a folder without these photographs, or a study whose runs are not in this home.

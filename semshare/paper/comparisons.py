@@ -75,7 +75,7 @@ def distinct(comparisons: Sequence[Comparison]) -> list[Experiment]:
 def rows(comparison: Comparison, done: Sequence[Run]) -> list[dict[str, Any]]:
     """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing from ``done``.
 
-    Seeds are pooled over all settings of the study that have the data and the schedule of ``base``.
+    Seeds are pooled over all settings of the study with the data and schedule of ``base``, whatever they withhold.
     """
     by_experiment = {_named(run.experiment).to_json(): run for run in done}
     sides = [
@@ -133,7 +133,7 @@ def _named(experiment: Experiment) -> Experiment:
 
 
 def _pooled(done: Sequence[Run], like: Experiment) -> SeedVariance:
-    """The variance between seeds over the settings of ``done`` that have the data and the schedule of ``like``."""
+    """The variance between seeds over the settings of ``done`` with the data and schedule of ``like``."""
     settings: dict[str, list[Run]] = {}
     for run in done:
         if all(getattr(run.experiment, name) == getattr(like, name) for name in _DATA_AND_SCHEDULE):

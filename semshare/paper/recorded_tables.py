@@ -183,8 +183,8 @@ def strength_table(recording: Recording) -> pd.DataFrame:
 def strength_signs(recording: Recording) -> dict[str, Any]:
     """In how many settings of study ``strength`` the loss lowers or raises the F1 of the stronger or weaker side.
 
-    Only what an interval decides counts, in settings in which a side leads by more than ``strength.LEAD``: ``images``
-    of them, and ``texts``, of all ``settings``. ``image_all`` and ``text_all`` are the mean effects over all settings
+    Only what an interval decides counts, in settings in which a side leads by more than ``margin``: ``images`` of them,
+    and ``texts``, of all ``settings``. ``image_all`` and ``text_all`` are the mean effects over all settings
     in points, with their intervals; empty while runs are missing.
     """
     leads = strength_table(recording)["lead"]
@@ -200,7 +200,8 @@ def strength_signs(recording: Recording) -> dict[str, Any]:
         elif row["setting"] in clear.index and decided(row):
             side = "stronger" if (modality == "image") == (clear[row["setting"]] > 0) else "weaker"
             counts[f"{side}_{'lower' if row['value'] < 0 else 'raise'}"] += 1
-    return counts | {"settings": len(leads), "images": int((clear > 0).sum()), "texts": int((clear < 0).sum())}
+    ahead = {"images": int((clear > 0).sum()), "texts": int((clear < 0).sum())}
+    return counts | ahead | {"settings": len(leads), "margin": f"{strength.LEAD:g}"}
 
 
 def signs(recording: Recording) -> dict[str, int]:

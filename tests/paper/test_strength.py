@@ -97,6 +97,7 @@ def test_effects_are_counted_for_the_stronger_side_and_the_weaker(recording: Rec
     assert recorded_tables.strength_signs(recording) == {
         "stronger_lower": 2, "stronger_raise": 0, "weaker_lower": 2, "weaker_raise": 1,
         "settings": 3, "images": 1, "texts": 2, "image_all": "-2.0 [-3.0, -1.0]*", "text_all": "-2.0 [-3.0, -1.0]*",
+        "margin": "2",
     }  # fmt: skip
 
 
@@ -105,5 +106,5 @@ def test_a_side_that_hardly_leads_is_not_called_the_stronger(
 ) -> None:
     monkeypatch.setattr(strength, "LEAD", 3.5)  # texts lead by 3 in one setting
     signs = recorded_tables.strength_signs(recording)
-    assert (signs["settings"], signs["images"], signs["texts"]) == (3, 1, 1)
+    assert (signs["settings"], signs["images"], signs["texts"], signs["margin"]) == (3, 1, 1, "3.5")
     assert (signs["stronger_lower"], signs["weaker_lower"], signs["image_all"]) == (2, 2, "")
