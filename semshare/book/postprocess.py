@@ -17,6 +17,7 @@ from PIL import Image
 from semshare.book.provenance import DRAWER, FIGURE, LINKS, WALL_TIME, minutes
 from semshare.data.pictures import as_rgb
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.files import DamagedError, read_json, write_json
 from semshare.utils.home import home
 from semshare.utils.progress import MARK
@@ -98,7 +99,8 @@ def caption_figures(executed: NotebookNode, name: str) -> None:
         captions = [output for output in outputs if FIGURE in output.get("metadata", {}).get("text/markdown", {})]
         if pictures != len(captions):
             raise UserError(
-                f"{name}: cell {number} shows {pictures} pictures and {len(captions)} captions; show a figure with "
+                f"{name}: cell {number} shows {counted(pictures, 'picture')} and "
+                f"{counted(len(captions), 'caption')}; show a figure with "
                 "provenance.show(figure, made_of, name=..., caption=..., alt=...)"
             )
         if pictures > 1:

@@ -19,6 +19,7 @@ from semshare.runs import store
 from semshare.search import transfer
 from semshare.search.pretrained import PretrainedModel
 from semshare.utils.checkout import find_root
+from semshare.utils.counts import counted
 from semshare.utils.devices import default_precision, find_device
 from semshare.utils.files import write_json
 
@@ -62,8 +63,8 @@ def record(root: Path | None, device: str = "auto", folder: Path | None = None) 
     for name, comparisons in compared.items():
         if missing := store.missing(distinct(comparisons)):
             raise UserError(
-                f"{NAME}: {len(missing)} runs of study {name} in {precision} are not here; first semshare data prepare "
-                f"coco16k --root DIR, then semshare record {name}"
+                f"{NAME}: not here: {counted(len(missing), 'run')} of study {name} in {precision}; first "
+                f"semshare data prepare coco16k --root DIR, then semshare record {name}"
             )
     path = (folder or find_root() / "book" / "recorded") / f"{NAME}.json"
     write_json(path, of_comparisons(compared, source, items, device), indent=1)

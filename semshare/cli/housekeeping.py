@@ -9,6 +9,7 @@ import typer
 
 from semshare.cli.options import AsJson
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +149,7 @@ def _delete_runs(entries: Sequence[Entry], yes: bool) -> None:
 
 def _agreed(count: int, what: str, yes: bool) -> bool:
     try:
-        return yes or typer.confirm(f"Delete {count} {what}{'' if count == 1 else 's'}?")
+        return yes or typer.confirm(f"Delete {counted(count, what)}?")
     except typer.Abort:  # interrupted, or nobody is there to answer
         raise UserError("no answer, so nothing is deleted; --yes answers beforehand") from None
 
@@ -167,7 +168,8 @@ def _print_runs(entries: Sequence[Entry]) -> None:
     print(_table(rows))
     stale = sum(entry.state == "stale" for entry in entries)
     total = size(sum(entry.bytes for entry in entries))
-    print(f"{len(entries)} runs, {total}" + (f"; {stale} stale: semshare runs prune deletes them" if stale else ""))
+    prunable = f"; {stale} stale: semshare runs prune deletes them" if stale else ""
+    print(f"{counted(len(entries), 'run')}, {total}{prunable}")
     if unknown := sum(entry.state == "unknown" for entry in entries):
         why = (
             "of a method or dataset that another program registers, with a BERT checkpoint that is not here, or damaged"
@@ -180,7 +182,7 @@ def _cache_table(kept: Sequence[Kept]) -> str:
 
     rows = [("kind", "name", "size", "age", "state")]
     rows += [(entry.kind, entry.path.name, size(entry.bytes), age(entry.made), entry.state) for entry in kept]
-    return f"{_table(rows)}\n{len(kept)} items, {size(sum(entry.bytes for entry in kept))}"
+    return f"{_table(rows)}\n{counted(len(kept), 'item')}, {size(sum(entry.bytes for entry in kept))}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

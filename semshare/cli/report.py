@@ -14,6 +14,7 @@ from semshare.paper import reference
 from semshare.paper.verdicts import Verdict, rule, summary
 from semshare.runs import protocols
 from semshare.runs.intervals import Interval, SeedVariance, by_query, gain_over_random, mean, over_splits
+from semshare.utils.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,7 +179,7 @@ def protocols_as_text(result: dict[str, Any]) -> str:
             gallery = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
             lines.append(
                 f"  {direction.upper()} {values['value']:.4f} [{values['low']:.4f}, {values['high']:.4f}]   random "
-                f"{values['random']:.4f}   {values['queries']} queries, gallery {gallery}"
+                f"{values['random']:.4f}   {counted(values['queries'], 'query', 'queries')}, gallery {gallery}"
             )
     return "\n".join(lines)
 

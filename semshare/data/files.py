@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def missing_notes(where: object, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     looked_for = name_few([repr(name) for name in names])
-    return [f"{where}: {len(names):,} pictures are not here (or several of their name), left out: {looked_for}"]
+    count = counted(len(names), "picture is", "pictures are")
+    return [f"{where}: {count} not here (or several of that name), left out: {looked_for}"]
 
 
 def count_notes(where: object, counts: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from semshare.data.catalogue import vocabulary_of
 from semshare.data.files import name_few
+from semshare.utils.counts import counted, fitting
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
@@ -58,14 +59,13 @@ def _several_in_one(label_names: Sequence[str]) -> list[str]:
 def _rare_labels(items: Sequence[Item], label_names: Sequence[str]) -> list[str]:
     counts = Counter(label for item in items for label in item.labels)
     rare = [f"{label} ({counts[label]})" for label in label_names if counts[label] < FEW]
-    return [f"{len(rare):,} of {len(label_names):,} labels have fewer than {FEW} pictures: {name_few(rare)}"] * bool(
-        rare
-    )
+    count = f"{len(rare):,} of {len(label_names):,} labels {fitting(len(rare), 'has', 'have')}"
+    return [f"{count} fewer than {FEW} pictures: {name_few(rare)}"] * bool(rare)
 
 
 def _without_label(items: Sequence[Item]) -> list[str]:
     bare = [item.id for item in items if not item.labels]
-    return [f"{len(bare):,} items have no label: {name_few(bare)}"] * bool(bare)
+    return [f"{counted(len(bare), 'item has', 'items have')} no label: {name_few(bare)}"] * bool(bare)
 
 
 def _texts_again(items: Sequence[Item], text_kind: str) -> list[str]:
@@ -77,7 +77,8 @@ def _texts_again(items: Sequence[Item], text_kind: str) -> list[str]:
     if text_kind == "tags" or not again:
         return []
     return [
-        f"{len(again):,} of {len(at):,} texts stand at more than one item: {name_few([text[:60] for text in again])}"
+        f"{len(again):,} of {len(at):,} texts {fitting(len(again), 'stands', 'stand')} at more than one item: "
+        f"{name_few([text[:60] for text in again])}"
     ]
 
 
@@ -87,7 +88,8 @@ def _without_words(items: Sequence[Item], text_kind: str, tokenizer: Tokenizer) 
     if not lost:
         return []
     return [
-        f"{len(lost):,} texts hold no word that the training texts have: those of {name_few(list(dict.fromkeys(lost)))}"
+        f"{counted(len(lost), 'text holds', 'texts hold')} no word that the training texts have: "
+        f"{fitting(len(lost), 'that', 'those')} of {name_few(list(dict.fromkeys(lost)))}"
     ]
 
 
@@ -102,4 +104,5 @@ def _pictures_again(items: Sequence[Item], digests: Mapping[str, str]) -> list[s
     across = sum(len({item.split for item in group}) > 1 for group in again)
     where = f", {across:,} of them in more than one split: what is tested was trained on" if across else ""
     shown = name_few([" = ".join(item.id for item in group[:2]) for group in again])
-    return [f"{len(again):,} pictures are there more than once by their content{where}: {shown}"]
+    count = counted(len(again), "picture is", "pictures are")
+    return [f"{count} there more than once by content{where}: {shown}"]

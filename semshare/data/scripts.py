@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from semshare.data.tokens import WORDS
+from semshare.utils.counts import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,9 @@ def unspaced_notes(items: Sequence[Item], tokenizer: Tokenizer) -> list[str]:
     scripts = [
         script for script in _UNSPACED if any(regex.search(rf"\p{{Script={script}}}", text) for text in unspaced)
     ]
+    hold = f"{len(unspaced):,} of {len(texts):,} texts {fitting(len(unspaced), 'holds', 'hold')}"
     return [
-        f"{len(unspaced):,} of {len(texts):,} texts hold scripts that put no spaces between words "
-        f"({', '.join(scripts)}): what stands between two spaces is read as one word; cut the words apart by spaces "
+        f"{hold} scripts that put no spaces between words ({', '.join(scripts)}): what stands between two spaces is "
+        "read as one word; cut the words apart by spaces "
         "and prepare with --tokens space, or name a tokenizer with --tokens FOLDER_OR_NAME"
     ]

@@ -23,6 +23,7 @@ from semshare.errors import UserError
 from semshare.experiment import Experiment, no_such_field
 from semshare.runs import cluster, parallel, store
 from semshare.utils import files
+from semshare.utils.counts import counted
 from semshare.utils.devices import default_precision
 from semshare.utils.extras import extra
 from semshare.utils.progress import Progress
@@ -245,8 +246,8 @@ def _train(
 ) -> dict[Path, str]:
     """Train what is missing, by the folder of its run; the reasons of those that failed."""
     count = len(client.scheduler_info(n_workers=-1)["workers"])
-    at_once = f", {_counted(count, 'worker')}" if count else ""  # workers of a cluster come and go
-    progress = Progress(f"grid of {_counted(len(asked), 'run')}{at_once}", quiet)
+    at_once = f", {counted(count, 'worker')}" if count else ""  # workers of a cluster come and go
+    progress = Progress(f"grid of {counted(len(asked), 'run')}{at_once}", quiet)
     if not count:
         progress.say(f"waiting for a worker of {scheduler}")
     reasons: dict[Path, str] = {}
@@ -286,10 +287,6 @@ def _task(experiment: Experiment, device: str, folder: str, modules: Sequence[st
     except UserError as error:
         return str(error)
     return ""
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _reason(done: Any) -> str:

@@ -18,6 +18,7 @@ from semshare.data.regions import registry
 from semshare.runs.store import Run, get, missing
 from semshare.runs.trainer import thread_count, title
 from semshare.utils import processes
+from semshare.utils.counts import counted
 from semshare.utils.devices import cores, find_device
 from semshare.utils.progress import Progress
 
@@ -70,7 +71,7 @@ def train_each(
     free = context.SimpleQueue()
     for card in cards:
         free.put(card)
-    progress = Progress(f"{len(waiting)} runs, {len(cards)} at once", quiet)
+    progress = Progress(f"{counted(len(waiting), 'run')}, {len(cards)} at once", quiet)
     pool = ProcessPoolExecutor(len(cards), context, initializer=_begin, initargs=(outside_modules(), free))
     with progress.units(len(waiting), "run") as advance, pool:
         submitted = {pool.submit(train_and_read, experiment, device): experiment for experiment in waiting}

@@ -24,6 +24,7 @@ from semshare.search.index import Index, Owner, Piece
 from semshare.search.pretrained import Encoded, PretrainedModel
 from semshare.search.queries import check_texts, check_top, opened
 from semshare.search.walk import NO_PICTURE, check_is_picture, count_no_pictures, walk
+from semshare.utils.counts import counted
 from semshare.utils.files import ReadOnlyError
 from semshare.utils.home import home, lock
 from semshare.utils.memory import memory_kept
@@ -167,7 +168,7 @@ class Retriever:
         listed = list(texts) if path is None else read_lines(path)
         check_texts(listed)
         stamps = {text: "" for text in listed if text.strip()}  # a text is its own version
-        name = f"{len(listed):,} texts" if path is None else str(path)
+        name = counted(len(listed), "text") if path is None else str(path)
         if not stamps:
             raise UserError(f"{name}: no text in it, expected one a line")
         return self._add(name, "text", partial(Index.update, stamps=stamps), self._encode_texts, path, index, str)
@@ -218,7 +219,7 @@ class Retriever:
     def about(self) -> str:
         """A line about the model, what its data is, its scale, and how many items are searched."""
         config, count = self.model.config, sum(len(index) for index, _ in self._collections.values())
-        return f"{self.model.title}, {STATUS[config.status]}, scale {config.experiment.scale}; {count:,} items"
+        return f"{self.model.title}, {STATUS[config.status]}, scale {config.experiment.scale}; {counted(count, 'item')}"
 
     def _add(
         self,
@@ -268,7 +269,8 @@ class Retriever:
         for note in [*([beside] if beside else []), *notes]:
             progress.say(printable(note), stays=True)
         more = len(left_out) - _SHOWN
-        counts = f"{len(index):,} items, {len(left_out):,} left out" + (f" ({more:,} more)" if more > 0 else "")
+        beyond = f" ({more:,} more)" if more > 0 else ""
+        counts = f"{counted(len(index), 'item')}, {len(left_out):,} left out{beyond}"
         progress.say(counts, stays=bool(left_out))
         return left_out
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from semshare.data import pictures
 from semshare.data.pictures import NoPictureError
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,8 +67,3 @@ def count_no_pictures(reasons: Iterable[str]) -> str:
     """How many files are no pictures, in words; empty where there are none."""
     count = sum(reason == NO_PICTURE for reason in reasons)
     return counted(count, "file is no picture", "files are no pictures") if count else ""
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """``count`` with the words that fit it."""
-    return f"{count:,} {one if count == 1 else many}"

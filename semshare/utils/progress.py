@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from semshare.utils.counts import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -173,7 +175,7 @@ class Progress:
         pace, plain = _Pace(total), not in_notebook()
         with self._work(total, "step"):
             if plain:
-                self.say(f"{total} steps")
+                self.say(counted(total, "step"))
             for done, step in enumerate(work):
                 if not plain or (done and pace.due()):
                     share = f", {100 * done // total} %{pace.left(done)}"

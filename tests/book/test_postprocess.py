@@ -69,7 +69,7 @@ def test_no_page_says_where_caches_and_runs_lie(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_picture_without_a_caption_is_refused() -> None:
     notebook = _notebook(_shown({"image/png": PIXEL}))
-    with pytest.raises(UserError, match=r"07_x: cell 1 shows 1 pictures and 0 captions; show a figure with .*caption="):
+    with pytest.raises(UserError, match=r"07_x: cell 1 shows 1 picture and 0 captions; show a figure with .*caption="):
         postprocess.caption_figures(notebook, "07_x")
 
 

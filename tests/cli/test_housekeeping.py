@@ -45,7 +45,7 @@ def test_a_run_is_listed_with_what_it_is(trained: Run, shown: Callable[..., str]
     (entry,) = json.loads(shown("runs", "list", "--json"))
     assert entry["scored_on"] == "test" and entry["scores"] == {name: numbers[name] for name in quantities.HEADLINE}
     table = shown("runs")
-    assert trained.folder.name in table and "current" in table and "1 runs" in table
+    assert trained.folder.name in table and "current" in table and "1 run, " in table
 
 
 def test_show_says_what_the_key_is_made_of(trained: Run, shown: Callable[..., str]) -> None:

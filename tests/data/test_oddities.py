@@ -53,12 +53,12 @@ def test_lists_that_were_taken_for_one_label_are_told() -> None:
 @pytest.mark.parametrize(
     ("items", "expected"),
     [
-        (_with(4, labels=()), "1 items have no label: 4"),
+        (_with(4, labels=()), "1 item has no label: 4"),
         (
             _with(4, texts=(ITEMS[9].texts[0].upper(),)),
-            "1 of 29 texts stand at more than one item: a dog number 4 of row",
+            "1 of 29 texts stands at more than one item: a dog number 4 of row",
         ),
-        (_with(29, texts=("Zwei Katzen",)), "1 texts hold no word that the training texts have: those of 29"),
+        (_with(29, texts=("Zwei Katzen",)), "1 text holds no word that the training texts have: that of 29"),
         (
             [replace(item, texts=("A dog.",)) for item in ITEMS],
             "all 30 items have the same text: nothing can be learnt from it",
@@ -77,12 +77,12 @@ def test_tags_may_come_again_but_not_everywhere() -> None:
 
 def test_rare_labels_are_counted() -> None:
     items = [replace(item, labels=("dog",) if int(item.id) > 3 else ("sea",)) for item in ITEMS]
-    assert _odd(items) == ["1 of 2 labels have fewer than 5 pictures: sea (4)"]
+    assert _odd(items) == ["1 of 2 labels has fewer than 5 pictures: sea (4)"]
 
 
 def test_pictures_of_one_content_are_told_and_more_loudly_across_splits() -> None:
     (line,) = _odd(ITEMS, pictures=PICTURES | {"1": PICTURES["0"]})
-    assert line == "1 pictures are there more than once by their content: 0 = 1"
+    assert line == "1 picture is there more than once by content: 0 = 1"
     (line,) = _odd(ITEMS, pictures=PICTURES | {"29": PICTURES["0"]})
     assert "1 of them in more than one split: what is tested was trained on: 0 = 29" in line
 
@@ -94,7 +94,7 @@ def test_they_are_printed_after_data_prepare(
     assert run(monkeypatch, "data", "prepare", f"mine={root}") == 0
     out = capsys.readouterr().out
     assert "  odd: 2 of 3 labels have fewer than 5 pictures: rare (1), sea (4)\n" in out
-    assert "  odd: 1 of 9 texts stand at more than one item: it is wet.\n" in out
+    assert "  odd: 1 of 9 texts stands at more than one item: it is wet.\n" in out
 
 
 @pytest.mark.slow
@@ -107,4 +107,4 @@ def test_two_files_of_one_picture_are_seen_by_data_prepare(
         Image.new("RGB", (40, 30), (40 * (number // 2), 90, 40)).save(picture)
         picture.with_suffix(".txt").write_text(f"A dog {number} on a field.\n", encoding="utf-8")
     assert run(monkeypatch, "data", "prepare", f"mine={tmp_path / 'own'}") == 0
-    assert "  odd: 3 pictures are there more than once by their content" in capsys.readouterr().out
+    assert "  odd: 3 pictures are there more than once by content" in capsys.readouterr().out

@@ -211,13 +211,13 @@ def test_a_folder_filled_by_hand_is_used_as_it_is(
     before, said = files(tmp_path), []
     # A picture that is missing is left out and counted; once it is there, it alone is extracted.
     made = prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)
-    assert f"{tmp_path}: 1 pictures are not here (or several of their name), left out: '10.jpg'" in made["notes"]
+    assert f"{tmp_path}: 1 picture is not here (or several of that name), left out: '10.jpg'" in made["notes"]
     assert sum(part["images"] for part in made["splits"].values()) == sum(made["labels"].values()) == COUNT - 1
     capsys.readouterr()
     catalogue.forget_loaded()
     (tmp_path / "tiny" / "10.jpg").write_bytes(pictures["tiny/10.jpg"])
     assert prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)["status"] == "subset"
-    assert "1 pictures have changed or are tried again" in capsys.readouterr().err
+    assert "1 picture has changed or are tried again" in capsys.readouterr().err
     assert server.asked == [] and files(tmp_path) == before | {"tiny/10.jpg"}
     assert "used as it is" in said[0]
 
@@ -485,7 +485,7 @@ def test_a_replaced_picture_of_the_same_size_and_time_is_extracted_again(
     assert again | {"odd": None} == before | {"odd": None}
     assert not any("1.jpg = 2.jpg" in line for line in before["odd"])
     assert "1.jpg = 2.jpg" in again["odd"][-1]  # two files of one content now
-    assert "1 pictures have changed" in capsys.readouterr().err
+    assert "1 picture has changed" in capsys.readouterr().err
     after = catalogue.load("custom", "full").store.read(["1.jpg", "2.jpg"])
     np.testing.assert_allclose(after[0].astype(float), rows[1].astype(float), atol=0.02)
     assert not np.allclose(rows[0].astype(float), rows[1].astype(float), atol=0.02)
@@ -507,9 +507,7 @@ def test_pictures_left_out_are_told_and_do_not_count(server: Server, tmp_path: P
     assert prepare.describe("tiny", root)["labels"] == {"cat": 4, "dog": 6}
     made = prepare.prepare("tiny", root)
     (note,) = [note for note in made["notes"] if "left out" in note]
-    assert (
-        note.startswith("1 pictures cannot be used and are left out: 3: ") and "3.jpg: cannot read this picture" in note
-    )
+    assert note.startswith("1 picture cannot be used, left out: 3: ") and "3.jpg: cannot read this picture" in note
     shown = prepare.describe("tiny", root)
     assert note in shown["notes"] and f"  note: {note}" in prepare.as_text(shown)
     for found in (made, shown):

@@ -11,7 +11,7 @@ from semshare.data.tokens import OWN, Tokenizer
 
 @pytest.mark.parametrize("text", ["ภาษาไทย", "ພາສາລາວ", "ភាសាខ្មែរ", "မြန်မာ", "中文", "かな", "カナ"])
 def test_each_script_without_spaces_is_known(text: str) -> None:
-    assert unspaced_notes([Item("1", (text,), (), "train")], OWN)[0].startswith("1 of 1 texts hold")
+    assert unspaced_notes([Item("1", (text,), (), "train")], OWN)[0].startswith("1 of 1 texts holds")
     assert unspaced_notes([Item("1", (text,), (), "train")], Tokenizer("space")) == []
 
 

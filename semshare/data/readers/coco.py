@@ -19,6 +19,7 @@ from semshare.data.readers.records import Records, read_sections
 from semshare.data.readers.shapes import shape_notes
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,11 +102,14 @@ class CocoSource(FileSource):
         counts = [
             (f"pictures of {split}", pictures[split], OFFICIAL_SIZES.get(split, pictures[split])) for split in pictures
         ]
-        more = [f"{folder}: {unlisted:,} captions of pictures that no 'images' lists, left out"] if unlisted else []
+        strays = counted(unlisted, "caption")
+        more = [f"{folder}: {strays} of pictures that no 'images' lists, left out"] if unlisted else []
         if anew:
             more.append(f"{folder}: ids begin anew in each file, pictures are told apart as in {named[keys[0]]!r}")
         if bare := [named[key] for key in keys if not (captions[key] and instances.labels[key])]:
-            more.append(f"{folder}: {len(bare):,} pictures without a caption or a label, left out: {name_few(bare)}")
+            more.append(
+                f"{folder}: {counted(len(bare), 'picture')} without a caption or a label, left out: {name_few(bare)}"
+            )
         if instances.paths:
             more += missing_notes(self.root, absent)
             sized = (key for key in kept if key in instances.sizes)
@@ -163,7 +167,7 @@ class KarpathySource(FileSource):
             raise UserError(f"{self.root}: no picture of dataset_coco.json here, expected train2014/ and val2014/")
         sizes = Counter(item.split for item in self._items)
         differing = count_notes(path, [(f"{name} pictures", sizes[name], KARPATHY_SIZES[name]) for name in SPLITS])
-        lost = [f"{path}: {len(unknown):,} pictures in no instances_*2014.json, left out: {name_few(unknown)}"]
+        lost = [f"{path}: {counted(len(unknown), 'picture')} in no instances_*2014.json, left out: {name_few(unknown)}"]
         shaped = (
             (id, file, instances.sizes[int(id)]) for id, file in self._files.items() if int(id) in instances.sizes
         )

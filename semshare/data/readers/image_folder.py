@@ -19,6 +19,7 @@ from semshare.data.readers import splits
 from semshare.data.readers.whole import Whole
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.text_files import read_lines
 from semshare.utils.texts import composed
 
@@ -147,8 +148,7 @@ def _unseen(root: Path, parents: list[Path]) -> tuple[list[str], list[str]]:
 
 def _left_out(root: Path, names: list[str], one: str, many: str) -> list[str]:
     """A line that counts what was left out and names the first few; none where there is none."""
-    counted = f"1 {one}" if len(names) == 1 else f"{len(names):,} {many}"
-    return [f"{root}: {counted}, left out: {name_few(names)}"] if names else []
+    return [f"{root}: {counted(len(names), one, many)}, left out: {name_few(names)}"] if names else []
 
 
 def _is_picture(path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from semshare.data.files import find_pictures, last_part, name_few
 from semshare.data.readers.records import read_sections
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
@@ -153,7 +154,9 @@ class Instances:
             if all(type(side) in (int, float) and 0 < side < _LARGEST for side in sides):
                 self.sizes[id, split] = sides
         if again := len(images) - len(places):
-            self.notes.append(f"{images.path}: {again:,} pictures are listed again, counted once")
+            self.notes.append(
+                f"{images.path}: {counted(again, 'picture is', 'pictures are')} listed again, counted once"
+            )
 
     def _find(self, root: Path) -> None:
         """Find the pictures' files, and those listed in two splits."""
@@ -179,7 +182,9 @@ class Instances:
             del self.names[key]
         if self._same:
             twice = name_few([f"{id} of {split}" for id, split in self._same])
-            self.notes.append(f"{self.folder}: {len(self._same):,} pictures are in a file before too: {twice}")
+            self.notes.append(
+                f"{self.folder}: {counted(len(self._same), 'picture is', 'pictures are')} in a file before too: {twice}"
+            )
         owner: dict[Path, Key] = {}
         for key, path in self.paths.items():
             if (first := owner.setdefault(path, key)) != key:

@@ -26,6 +26,7 @@ from semshare.data.readers.shapes import shape_notes
 from semshare.data.readers.splits import SHIPPED
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.files import written_while
 from semshare.utils.home import cache_folder, home
 from semshare.utils.text_files import read_lines, read_text
@@ -216,9 +217,10 @@ def _small_copies(root: Path, splits: Mapping[int, Split], notes: list[str]) -> 
     if faults:
         raise UserError("\n".join(shorten(faults, "mistakes")))
     if others:
-        notes.append(f"{path}: {others:,} rows whose id is not in the manifest, not used")
+        notes.append(f"{path}: {counted(others, 'row')} whose id is not in the manifest, not used")
     if elsewhere:
-        notes.append(f"{path}: {elsewhere:,} rows name another split than the manifest, whose split was taken")
+        count = counted(elsewhere, "row names", "rows name")
+        notes.append(f"{path}: {count} another split than the manifest, whose split was taken")
     files = find_pictures(root, list(images.values()))
     return {id: replace(pairs[id], file=file) for id, file in zip(images, files, strict=True)}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from semshare.data.files import name_few
 from semshare.data.pictures import picture_size
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +29,10 @@ def shape_notes(where: Path, pictures: Iterable[tuple[str, Path, tuple[float, fl
     strange = [name for name, file, size in pictures if _is_another(file, size)]
     if not strange:
         return []
+    count = counted(len(strange), "picture has", "pictures have")
     return [
-        f"{where}: {len(strange):,} pictures have another shape than the annotations say (cropped, or other pictures "
-        f"under their names), used as they are: {name_few(strange)}"
+        f"{where}: {count} another shape than the annotations say (cropped, or not that picture), used all the same: "
+        f"{name_few(strange)}"
     ]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from semshare.data.source import SPLITS, Split
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.files import write_text
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def differences(dataset: str, seed: int, splits: Mapping[str, Split]) -> list[st
         return []
     recorded = manifest(dataset, seed, splits)
     return [
-        f"{dataset}, seed {seed}: the {name} part ({recorded['sizes'][name]:,} items) is not the shipped manifest's"
+        f"{dataset}, seed {seed}: the {name} part ({counted(recorded['sizes'][name], 'item')}) is not the shipped "
+        "manifest's"
         for name in SPLITS
         if recorded["sha256"][name] != expected["sha256"].get(name)
     ]

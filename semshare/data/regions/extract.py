@@ -14,6 +14,7 @@ from semshare.data.decode import computed, decoded
 from semshare.data.pictures import content_digest, stamp, unchanged
 from semshare.data.regions.store import FeatureStore, StoreWriter, note_pictures, rewrite
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.files import ReadOnlyError
 from semshare.utils.memory import memory_kept
 from semshare.utils.progress import tell
@@ -74,7 +75,7 @@ def extract_to_store(
         cuts = [ids[start : start + batch] for start in range(0, len(ids), batch)]
         left = [cut for cut in cuts if not all(id in writer.done or id in writer.skipped for id in cut)]
         if writer.done:
-            say(f"goes on after {len(writer.done)} items extracted before")
+            say(f"goes on after {counted(len(writer.done), 'item')} extracted before")
         start, count = time.perf_counter(), 0
         read = noting(_shrunk(picture, extractor), files or {}, writer.pictures)
         for pictures, unreadable in track(decoded(left, read, workers), len(left)):
@@ -87,7 +88,7 @@ def extract_to_store(
                 count += len(good)
         store = writer.finish()
     seconds = time.perf_counter() - start
-    say(f"{count} pictures in {seconds:.1f} s, {count / seconds:.1f} a second; {len(store.skipped)} skipped")
+    say(f"{counted(count, 'picture')} in {seconds:.1f} s, {count / seconds:.1f} a second; {len(store.skipped)} skipped")
     return store
 
 
@@ -134,7 +135,7 @@ def refresh(
     changed = [id for id in stamps if id not in same]
     if not changed:
         return store
-    say(f"{len(changed):,} pictures have changed or are tried again")
+    say(f"{counted(len(changed), 'picture has', 'pictures have')} changed or are tried again")
     extractor = make()
     shards = {id: number for number, shard in enumerate(store.shards) for id in shard["ids"]}
     groups: dict[int, list[str]] = {}

@@ -14,6 +14,7 @@ from semshare.data.regions.simulated import RegionSimulator, simulate_to_store
 from semshare.data.regions.store import FeatureStore
 from semshare.data.regions.visual_words import classes_code
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.devices import find_device
 from semshare.utils.files import ReadOnlyError, file_lock
 from semshare.utils.home import cache_folder
@@ -104,7 +105,7 @@ def left_out_notes(skipped: Mapping[str, str]) -> list[str]:
         for id, reason in islice(skipped.items(), _NAMED)
     )
     more = f"; ... and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
-    return [f"{len(skipped):,} pictures cannot be used and are left out: {first}{more}"]
+    return [f"{counted(len(skipped), 'picture')} cannot be used, left out: {first}{more}"]
 
 
 def _folder(source: Source, items: list[Item], regions: str) -> Path:

@@ -173,7 +173,7 @@ def test_a_missing_picture_is_left_out_and_named(root: Path) -> None:
     source = CocoSource(root)
     splits = Counter(item.split for item in source.items())
     assert "100" not in [item.id for item in source.items()] and splits == {"train": 10, "dev": 3, "test": 4}
-    note = f"{root}: 1 pictures are not here (or several of their name), left out: '000000000100.png'"
+    note = f"{root}: 1 picture is not here (or several of that name), left out: '000000000100.png'"
     assert note in source.notes
 
 
@@ -291,7 +291,7 @@ def test_what_is_not_here_is_left_out_and_counted(karpathy: Path) -> None:
         f"{path}: 2 train pictures, expected 12",
         f"{path}: 3 test pictures, expected 4",
         f"{path}: 10 pictures in no instances_*2014.json, left out: {names[0]}, {names[1]}, {names[2]} ... and 7 more",
-        f"{karpathy}: 1 pictures are not here (or several of their name), left out: 'val2014/{lost.name}'",
+        f"{karpathy}: 1 picture is not here (or several of that name), left out: 'val2014/{lost.name}'",
     )
 
 

@@ -67,7 +67,7 @@ def test_lvis_has_cocos_captions_by_id_and_its_pictures_by_their_addresses(tmp_p
     source = CocoSource(lvis(tmp_path))
     assert source.files["109"] == tmp_path / "train2017" / "000000000109.png"  # of LVIS's val, of COCO's train
     assert source.supercategories == {} and "LVIS" in source.attribution
-    assert any(note.endswith("1 captions of pictures that no 'images' lists, left out") for note in source.notes)
+    assert any(note.endswith("1 caption of pictures that no 'images' lists, left out") for note in source.notes)
 
 
 def test_one_file_of_any_name_is_an_export_too(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_cvats_empty_attributes_are_no_texts_and_a_text_of_two_boxes_is_one(tmp_
     _edit(root / "annotations" / "instances_default.json", lambda content: content["annotations"][0].pop("attributes"))
     source = CocoSource(root, 0, {"texts": "attributes.caption"})
     assert len(source.items()) == COUNT - 1 and all(len(item.texts) == 1 for item in source.items())
-    assert any("1 pictures without a caption or a label, left out: 1" in note for note in source.notes)
+    assert any("1 picture without a caption or a label, left out: 1" in note for note in source.notes)
 
 
 def test_a_list_gives_several_texts_of_which_five_are_kept(tmp_path: Path) -> None:

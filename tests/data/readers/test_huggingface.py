@@ -51,7 +51,7 @@ def test_pictures_that_come_again_are_told_after_prepare(own_home: Path, tmp_pat
     listed[7]["image"] = listed[2]["image"]
     made = prepare.prepare(f"mine={saved(tmp_path / 'own', listed)}", say=lambda line: None)
     (line,) = [line for line in made["odd"] if "more than once" in line]
-    assert line.startswith("1 pictures are there more than once by their content") and line.endswith("2 = 7")
+    assert line.startswith("1 picture is there more than once by content") and line.endswith("2 = 7")
 
 
 @pytest.mark.parametrize("dev", ["validation", "val", "dev"])
@@ -234,6 +234,6 @@ def test_it_is_prepared_by_name_with_its_columns_and_broken_pictures_are_left_ou
     listed[4]["img"] = {"bytes": b"nothing", "path": None}
     root = saved(tmp_path / "own", listed, image=None, img=datasets.Image())
     made = prepare.prepare(f"mine={root}", fields={"image": "img"}, say=lambda line: None)
-    assert any("1 pictures cannot be used and are left out" in note for note in made["notes"])
+    assert any("1 picture cannot be used, left out" in note for note in made["notes"])
     dataset = catalogue.load("mine", "smoke")
     assert dataset.text_kind == "captions" and sum(len(part.image_ids) for part in dataset.parts.values()) == 19

@@ -93,7 +93,7 @@ def test_an_id_twice_in_one_file(tmp_path: Path) -> None:
     )
     _write(tmp_path, "train", [*names[:5], "c.png"], [1, 2, 1, 2, 1, 1], ids=[1, 2, 3, 4, 5, 3])
     source = CocoSource(tmp_path)
-    assert len(source.items()) == 5 and f"{path}: 1 pictures are listed again, counted once" in source.notes
+    assert len(source.items()) == 5 and f"{path}: 1 picture is listed again, counted once" in source.notes
 
 
 def test_a_picture_under_two_ids_is_refused(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_what_could_be_several_is_left_out_and_the_line_shows_what_was_looked_fo
     _paint(tmp_path / "train", [*(f"one/{name}" for name in names[:2]), "two/0.png", *names[3:]])
     source = CocoSource(tmp_path)
     assert [item.id for item in source.items()] == ["2", "4", "5", "6"]
-    note = f"{tmp_path}: 2 pictures are not here (or several of their name), left out: 'old/0.png', 'x/2.png'"
+    note = f"{tmp_path}: 2 pictures are not here (or several of that name), left out: 'old/0.png', 'x/2.png'"
     assert note in source.notes
 
 
@@ -224,8 +224,8 @@ def test_show_counts_what_is_left_and_names_labels_that_nothing_teaches(tmp_path
     shown = prepare.describe("coco", tmp_path)
     assert [part["images"] for part in shown["splits"].values()] == [6, 2, 2]
     assert shown["labels"] == {"cat": 5, "dog": 5, "rare": 0}
-    gone = f"{tmp_path}: 2 pictures are not here (or several of their name), left out: '10.png', '11.png'"
-    unlearnt = "1 of 3 labels have no picture to train on, no method can learn them: rare"
+    gone = f"{tmp_path}: 2 pictures are not here (or several of that name), left out: '10.png', '11.png'"
+    unlearnt = "1 of 3 labels has no picture to train on, no method can learn them: rare"
     assert gone in shown["notes"] and unlearnt in shown["notes"]
     assert f"  note: {gone}" in prepare.as_text(shown)
     made = prepare.prepare("coco", tmp_path, regions="simulated")

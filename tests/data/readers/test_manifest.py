@@ -154,8 +154,8 @@ def test_what_is_missing_is_counted_and_the_first_few_are_named(tmp_path: Path, 
         "1 of the manifest's 10 without label, left out: 25",
         "1 of the manifest's 10 not described here, left out: 34",
         "1 of the manifest's 10 without picture, left out: 36",
-        f"{root}/pairs.jsonl: 1 rows whose id is not in the manifest, not used",
-        f"{root}/pairs.jsonl: 1 rows name another split than the manifest, whose split was taken",
+        f"{root}/pairs.jsonl: 1 row whose id is not in the manifest, not used",
+        f"{root}/pairs.jsonl: 1 row names another split than the manifest, whose split was taken",
     }
     few = ManifestSource(_official(tmp_path / "few", [9, 49, 64]), listed)
     assert few.notes[2] == "7 of the manifest's 10 not described here, left out: 25, 30, 34 and 4 more"
@@ -246,7 +246,7 @@ def test_ids_of_ones_own_become_a_dataset_that_is_found_by_its_name(
     root = _copies(tmp_path / "copies")
     (root / "train2014" / "25.png").write_bytes(b"no picture")
     assert run(monkeypatch, "data", "prepare", "mine", "--manifest", listed, "--root", root, "--device", "cpu") == 0
-    assert "1 pictures cannot be used and are left out: 25: " in capsys.readouterr().out
+    assert "1 picture cannot be used, left out: 25: " in capsys.readouterr().out
     listed.unlink()  # the home has a copy
     assert run(monkeypatch, "data", "show", "mine", "--json") == 0
     shown = json.loads(capsys.readouterr().out)

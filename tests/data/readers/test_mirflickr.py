@@ -90,7 +90,7 @@ def test_the_whole_is_real_and_compared_with_the_shipped_split(root: Path, monke
     monkeypatch.setattr(mirflickr, "PAIRS", len(CLEAN))
     source = MirflickrSource(root)
     assert source.status == "real"
-    assert [note for note in source.notes if "test part (1 items) is not the shipped manifest's" in note]
+    assert [note for note in source.notes if "test part (1 item) is not the shipped manifest's" in note]
 
 
 def test_the_split_is_seeded_and_does_not_name_the_pool(root: Path) -> None:

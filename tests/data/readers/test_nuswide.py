@@ -128,7 +128,7 @@ def test_rows_whose_picture_is_missing_are_left_out_and_counted(root: Path) -> N
     source = NusWideSource(root)
     assert {"3", "5"} & {item.id for item in source.items()} == set() and len(source.items()) == 22
     looked_for = "'zoo/0002_14.jpg', 'zoo/0004_28.jpg'"
-    note = f"{root / 'images'}: 2 pictures are not here (or several of their name), left out: {looked_for}"
+    note = f"{root / 'images'}: 2 pictures are not here (or several of that name), left out: {looked_for}"
     assert note in source.notes
 
 
@@ -251,7 +251,7 @@ def test_two_names_that_a_flat_folder_cannot_tell_apart_are_left_out(root: Path)
     assert not {"1", "2"} & source.splits.keys() and len(source.items()) == 22
     looked_for = "'zoo/0000_0.jpg', 'zebra/0000_0.jpg'"
     assert any(
-        note.endswith(f"2 pictures are not here (or several of their name), left out: {looked_for}")
+        note.endswith(f"2 pictures are not here (or several of that name), left out: {looked_for}")
         for note in source.notes
     )
 
@@ -296,7 +296,7 @@ def test_why_there_are_no_pairs_is_said(root: Path) -> None:
         NusWideSource(root)
     first, *why = str(caught.value).split("\n")
     assert first == f"{root}: 0 pairs with a picture and a concept of tc10, expected 3 at least"
-    assert any("24 pictures are not here (or several of their name), left out: 'zoo/0000_0.jpg'" in one for one in why)
+    assert any("24 pictures are not here (or several of that name), left out: 'zoo/0000_0.jpg'" in one for one in why)
 
 
 def test_a_concept_in_two_unicode_forms_is_refused(root: Path) -> None:

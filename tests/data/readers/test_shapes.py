@@ -58,7 +58,7 @@ def _source(reader: str, root: Path) -> FileSource:
 def test_a_picture_of_another_shape_is_listed_and_used(root: Path, reader: str) -> None:
     source = _source(reader, root)
     (note,) = [note for note in source.notes if "shape" in note]
-    assert note.startswith(f"{root}: 1 pictures have another shape than the annotations say") and note.endswith(": 103")
+    assert note.startswith(f"{root}: 1 picture has another shape than the annotations say") and note.endswith(": 103")
     assert source.picture("103").size == (15, 15) and "103" in {item.id for item in source.items()}
 
 

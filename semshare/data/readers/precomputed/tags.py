@@ -33,6 +33,7 @@ from semshare.data.readers.precomputed.base import (
 from semshare.data.regions.arrays import ArrayFile, RegionArrays, shown
 from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
+from semshare.utils.counts import counted
 from semshare.utils.text_files import read_lines
 from semshare.utils.texts import composed
 
@@ -95,7 +96,7 @@ class TagArraysSource(PrecomputedSource):
                 self._items.append(Item(id, (text,), names_of(labels[row], self.label_names), split))
             self._groups.append(self._group(split, features, rows, notes))
         if bare:
-            notes.append(f"{len(bare):,} items without a tag or without a label, left out: {name_few(bare)}")
+            notes.append(f"{counted(len(bare), 'item')} without a tag or without a label, left out: {name_few(bare)}")
         self._finish(notes)
 
     def _group(self, split: Split, features: ArrayFile, rows: dict[str, int], notes: list[str]) -> Group:
