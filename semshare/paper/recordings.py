@@ -10,10 +10,11 @@ such file, and their intervals are those of a bootstrap over images and seeds.
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from semshare.paper import retrieval
 from semshare.paper.display import Verdicts
 from semshare.paper.verdicts import Verdict
 from semshare.runs import parallel, store
-from semshare.runs.intervals import MEASURES, Scored
+from semshare.runs.intervals import MEASURES, Scored, training_name
 from semshare.runs.keys import reading_key
 from semshare.utils.checkout import find_root
 from semshare.utils.extras import extra
@@ -234,7 +235,7 @@ def save_sums(path: Path, done: Sequence[Run], ranked: Sequence[Run] = ()) -> No
     """Keep the sums by test image of every run, and of its epochs where they were kept, in a compressed file.
 
     Of each run, by its :func:`semshare.runs.keys.reading_key`, an array a measure, [1 + epochs, N, 2] counts of F1 or
-    [1 + epochs, N] the mean NDCG of an image's queries (half precision: a mean over images moves by less than 1e-5),
+    [1 + epochs, N] the mean NDCG of an image's queries (half precision: a mean over images moves by less than 1e-4),
     and [N] how many texts an image has. Of the ``ranked`` ones also [N] the mean of an image's queries by protocol and
     direction, [N] how many they are, and what a random ranking is expected to give.
     """
@@ -264,9 +265,11 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
+        with ZipFile(path):
+            pass  # what is no archive numpy would take for pickled objects
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    except (ValueError, EOFError, OSError, BadZipFile) as error:
+    except (ValueError, EOFError, OSError, BadZipFile, NotImplementedError, zlib.error) as error:
         raise UserError(f"{path}: damaged recording: {error}") from None
 
 
@@ -314,7 +317,10 @@ def load(name: str, folder: Path | None = None) -> Recording:
         for row in content["runs"]:
             run = RecordedRun(row)
             name = reading_key(run.key, run.experiment)
-            test, *epochs = [replace(reading, seeded=run.seeded) for reading in readings.get(name, [])] or [None]
+            if arrays and name not in readings:
+                raise KeyError(f"{path.with_suffix('.npz').name} has no sums of run {name}")
+            trained = {"seeded": run.seeded, "training": training_name(run.key, run.history)}
+            test, *epochs = [replace(reading, **trained) for reading in readings.get(name, [])] or [None]
             rows.append(RecordedRun(row, test, epochs, _queries(arrays, name, run.seeded)))
         whole = (content[name] for name in ("name", "about", "planned"))
         return Recording(*whole, rows, content["comparisons"], content.get("failures"))

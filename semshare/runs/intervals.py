@@ -5,6 +5,7 @@ How is derived in :mod:`semshare.runs.variance`. What is compared are runs' sums
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -77,14 +78,21 @@ class Scored:
         key: the run's, with how it was read where not plainly: what is on both sides of a comparison is known by it.
         sums: for each measure [N, 2], the numerators and denominators of the images; a text counts for its image.
         seeded: whether its training drew anything; what drew nothing varies with the images alone.
+        training: a name for what was trained (:func:`training_name`), which several readings of it share; the key
+            where it is not known.
     """
 
     key: str
     sums: Mapping[str, np.ndarray]
     seeded: bool = True
+    training: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.training:
+            object.__setattr__(self, "training", self.key)
 
     @classmethod
-    def of(cls, evaluation: Evaluation, owner: Tensor, key: str, seeded: bool = True) -> Scored:
+    def of(cls, evaluation: Evaluation, owner: Tensor, key: str, seeded: bool = True, training: str = "") -> Scored:
         """An evaluation of N images and M texts; ``owner`` [M] is the image of each text."""
         sums: dict[str, np.ndarray] = {}
         for measure, kept in _F1.items():
@@ -97,14 +105,7 @@ class Scored:
         images = len(evaluation.image_counts)
         for measure in _OF_TEXTS:
             sums[measure] = _by_image(sums[measure], owner, images)
-        return cls(key, sums, seeded)
-
-    @property
-    def network(self) -> str:
-        """A name for the run's weights, which is all that it predicts where that is known, else its key."""
-        if not {"image_f1", "text_f1"} <= self.sums.keys():
-            return self.key
-        return sha256(b"".join(np.ascontiguousarray(self.sums[f"{side}_f1"]) for side in ("image", "text"))).hexdigest()
+        return cls(key, sums, seeded, training)
 
     def rows(self, measure: str) -> np.ndarray:
         """[N, 2] of ``measure``; ``i2t_gain`` and ``t2i_gain`` are NDCG (ordinary discount) above a random ranking."""
@@ -113,6 +114,15 @@ class Scored:
             ranked, random = self.sums["t2i_rank" if direction == "t2i" else "i2t"], self.sums[f"{direction}_random"]
             return np.stack([ranked[:, 0] - random[:, 0], ranked[:, 1]], 1)
         return self.sums[measure]
+
+
+def training_name(key: str, history: Sequence[Mapping[str, float]]) -> str:
+    """What a run was trained to: equal for runs whose trainings went alike to the last digit, whatever they kept of it.
+
+    It is made of the history, all but the seconds; of what has none it is the run's ``key``.
+    """
+    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+    return sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest() if rows else key
 
 
 def by_query(values: Tensor, owner: Tensor, key: str, seeded: bool = True) -> Scored:
@@ -137,7 +147,7 @@ class SeedVariance:
     @classmethod
     def pool(cls, settings: Iterable[Sequence[Scored]]) -> SeedVariance:
         """From several settings; one that is there or was trained twice counts once, a single run says nothing."""
-        trained = {tuple(run.network for run in runs): tuple(runs) for runs in settings}
+        trained = {tuple(run.training for run in runs): tuple(runs) for runs in settings}
         distinct = {frozenset(run.key for run in runs): runs for runs in trained.values()}
         return cls(tuple(runs for keys, runs in distinct.items() if not any(keys < other for other in distinct)))
 
@@ -154,14 +164,15 @@ def mean(runs: Sequence[Scored], measure: str, variance: SeedVariance) -> Interv
 def difference(first: Sequence[Scored], second: Sequence[Scored], measure: str, variance: SeedVariance) -> Interval:
     """``measure`` of ``first`` minus that of ``second``, on the same test images, one entry a seed.
 
-    Where both sides are the same networks, read in two ways, each seed's difference is one value, and what varies
+    Where both sides are the same trainings, read in two ways, each seed's difference is one value, and what varies
     between these few is their own and not the pool's.
     """
-    if [run.network for run in first] == [run.network for run in second] and first[0].key != second[0].key:
+    if [run.training for run in first] == [run.training for run in second] and first[0].key != second[0].key:
         estimates, sides = _estimates([*first, *second], measure), np.eye(len(first))
         apart = np.hstack([sides, -sides])
         estimates = Estimates(apart @ estimates.values, apart @ estimates.noise @ apart.T, estimates.items)
-        return _student(estimates, np.full(len(first), 1 / len(first)), pooled([estimates]))
+        seeded = np.array([run.seeded for run in first])
+        return _student(estimates, np.full(len(first), 1 / len(first)), pooled([estimates]), seeded)
     return _interval([(first, 1.0), (second, -1.0)], measure, variance)
 
 

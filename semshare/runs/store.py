@@ -149,10 +149,11 @@ class Run:
         return self._by_image(self.epochs)
 
     def _by_image(self, evaluations: Sequence[Evaluation]) -> list[Scored]:
-        from semshare.runs.intervals import Scored  # brings scipy, which only intervals need
+        from semshare.runs.intervals import Scored, training_name  # brings scipy, which only intervals need
 
         owner, name = self.dataset.parts["test"].owner, keys.reading_key(self.key, self.experiment)
-        return [Scored.of(evaluation, owner, name, self.seeded) for evaluation in evaluations]
+        trained = training_name(self.key, self.history)
+        return [Scored.of(evaluation, owner, name, self.seeded, trained) for evaluation in evaluations]
 
     def retrieval(self, names: Sequence[str]) -> dict[str, Retrieval]:
         """What the protocols ``names`` say of the test split at the kept weights, each cached beside them.
@@ -161,28 +162,28 @@ class Run:
             UserError: an unknown protocol, or one that does not fit the dataset.
         """
         chosen = protocols.choose(names, self.experiment.dataset, catalogue.entry(self.experiment.dataset))
+        part, kind = self.dataset.parts["test"], self.dataset.text_kind
         paths = {
             name: self.folder / f"{name}-{self.experiment.dataset}{keys.retrieval_suffix(self.experiment)}"
             for name in names
         }
-        of_evaluation = {name: self._of_evaluation(name) for name in names if name in protocols.OF_EVALUATION}
+        of_evaluation = {name: self._of_evaluation() for name in names if name in protocols.of_evaluation(kind)}
         paths = {name: path for name, path in paths.items() if name not in of_evaluation}
         by_name = {name: kept for name, path in paths.items() if (kept := _loaded(Retrieval, path)) is not None}
         if missing := [name for name in paths if name not in by_name]:
-            part, kind = self.dataset.parts["test"], self.dataset.text_kind
             wanted = [chosen[name] for name in missing]
             made = protocols.read(wanted, self.reading("test"), part, kind, self.experiment)
             for name, retrieval in zip(missing, made, strict=True):
                 by_name[name] = _kept(retrieval, paths[name])
         return {name: of_evaluation.get(name) or by_name[name] for name in names}
 
-    def _of_evaluation(self, protocol: str) -> Retrieval:
-        """What the evaluation of the test split holds already of a protocol."""
+    def _of_evaluation(self) -> Retrieval:
+        """What the evaluation of the test split holds already: NDCG@500 with the ordinary discount."""
         part, texts = self.dataset.parts["test"], len(self.dataset.parts["test"].words)
         if self.dataset.text_kind == "tags":
             texts = len(part.distinct_texts(with_labels=self.experiment.gallery == "texts-and-labels")[0])
         sizes = torch.tensor([[texts, len(part.labels)]])
-        return self.test.retrieval(protocol == "ndcg@500-released", sizes)
+        return self.test.retrieval(False, sizes)
 
     def reading(self, split: Split) -> Reading:
         """Embeddings and scores of ``split`` by the kept weights, cached beside them."""
@@ -292,12 +293,13 @@ def exists(experiment: Experiment) -> bool:
 def _holds(folder: Path, experiment: Experiment) -> bool:
     """Whether ``folder`` holds the finished run of ``experiment``.
 
-    A key leaves out what is at its default: where a default was changed since, the record tells.
+    A key leaves out what is at its default: where a default was changed since, the record tells. Where data, a BERT
+    checkpoint or a tokenizer lay decides nothing: what they hold is in the key.
     """
     if not is_run(folder) or damage(folder):
         return False
     trained = record_of(folder)["experiment"]
-    asked = experiment.model_dump(mode="json", exclude={"root", "bert", "dataset", *READING})
+    asked = experiment.model_dump(mode="json", exclude={"root", "bert", "tokens", "dataset", *READING})
     return all(trained.get(name, value) == value for name, value in asked.items())
 
 

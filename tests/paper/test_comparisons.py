@@ -14,7 +14,7 @@ from semshare.runs.intervals import Interval, SeedVariance
 
 
 def _root(name: str) -> Path | None:
-    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength") else None
+    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength", "weights") else None
 
 
 def _needs(name: str) -> None:
@@ -46,7 +46,7 @@ def test_every_comparison_pools_the_seeds_of_settings_like_its_own(name: str, mo
     monkeypatch.setattr(comparisons, "difference", difference)
     planned = STUDIES[name].plan(None, "cpu")
     done = [
-        SimpleNamespace(key=one.to_json(), network=one.to_json(), experiment=one, seeded=one.method != "linear")
+        SimpleNamespace(key=one.to_json(), training=one.to_json(), experiment=one, seeded=one.method != "linear")
         for one in planned
     ]
     for run in done:

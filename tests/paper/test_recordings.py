@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -109,10 +110,35 @@ def test_a_recording_of_before_says_so(folder: Path, tmp_path: Path) -> None:
     assert not kept.before and not kept.frame().loc[0, "decided"], "an interval of images alone decides nothing"
 
 
-def test_damaged_sums_are_named(folder: Path, tmp_path: Path) -> None:
+def _overwritten(content: bytes, share: float) -> bytes:
+    """``content`` with its bytes turned round in the middle of what a zip file holds."""
+    start = int(share * len(content))
+    return content[:start] + bytes(255 - byte for byte in content[start : start + 400]) + content[start + 400 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-100],
+        lambda content: b"",
+        lambda content: bytes(len(content)),
+        *(partial(_overwritten, share=share) for share in (0.1, 0.3, 0.5, 0.7)),
+    ],
+)
+def test_damaged_sums_are_named(folder: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     shutil.copy(folder / "two.json", tmp_path)
-    (tmp_path / "two.npz").write_bytes((folder / "two.npz").read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"two.npz: damaged recording"):
+    (tmp_path / "two.npz").write_bytes(damage((folder / "two.npz").read_bytes()))
+    with pytest.raises(UserError, match=r"two.npz: damaged recording: (?!.*pickled)"):
+        recordings.load("two", tmp_path)
+
+
+def test_sums_that_lack_a_run_are_told(folder: Path, tmp_path: Path) -> None:
+    """As when only one of the two files was taken from elsewhere."""
+    shutil.copy(folder / "two.json", tmp_path)
+    with np.load(folder / "two.npz") as file:
+        first = next(iter(file)).split("/")[0]
+        np.savez(tmp_path / "two.npz", **{name: file[name] for name in file if not name.startswith(first)})
+    with pytest.raises(UserError, match=rf"two.npz has no sums of run {first}"):
         recordings.load("two", tmp_path)
 
 

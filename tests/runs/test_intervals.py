@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from zlib import crc32
 
 import numpy as np
 import pytest
@@ -39,11 +38,7 @@ def evaluation(seed: int, lift: float = 0.0) -> Evaluation:
 
 
 def make(seed: int, lift: float = 0.0, key: str | None = None) -> Scored:
-    """A run; one that is given a key of its own predicts something of its own."""
-    values = evaluation(seed, lift)
-    if key is not None:
-        values.text_counts[0, 0] += crc32(key.encode()) % 1000
-    return Scored.of(values, OWNER, key or f"{seed}-{lift}")
+    return Scored.of(evaluation(seed, lift), OWNER, key or f"{seed}-{lift}")
 
 
 @pytest.mark.parametrize("measure", intervals.MEASURES)
@@ -139,7 +134,7 @@ def test_networks_read_in_two_ways_differ_by_what_the_reading_does_alone() -> No
         plain = evaluation(seed, lift=0.4 * seed)
         other = Evaluation(**(vars(plain) | {"i2t": plain.i2t + 0.1 + 0.02 * seed}))
         for way, read in zip(ways, (plain, other), strict=True):
-            way.append(Scored.of(read, OWNER, f"{seed}-{len(ways[0])}-{read is other}"))
+            way.append(Scored.of(read, OWNER, f"{seed}-{len(ways[0])}-{read is other}", training=f"{seed}"))
     pool = SeedVariance.pool(ways)
     assert len(pool.settings) == 1, "trained once"
     found = intervals.difference(ways[1], ways[0], "i2t", pool)
@@ -147,6 +142,30 @@ def test_networks_read_in_two_ways_differ_by_what_the_reading_does_alone() -> No
     assert found.freedom == pytest.approx(1)
     nothing = intervals.difference(ways[1], ways[0], "text_f1", pool)
     assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
+
+
+def test_other_trainings_that_predict_alike_are_not_one() -> None:
+    """Networks that predict nothing have equal counts, and yet each was trained for itself."""
+    nothing = torch.tensor([[0, 0, 3]]).repeat(IMAGES, 1)
+    dead = [replace(evaluation(seed), image_counts=nothing) for seed in range(2)]
+    settings = [
+        [Scored.of(run, OWNER, f"{setting}{seed}", training=f"{setting}{seed}") for seed, run in enumerate(dead)]
+        for setting in "ab"
+    ]
+    pool = SeedVariance.pool(settings)
+    assert len(pool.settings) == 2
+    assert intervals.difference(*settings, "i2t", pool).error > 0
+    histories = [[{"epoch": 1, "image_f1": 0.0, "loss": loss, "seconds": loss}] for loss in (0.5, 0.5, 0.6)]
+    names = [intervals.training_name(key, history) for key, history in zip("abc", histories, strict=True)]
+    assert names[0] == names[1] != names[2] and intervals.training_name("d", []) == "d"
+
+
+def test_what_draws_nothing_differs_from_its_other_reading_by_the_images_alone() -> None:
+    plain = evaluation(0)
+    other = Evaluation(**(vars(plain) | {"i2t": plain.i2t + 0.1}))
+    ways = [[Scored.of(read, OWNER, key, seeded=False, training="a")] for key, read in (("a", plain), ("a.b", other))]
+    found = intervals.difference(ways[1], ways[0], "i2t", NONE)
+    assert found.value == pytest.approx(0.1) and found.training
 
 
 def test_a_setting_counts_once_in_a_pool() -> None:

@@ -22,4 +22,4 @@ def test_every_number_of_an_evaluation_has_a_name_and_a_title_of_its_own() -> No
 
 def test_protocols_that_say_the_same_number_exist() -> None:
     named = {quantity.protocol[0] for quantity in QUANTITIES.values() if quantity.protocol}
-    assert named == set(protocols.OF_EVALUATION) <= set(protocols.PROTOCOLS)
+    assert named == set(protocols.of_evaluation("tags")) <= set(protocols.PROTOCOLS)

@@ -516,6 +516,16 @@ def test_coco1k_shares_the_run_of_coco5k(forty_test_images: int, monkeypatch: py
     first = whole.retrieval(["ndcg@500-released-first-1000"])["ndcg@500-released-first-1000"]
     torch.testing.assert_close(first.i2t[:forty_test_images], part.test.i2t, rtol=0, atol=1e-12)
     torch.testing.assert_close(first.t2i[: 5 * forty_test_images], part.test.t2i, rtol=0, atol=1e-12)
+    # A random ranking has the discount of its protocol.
+    both = whole.retrieval(["ndcg@500-released", "ndcg@500"])
+    assert (both["ndcg@500-released"].t2i_random > both["ndcg@500"].t2i_random).any()
+    torch.testing.assert_close(both["ndcg@500-released"].t2i, whole.test.t2i, rtol=0, atol=1e-12)
+    torch.testing.assert_close(both["ndcg@500"].t2i_random, whole.test.t2i_random, rtol=0, atol=1e-12)
+
+
+def test_a_run_is_the_same_wherever_its_tokenizer_lies(run: Run) -> None:
+    """What the tokenizer holds is in the data's checksum."""
+    assert store._holds(run.folder, run.experiment.change(tokens="/somewhere/else"))
 
 
 def test_a_thinned_experiment_reads_thinned_data(run: Run) -> None:
