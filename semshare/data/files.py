@@ -17,7 +17,7 @@ from semshare.utils.counts import counted
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 FEW = 3  # things named in a sentence; the rest are counted
 SHOWN = 20  # mistakes listed one by one; the rest are counted
@@ -83,7 +83,7 @@ def _files_of(folder: Path) -> list[tuple[str, Path]]:
     """The files of a folder by their names composed, then by these as they are; none where there is no such folder."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_file()]
+            names = [entry.name for entry in entries if _is_file(entry)]
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
             return []
@@ -92,8 +92,17 @@ def _files_of(folder: Path) -> list[tuple[str, Path]]:
     return [*decomposed, *((name, folder / name) for name in names)]
 
 
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads round in a circle
+        return False
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """The files in ``folder`` and below, each folder once though links lead to it again; hidden ones left out.
+
+    A link that leads nowhere, or round to itself, is no file.
 
     Raises:
         UserError: a folder that cannot be listed.
@@ -111,7 +120,8 @@ def files_below(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
+        paths = (Path(where, name) for name in sorted(names) if not name.startswith("."))
+        yield from (path for path in paths if not path.is_symlink() or path.exists())
 
 
 def names_below(folder: Path) -> Mapping[str, int]:
@@ -132,6 +142,26 @@ def missing_notes(where: object, names: Sequence[str]) -> list[str]:
     looked_for = name_few([repr(name) for name in names])
     count = counted(len(names), "picture is", "pictures are")
     return [f"{where}: {count} not here (or several of that name), left out: {looked_for}"]
+
+
+def moved_notes(root: Path, pictures: Iterable[tuple[str, Path | None]]) -> list[str]:
+    """One line on the pictures that another folder holds than their names say; none where there are none.
+
+    Names that are addresses, or paths of another machine, are found by their last part: so they are named here.
+    """
+    moved = [
+        f"{name!r} is {path.relative_to(root) if path.is_relative_to(root) else path}"
+        for name, path in pictures
+        if path is not None and not _says(name, path)
+    ]
+    count = counted(len(moved), "picture was", "pictures were")
+    return [f"{root}: {count} found by the last part of the name alone: {name_few(moved)}"] if moved else []
+
+
+def _says(name: str, path: Path) -> bool:
+    """Whether the folder that ``name`` gives, if any, is the one that ``path`` lies in."""
+    parts = composed(name.replace("\\", "/")).split("/")[-2:-1]
+    return not parts or parts[0] in ("", ".", composed(path.parent.name))
 
 
 def count_notes(where: object, counts: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from semshare.data.files import find_pictures, last_part, name_few
+from semshare.data.files import find_pictures, last_part, moved_notes, name_few
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,18 @@ def test_an_accent_may_be_a_part_of_its_letter_or_follow_it(tmp_path: Path, stor
 
 def test_the_first_few_are_named_and_the_rest_counted() -> None:
     assert name_few("ab") == "a, b" and name_few("abcde") == "a, b, c ... and 2 more"
+
+
+def test_a_link_that_leads_round_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "round.jpg").symlink_to(tmp_path / "round.jpg")
+    (tmp_path / "1.jpg").write_bytes(b"")
+    assert find_pictures(tmp_path, ["round.jpg", "1.jpg"]) == [None, tmp_path / "1.jpg"]
+
+
+def test_pictures_in_another_folder_than_their_name_says_are_named(tmp_path: Path) -> None:
+    names = ["a/1.jpg", "./2.jpg", "3.jpg", "https://example.org/b/4.jpg", "c\\5.jpg", "/data/6.jpg", "7.jpg"]
+    paths = [tmp_path / name for name in ("a/1.jpg", "2.jpg", "deep/3.jpg", "b/4.jpg", "c/5.jpg", "b/6.jpg")]
+    assert moved_notes(tmp_path, zip(names, [*paths, None], strict=True)) == [
+        f"{tmp_path}: 1 picture was found by the last part of the name alone: '/data/6.jpg' is b/6.jpg"
+    ]
+    assert moved_notes(tmp_path, zip(names[:5], paths[:5], strict=True)) == []

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Literal
 
 from semshare.data.files import count_notes, find_pictures, last_part, missing_notes, name_few, pool_digest
 from semshare.data.readers import splits
+from semshare.data.readers.coco_labels import LABELS
 from semshare.data.readers.exports import annotation_files, caption_files, named_texts, no_texts, picture_folder
 from semshare.data.readers.instances import LAYOUT, Instances, InstancesById, official_files, read_captions
 from semshare.data.readers.records import Records, read_sections
 from semshare.data.readers.shapes import shape_notes
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
-from semshare.utils.counts import counted
+from semshare.utils.counts import counted, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,7 +96,8 @@ class CocoSource(FileSource):
             for key in kept
         ]
         lvis = all(path.name.startswith("lvis_") for path in files.values())
-        cocos = lvis or (not texts_field and all(path.name.startswith("instances_") for path in files.values()))
+        named_as_cocos = not texts_field and all(path.name.startswith("instances_") for path in files.values())
+        cocos = lvis or (named_as_cocos and set(self.label_names) <= set(LABELS))
         self.status: Status = ("subset" if len(kept) <= 100_000 else "real") if cocos else "own"
         self.attribution = LVIS if lvis else ATTRIBUTION if cocos else OWN
         pictures = instances.pictures
@@ -221,7 +223,13 @@ def _splits(keys: list[Key], files: Mapping[str, Path], seed: int) -> tuple[dict
     if len(files) == len(given) == len(set(given.values())) == len(SPLITS):
         return {key: given[key[1]] for key in keys}, []
     names = " and ".join(files)
-    return _split(keys, seed), [f"{names} are not train, val and test: splits are drawn anew"] if given else []
+    are = fitting(len(files), "is not", "are not")
+    told = (
+        [f"{names} {are} train, val and test: splits are drawn anew"]
+        if given or not files.keys() <= OFFICIAL_SIZES.keys()
+        else []
+    )
+    return _split(keys, seed), told
 
 
 def _split(keys: list[Key], seed: int) -> dict[Key, Split]:
@@ -249,7 +257,9 @@ def _karpathy_items(records: Records) -> dict[int, tuple[str, Item]]:
             raise UserError(f"{records.at(row, 'cocoid')} is {id}: this image is listed twice")
         if not sentences:
             raise UserError(f"{records.at(row, 'sentences')} of image {id} is empty, expected {CAPTIONS}")
-        texts = Records(records.path, f"{records.section}[{row}].sentences", sentences).column("raw", str)
+        raw = Records(records.path, f"{records.section}[{row}].sentences", sentences).column("raw", str)
+        if not (texts := [text for text in raw if text.strip()]):
+            raise UserError(f"{records.at(row, 'sentences')} of image {id}: all are blank, expected {CAPTIONS}")
         dev_seen += _KARPATHY[split] == "dev"
         if _KARPATHY[split] == "dev" and dev_seen > DEV:
             continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from semshare.data.files import name_few
 from semshare.errors import UserError
-from semshare.utils.files import read_yaml
+from semshare.utils.files import in_brief, read_yaml
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
@@ -38,17 +38,18 @@ def supercategories_beside(folder: Path, label_names: Sequence[str]) -> dict[str
     path = paths[0]
     content = read_yaml(path)  # JSON is YAML
     if not isinstance(content, dict) or not content:
-        raise UserError(f"{path}: found {str(content)[:60]!r}, expected groups, each with a list of labels")
+        raise UserError(f"{path}: found {in_brief(content)}, expected groups, each with a list of labels")
     above: dict[str, str] = {}
     for group, labels in content.items():
+        where = f"{path}: {group[:60]}"
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-            raise UserError(f"{path}: {str(group)[:60]}: found {str(labels)[:60]!r}, expected a list of labels")
+            raise UserError(f"{where}: found {in_brief(labels)}, expected a list of labels")
         for label in map(composed, labels):
             if label not in label_names:
-                raise UserError(f"{path}: {group}: {label[:60]!r} is no label here, expected {name_few(label_names)}")
+                raise UserError(f"{where}: {label[:60]!r} is no label here, expected {name_few(label_names)}")
             if label in above:
-                raise UserError(f"{path}: {group}: {label!r} is in {above[label]!r} already, expected one group each")
-            above[label] = composed(str(group))
+                raise UserError(f"{where}: {label!r} is in {above[label][:60]!r} already, expected one group each")
+            above[label] = composed(group)
     if missing := [label for label in label_names if label not in above]:
         raise UserError(f"{path}: labels in no group: {name_few(missing)}; expected every label in one")
     return above

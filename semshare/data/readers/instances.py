@@ -7,7 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semshare.data.files import find_pictures, last_part, name_few
+from semshare.data.files import find_pictures, last_part, moved_notes, name_few
+from semshare.data.readers import splits
 from semshare.data.readers.records import read_sections
 from semshare.errors import UserError
 from semshare.utils.counts import counted
@@ -127,7 +128,9 @@ class Instances:
         ids, names = categories.column("id", int), categories.column("name", str)
         groups = categories.column("supercategory", str, missing="")
         for row, (id, name, above) in enumerate(zip(ids, names, groups, strict=True)):
-            new = (composed(name), composed(above), categories.at(row).removeprefix(f"{self.folder}/"))
+            new = (composed(name.strip()), composed(above.strip()), categories.at(row).removeprefix(f"{self.folder}/"))
+            if not new[0]:
+                raise UserError(f"{categories.at(row, 'name')} is {name!r}, expected the name of a label")
             old = self._categories.setdefault(id, new)
             for field, was, now in zip(("name", "supercategory"), old, new, strict=False):
                 if was != now:
@@ -163,9 +166,18 @@ class Instances:
         places: defaultdict[Path, list[Key]] = defaultdict(list)
         for key in self.names:
             places[_pictures_of(root, key[1])].append(key)
+        # A picture of train does not lie in the folder of test, whose pictures may have the same names.
+        apart = {_pictures_of(root, split) for split in {split for _, split in self.names} if splits.meant(split)} - {
+            root
+        }
         for folder, keys in places.items():
             paths = find_pictures(folder, [self.names[key] for key in keys])
-            self.paths |= {key: path for key, path in zip(keys, paths, strict=True) if path is not None}
+            self.paths |= {
+                key: path
+                for key, path in zip(keys, paths, strict=True)
+                if path is not None and not (splits.meant(key[1]) and any(map(path.is_relative_to, apart - {folder})))
+            }
+        self.notes += moved_notes(root, [(self.names[key], path) for key, path in self.paths.items()])
         by_id: defaultdict[int, list[Key]] = defaultdict(list)
         for key in self.names:
             by_id[key[0]].append(key)
@@ -197,6 +209,8 @@ class Instances:
         """Whether two pictures of one id are one: a single file, or one name where a file is missing."""
         if first == other or last_part(self.names[first]) != last_part(self.names[other]):
             return False
+        if len({splits.meant(split) for _, split in (first, other)} - {None}) == 2:
+            return False  # train, val and test are apart, whatever ids and names they begin anew with
         return len({self.paths[key] for key in (first, other) if key in self.paths}) < 2
 
     def _name_labels(self, used: set[int]) -> None:
@@ -259,9 +273,10 @@ class InstancesById:
 
 
 def read_captions(path: Path) -> list[tuple[int, str]]:
-    """The captions of a file in its order, each with its picture's id; raises :class:`UserError`."""
+    """The captions of a file in its order, blank ones left out, each with its picture's id; raises ``UserError``."""
     _, annotations = read_sections(path, ("images", "annotations"), LAYOUT)
-    return list(zip(annotations.column("image_id", int), annotations.column("caption", str), strict=True))
+    captions = zip(annotations.column("image_id", int), annotations.column("caption", str), strict=True)
+    return [(id, caption) for id, caption in captions if caption.strip()]
 
 
 def _pictures_of(root: Path, split: str) -> Path:

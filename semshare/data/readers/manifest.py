@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from semshare.data.files import find_pictures, is_inside, pool_digest, shorten
+from semshare.data.files import find_pictures, is_inside, moved_notes, pool_digest, shorten
 from semshare.data.readers.coco import ATTRIBUTION, CAPTIONS
 from semshare.data.readers.coco_labels import LABELS, SUPERCATEGORIES
 from semshare.data.readers.instances import InstancesById, official_files, read_captions
+from semshare.data.readers.records import in_words, is_text
 from semshare.data.readers.shapes import shape_notes
 from semshare.data.readers.splits import SHIPPED
 from semshare.data.source import SPLITS, FileSource, Item, Split
@@ -29,6 +30,7 @@ from semshare.errors import UserError
 from semshare.utils.counts import counted
 from semshare.utils.files import written_while
 from semshare.utils.home import cache_folder, home
+from semshare.utils.json_text import parse_json
 from semshare.utils.text_files import read_lines, read_text
 
 if TYPE_CHECKING:
@@ -56,29 +58,29 @@ class Manifest:
 def read_manifest(path: Path) -> Manifest:
     """The manifest at ``path``; raises :class:`UserError` naming the field, what was found and what was expected."""
     try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON: {error}") from None
+        content = parse_json(read_text(path))
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path}: found {str(content)[:60]!r}, expected an object with {', '.join(_FIELDS)}")
+        raise UserError(f"{path}: found {in_words(content)}, expected an object with {', '.join(_FIELDS)}")
     if unknown := [str(name) for name in content if name not in _FIELDS]:
         raise UserError(f"{path}: unknown field {unknown[0][:60]!r}, expected {', '.join(_FIELDS)}")
     name, rule = content.get("dataset"), content.get("rule", "")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserError(
-            f"{path}: dataset: found {str(name)[:60]!r}, expected a name of up to 40 letters a-z, digits, - or _"
+            f"{path}: dataset: found {in_words(name)}, expected a name of up to 40 letters a-z, digits, - or _"
         )
     if not isinstance(rule, str):
-        raise UserError(f"{path}: rule: found {str(rule)[:60]!r}, expected a text: how the pictures were drawn")
+        raise UserError(f"{path}: rule: found {in_words(rule)}, expected a text: how the pictures were drawn")
     splits: dict[int, Split] = {}
     for split in SPLITS:
         ids = content.get(split)
         if not isinstance(ids, list) or not ids:
-            found = "missing" if ids is None else f"found {str(ids)[:60]!r}"
+            found = "missing" if ids is None else f"found {in_words(ids)}"
             raise UserError(f"{path}: {split}: {found}, expected a list of COCO ids, at least one")
         for id in ids:
             if not isinstance(id, int) or isinstance(id, bool) or id < 0:
-                raise UserError(f"{path}: {split}: found {str(id)[:60]!r}, expected a COCO id: a whole number")
+                raise UserError(f"{path}: {split}: found {in_words(id)}, expected a COCO id: a whole number")
             if id in splits:
                 raise UserError(f"{path}: {split}: id {id} is in {splits[id]} already, expected each id once")
             splits[id] = split
@@ -202,18 +204,18 @@ def _small_copies(root: Path, splits: Mapping[int, Split], notes: list[str]) -> 
         if not text.strip():
             continue
         try:
-            id, image, pair, split = _row(json.loads(text))
+            id, image, pair, split = _row(parse_json(text))
             if id in lines:
                 raise ValueError(f"id: {id} is the id of line {lines[id]} already")
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             faults.append(f"{path}, line {line}: {error}")
             continue
-        lines[id] = line
+        lines[id], images[id] = line, image
         if id not in splits:
             others += 1
             continue
         elsewhere += split is not None and split != splits[id]
-        pairs[id], images[id] = pair, image
+        pairs[id] = pair
     if faults:
         raise UserError("\n".join(shorten(faults, "mistakes")))
     if others:
@@ -221,29 +223,40 @@ def _small_copies(root: Path, splits: Mapping[int, Split], notes: list[str]) -> 
     if elsewhere:
         count = counted(elsewhere, "row names", "rows name")
         notes.append(f"{path}: {count} another split than the manifest, whose split was taken")
-    files = find_pictures(root, list(images.values()))
-    return {id: replace(pairs[id], file=file) for id, file in zip(images, files, strict=True)}
+    files = dict(zip(images, find_pictures(root, list(images.values())), strict=True))
+    owner: dict[Path, int] = {}
+    for id in pairs:
+        if (file := files[id]) is not None and (first := owner.setdefault(file, id)) != id:
+            faults.append(f"{path}, line {lines[id]}: image: {images[id]!r} is that of line {lines[first]} already")
+    if faults:
+        raise UserError("\n".join(shorten(faults, "mistakes")))
+    notes += moved_notes(root, [(images[id], files[id]) for id in pairs])
+    return {id: replace(pair, file=files[id]) for id, pair in pairs.items()}
 
 
 def _row(record: Any) -> tuple[int, str, _Pair, Any]:
     """Id, picture's name, content and split of one row; raises ValueError naming the field."""
     if not isinstance(record, dict):
-        raise ValueError(f"found {str(record)[:60]!r}, expected an object with id, image, texts and labels")
+        raise ValueError(f"found {in_words(record)}, expected an object with id, image, texts and labels")
     id, image = record.get("id"), record.get("image")
     if not re.fullmatch(r"[0-9]{1,12}", str(id)) or isinstance(id, bool):
-        raise ValueError(f"id: found {str(id)[:60]!r}, expected a COCO id: a whole number")
-    if not isinstance(image, str) or not is_inside(image):
-        raise ValueError(f"image: found {str(image)[:60]!r}, expected the path of a picture inside the folder")
+        raise ValueError(f"id: found {in_words(id)}, expected a COCO id: a whole number")
+    if not _is_text(image) or not is_inside(image):
+        raise ValueError(f"image: found {in_words(image)}, expected the path of a picture inside the folder")
     values: dict[str, Sequence[str]] = {}
     for name in ("texts", "labels"):
         listed = record.get(name)
-        if not isinstance(listed, list) or not all(isinstance(value, str) for value in listed):
-            raise ValueError(f"{name}: found {str(listed)[:60]!r}, expected a list of texts")
+        if not isinstance(listed, list) or not all(_is_text(value) for value in listed):
+            raise ValueError(f"{name}: found {in_words(listed)}, expected a list of texts")
         values[name] = [value.strip() for value in listed if value.strip()]
     if unknown := [label for label in values["labels"] if label not in SUPERCATEGORIES]:
         raise ValueError(f"labels: found {unknown[0][:60]!r}, expected names of COCO's 80 categories")
     labels = tuple(sorted(set(values["labels"]), key=LABELS.index))
     return int(str(id)), image, _Pair(None, tuple(values["texts"][:CAPTIONS]), labels), record.get("split")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and is_text(value)
 
 
 def _usable(splits: Mapping[int, Split], pairs: Mapping[int, _Pair]) -> tuple[list[int], dict[str, list[int]]]:

@@ -80,7 +80,7 @@ class NusWideSource(FileSource):
         self.label_names, labels, bad, label_notes, pictures_found = _concepts(self.root, len(names), int(concepts[2:]))
         counted.append(("files of concepts", pictures_found, CONCEPTS))
         tag_list = _first(self.root, _TAG_LISTS)
-        tags = [line.strip() for line in read_lines(tag_list)]
+        tags = tag_names(tag_list)
         counted.append(("tags in the list", len(tags), TAGS))
         tag_notes: list[str] = []
         wanted = labels.any(1)
@@ -129,6 +129,17 @@ def _first(root: Path, names: tuple[str, ...]) -> Path:
         if (root / name).exists():
             return root / name
     raise UserError(f"{root / names[0]}: missing, expected NUS-WIDE's official layout")
+
+
+def tag_names(path: Path) -> list[str]:
+    """The tags of a list, one a line and perhaps its count behind it; raises :class:`UserError` naming the line."""
+    names: list[str] = []
+    for line, text in enumerate(read_lines(path), 1):
+        parts = text.split()
+        if not parts or len(parts) > 2 or (len(parts) == 2 and not parts[1].isdecimal()):
+            raise UserError(f"{path}, line {line}: found {text[:60]!r}, expected a tag, and its count if you like")
+        names.append(composed(parts[0]))
+    return names
 
 
 def _image_names(path: Path) -> tuple[list[str], dict[int, str]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from semshare.errors import UserError
-from semshare.utils.files import read_yaml
+from semshare.utils.files import in_brief, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def origin_beside(folder: Path) -> Origin:
     path = paths[0]
     content = read_yaml(path)  # JSON is YAML
     if not isinstance(content, dict):
-        raise UserError(f"{path}: found {str(content)[:60]!r}, expected status and attribution")
+        raise UserError(f"{path}: found {in_brief(content)}, expected status and attribution")
     try:
         return Origin.model_validate(content)
     except ValidationError as error:
@@ -63,4 +63,4 @@ def origin_beside(folder: Path) -> Origin:
             "status": "real, subset, own or stand-in",
             "attribution": "a text of up to 1,000 characters",
         }.get(field, "status or attribution")
-        raise UserError(f"{path}: {field}: found {str(first['input'])[:60]!r}, expected {expected}") from None
+        raise UserError(f"{path}: {field}: found {in_brief(first['input'])}, expected {expected}") from None

@@ -50,10 +50,14 @@ def split_ids(ids: Iterable[str], seed: int, dev: int, test: int) -> dict[str, S
         raise UserError(f"split: {len(listed) - len(set(listed))} ids given twice")
     if len(listed) <= dev + test:
         raise UserError(f"split: {len(listed)} items, expected more than {dev} for dev and {test} for test")
-    ranked = sorted(listed, key=lambda id: hashlib.sha256(f"{seed}/{id}".encode()).digest())
+    ranked = sorted(listed, key=lambda id: _sha256(f"{seed}/{id}").digest())
     names: list[Split] = ["dev"] * dev + ["test"] * test + ["train"] * (len(listed) - dev - test)
     chosen = dict(zip(ranked, names, strict=True))
     return {id: chosen[id] for id in listed}
+
+
+def _sha256(text: str) -> hashlib._Hash:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape"))  # a file's name need not be UTF-8
 
 
 def manifest(dataset: str, seed: int, splits: Mapping[str, Split]) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def manifest(dataset: str, seed: int, splits: Mapping[str, Split]) -> dict[str, 
         "seed": seed,
         "rule": RULE,
         "sizes": {name: len(ids) for name, ids in parts.items()},
-        "sha256": {name: hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest() for name, ids in parts.items()},
+        "sha256": {name: _sha256("\n".join(map(str, ids))).hexdigest() for name, ids in parts.items()},
         "dev": parts["dev"],
         "test": parts["test"],
     }

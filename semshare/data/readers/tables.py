@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from semshare.data.text_kinds import TextKind
+from semshare.utils.json_text import parse_json
 from semshare.utils.text_files import read_lines, stream_lines
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def jsonl_rows(
         if not text.strip():
             continue
         try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            fault(line, f"not valid JSON: {error}")
+            record = parse_json(text)
+        except ValueError as error:
+            fault(line, str(error))
             continue
         if not isinstance(record, dict):
             fault(line, f"found {text.strip()[:60]!r}, expected an object {{...}}")

@@ -65,7 +65,7 @@ class RegionSimulator:
     def _item(self, id: str, columns: Sequence[int]) -> np.ndarray:
         if columns and not 0 <= min(columns) <= max(columns) < self.class_count - 1:
             raise UserError(f"item {id!r}: label columns {list(columns)}, expected 0 to {self.class_count - 2}")
-        digest = hashlib.sha256(f"{self._seed} {id}".encode()).digest()
+        digest = hashlib.sha256(f"{self._seed} {id}".encode("utf-8", "surrogateescape")).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
         classes = np.zeros(REGIONS, dtype=int)
         if columns:

@@ -241,3 +241,73 @@ def test_karpathys_split_needs_one_picture_for_each_id(tmp_path: Path) -> None:
         f"{tmp_path}/annotations: image id 1 is 'train_0.png' in instances_train.json and 'valid_0.png' in "
         "instances_valid.json, expected one picture for each id"
     )
+
+
+@pytest.mark.parametrize("there", [("train", "val"), ("train",), ()])
+def test_train_val_and_test_stay_apart_where_a_folder_is_missing(tmp_path: Path, there: tuple[str, ...]) -> None:
+    """Ids and names begin anew in each: what has no file is left out, and no picture takes another's place."""
+    names = [f"{n}.jpg" for n in range(3)]
+    for number, split in enumerate(("train", "val", "test")):
+        _write(tmp_path, split, names, [1 + number % 2] * 3)
+        if split in there:
+            _paint(tmp_path / split, names, red=100 * number)
+    source = CocoSource(tmp_path)
+    expected = there or ("train", "val", "test")
+    assert sorted(item.id for item in source.items()) == sorted(f"{split}/{n}" for split in expected for n in (1, 2, 3))
+    for item in source.items():
+        split, number = item.id.split("/")
+        assert item.texts == (f"Picture {number} of {split}.",) and item.labels == (
+            ("dog" if split == "val" else "cat"),
+        )
+    missing = {2: "3 pictures are", 1: "6 pictures are", 0: "none of the pictures is"}[len(there)]
+    assert any(f"{missing} " in note and "here" in note for note in source.notes)
+
+
+def test_pictures_that_another_folder_holds_are_named(tmp_path: Path) -> None:
+    _write(tmp_path, "all", [f"/data/upload/{n}.png" for n in range(6)], [1] * 6)
+    _paint(tmp_path / "images", [f"{n}.png" for n in range(6)])
+    told = "6 pictures were found by the last part of the name alone: '/data/upload/0.png' is images/0.png, "
+    assert any(told in note for note in CocoSource(tmp_path).notes)
+
+
+def test_splits_that_are_drawn_anew_are_told(tmp_path: Path) -> None:
+    for split in ("mine_train", "mine_test"):
+        names = [f"{split}{n}.png" for n in range(5)]
+        _write(tmp_path, split, names, [1] * 5)
+        _paint(tmp_path / split, names)
+    told = "mine_test and mine_train are not train, val and test: splits are drawn anew"
+    assert told in CocoSource(tmp_path).notes
+
+
+def test_ones_own_labels_under_cocos_file_names_are_not_cocos(tmp_path: Path) -> None:
+    for label, status in (("dog", "subset"), ("zebra crossing", "own")):
+        root = tmp_path / status
+        names = [f"{n}.png" for n in range(5)]
+        categories = [CATEGORIES[0], {"id": 2, "name": label, "supercategory": "things"}]
+        _write(root, "train", names, [1, 2, 1, 2, 1], categories=categories)
+        _paint(root / "train", names)
+        assert CocoSource(root).status == status
+
+
+def test_the_name_of_a_category_is_stripped_and_never_empty(tmp_path: Path) -> None:
+    names = [f"{n}.png" for n in range(5)]
+    _paint(tmp_path / "train", names)
+    _write(tmp_path, "train", names, [1] * 5, categories=[{"id": 1, "name": " cat ", "supercategory": "animals"}])
+    assert CocoSource(tmp_path).label_names == ("cat",)
+    _write(tmp_path, "train", names, [1] * 5, categories=[{"id": 1, "name": " ", "supercategory": "animals"}])
+    with pytest.raises(UserError, match=r"categories\[0\]\.name is ' ', expected the name of a label"):
+        CocoSource(tmp_path)
+
+
+def test_a_blank_caption_is_none(tmp_path: Path) -> None:
+    names = [f"{n}.png" for n in range(5)]
+    _paint(tmp_path / "train", names)
+    _write(tmp_path, "train", names, [1] * 5)
+    path = tmp_path / "annotations" / "captions_train.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["annotations"][0]["caption"] = "  "
+    content["annotations"] += [{"image_id": 2, "caption": " "}]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    source = CocoSource(tmp_path)
+    assert {item.id: item.texts for item in source.items()}["2"] == ("Picture 2 of train.",)
+    assert any("1 picture without a caption or a label, left out: 1" in note for note in source.notes)

@@ -188,11 +188,11 @@ def test_smoke_takes_a_seeded_part(tmp_path: Path, listed: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"id": "x"}, r"line 2: id: found 'x', expected a COCO id"),
-        ({"id": True}, r"line 2: id: found 'True'"),
+        ({"id": "x"}, r"line 2: id: found 'x', a text, expected a COCO id"),
+        ({"id": True}, r"line 2: id: found true, true or false, expected"),
         ({"id": "9"}, r"line 2: id: 9 is the id of line 1 already"),
-        ({"image": "../9.png"}, r"line 2: image: found '\.\./9.png', expected the path of a picture inside"),
-        ({"texts": "one"}, r"line 2: texts: found 'one', expected a list of texts"),
+        ({"image": "../9.png"}, r"line 2: image: found '\.\./9.png', a text, expected the path of a picture inside"),
+        ({"texts": "one"}, r"line 2: texts: found 'one', a text, expected a list of texts"),
         ({"labels": ["cow", "unicorn"]}, r"line 2: labels: found 'unicorn', expected names of COCO's 80"),
     ],
 )
@@ -206,19 +206,21 @@ def test_a_line_that_is_no_json_is_told(tmp_path: Path, listed: Path) -> None:
     root = _copies(tmp_path / "copies")
     with open(root / manifest.PAIRS, "a", encoding="utf-8") as file:
         file.write("\n{\n[1]")
-    with pytest.raises(UserError, match=r"line 11: Expecting .*\n.*line 12: found '\[1\]', expected an object"):
+    with pytest.raises(
+        UserError, match=r"line 11: not valid JSON: .*\n.*line 12: found \[1\], a list, expected an object"
+    ):
         ManifestSource(root, listed)
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"dataset": "../up"}, r"dataset: found '../up', expected a name"),
-        ({"dataset": None}, r"dataset: found 'None'"),
-        ({"rule": 3}, r"rule: found '3', expected a text"),
-        ({"train": []}, r"train: found '\[\]', expected a list of COCO ids"),
+        ({"dataset": "../up"}, r"dataset: found '../up', a text, expected a name"),
+        ({"dataset": None}, r"dataset: found null, expected"),
+        ({"rule": 3}, r"rule: found 3, a whole number, expected a text"),
+        ({"train": []}, r"train: found \[\], a list, expected a list of COCO ids"),
         ({"dev": None}, r"dev: missing, expected a list"),
-        ({"test": ["64"]}, r"test: found '64', expected a COCO id: a whole number"),
+        ({"test": ["64"]}, r"test: found '64', a text, expected a COCO id: a whole number"),
         ({"test": [9]}, r"test: id 9 is in train already, expected each id once"),
         ({"split": 1}, r"unknown field 'split', expected dataset, rule, train, dev, test"),
     ],
@@ -230,7 +232,9 @@ def test_a_wrong_manifest_is_told_by_file_and_field(change: dict, told: str, tmp
         read_manifest(path)
 
 
-@pytest.mark.parametrize(("content", "told"), [("{", "not valid JSON"), ("[1]", "found '\\[1\\]', expected an object")])
+@pytest.mark.parametrize(
+    ("content", "told"), [("{", "not valid JSON"), ("[1]", r"found \[1\], a list, expected an object")]
+)
 def test_a_manifest_that_is_no_object_is_told(content: str, told: str, tmp_path: Path) -> None:
     path = tmp_path / "wrong.json"
     path.write_text(content, encoding="utf-8")
@@ -325,3 +329,56 @@ def test_real_photographs_are_prepared(realdata: Path, tmp_path: Path, own_home:
     assert any("15,800 of the manifest's 16,000 not described here" in note for note in made["notes"])
     dataset = catalogue.load("coco16k", "laptop")
     assert dataset.status == "subset" and len(dataset.parts["train"].image_ids) == expected["train"]
+
+
+def test_two_rows_may_not_name_one_picture(tmp_path: Path, listed: Path) -> None:
+    """It could stand in train and in test."""
+    folder = _copies(tmp_path / "copies", change=lambda rows: rows[9].update(image=rows[0]["image"]))
+    with pytest.raises(UserError, match=r"pairs\.jsonl, line 10: image: 'train2014/9.png' is that of line 1 already"):
+        ManifestSource(folder, listed)
+
+
+def test_a_picture_that_another_row_names_is_not_taken(tmp_path: Path, listed: Path) -> None:
+    """Row 1's own picture is not here; one of its last part is, and belongs to a row that the manifest has not."""
+
+    def change(rows: list[dict]) -> None:
+        rows[0]["image"] = "b/1.png"
+        rows.append(rows[1] | {"id": 999, "image": "a/1.png"})
+
+    folder = _copies(tmp_path / "copies", change=change)
+    _picture(folder / "a" / "1.png", 1)
+    source = ManifestSource(folder, listed)
+    assert "9" not in {item.id for item in source.items()}
+    assert any("1 of the manifest's 10 without picture, left out: 9" in note for note in source.notes)
+
+
+def test_a_picture_found_elsewhere_is_told(tmp_path: Path, listed: Path) -> None:
+    folder = _copies(tmp_path / "copies", change=lambda rows: rows[0].update(image="old/9.png"))
+    told = "1 picture was found by the last part of the name alone: 'old/9.png' is train2014/9.png"
+    assert any(told in note for note in ManifestSource(folder, listed).notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"dataset": "mine", "train": [1], "train": [2], "dev": [3], "test": [4]}', "the key 'train' stands twice"),
+        ("[" * 5000, "not valid JSON: nested too deeply"),
+        (
+            '{"dataset": "mine", "train": ["1"], "dev": [3], "test": [4]}',
+            "train: found '1', a text, expected a",
+        ),
+        ('{"dataset": "mine", "train": [null], "dev": [3], "test": [4]}', "train: found null, expected a COCO id"),
+    ],
+)
+def test_a_manifest_says_each_thing_once(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=told):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("change", [{"image": "\ud800/0.png"}, {"texts": ["\ud800 a\0b"]}])
+def test_text_that_is_none_is_refused(change: dict, tmp_path: Path, listed: Path) -> None:
+    folder = _copies(tmp_path / "copies", change=lambda rows: rows[0].update(change))
+    with pytest.raises(UserError, match=rf"pairs\.jsonl, line 1: {next(iter(change))}: found "):
+        ManifestSource(folder, listed)

@@ -306,3 +306,13 @@ def test_a_concept_in_two_unicode_forms_is_refused(root: Path) -> None:
         (folder / name).write_bytes((folder / "Labels_a.txt").read_bytes())
     with pytest.raises(UserError, match=r"concept 'café' has another file in this folder"):
         NusWideSource(root)
+
+
+def test_the_count_behind_a_tag_is_no_word(root: Path) -> None:
+    path = root / "NUS_WID_Tags" / "TagList1k.txt"
+    plain = [item.texts for item in NusWideSource(root).items()]
+    path.write_text("".join(f"{tag} {number}\n" for number, tag in enumerate(TAGS)), encoding="utf-8")
+    assert [item.texts for item in NusWideSource(root).items()] == plain
+    _edit(path, 2, "")
+    with pytest.raises(UserError, match=r"TagList1k\.txt, line 2: found '', expected a tag"):
+        NusWideSource(root)

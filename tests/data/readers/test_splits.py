@@ -102,3 +102,7 @@ def test_the_shipped_manifest_follows_from_the_real_list_of_pictures(realdata: P
     names = (realdata / "flickr25k" / "all_imgs.txt").read_text(encoding="utf-8").split()
     ids = [name.removeprefix("mirflickr/im").removesuffix(".jpg") for name in names]
     assert splits.shipped("flickr25k", 0) == splits.manifest("flickr25k", 0, splits.split_ids(ids, 0, 2000, 2000))
+
+
+def test_a_name_that_is_no_utf_8_has_its_place_too() -> None:
+    assert set(splits.split_ids(["caf\udce9.jpg", "a.jpg", "b.jpg"], 0, 1, 1).values()) == {"train", "dev", "test"}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from semshare.data.files import name_few
+from semshare.data.readers.nuswide import tag_names
 from semshare.data.readers.precomputed.base import (
     Group,
     PrecomputedSource,
@@ -35,7 +36,6 @@ from semshare.data.source import SPLITS, Item, Split
 from semshare.errors import UserError
 from semshare.utils.counts import counted
 from semshare.utils.text_files import read_lines
-from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,13 +156,7 @@ def _tag_names(root: Path) -> list[str]:
     path = next((root / name for name in _TAG_LISTS if (root / name).exists()), None)
     if path is None:
         raise UserError(f"{root}: no list of tags here, expected {' or '.join(_TAG_LISTS[:2])}")
-    names: list[str] = []
-    for line, text in enumerate(read_lines(path), 1):
-        parts = text.split()
-        if not parts or len(parts) > 2 or (len(parts) == 2 and not parts[1].isdecimal()):
-            raise UserError(f"{path}, line {line}: found {text[:60]!r}, expected a tag, and its count if you like")
-        names.append(composed(parts[0]))
-    return names
+    return tag_names(path)
 
 
 def _ids(root: Path, split: Split, count: int, as_in: str) -> Sequence[str]:
