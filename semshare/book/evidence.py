@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from semshare.paper.verdicts import Verdict
 
 # Where it is asked why, by the number of the claim: pages and their headings.
+_STRONG = ("08_diagnosis", "On photographs: which side is strong?")
+_BRINGS = ("08_diagnosis", "On photographs: what brings what")
 _MEET = ("08_diagnosis", "Where the two losses meet")
 _STRENGTH = ("08_diagnosis", "When consistency hurts, and when it helps")
 _PAIRS = ("08_diagnosis", "Fewer training pairs")
 _APART = ("08_diagnosis", "The shared network, taken apart")
 _FIELDS = ("07_presets", "What each difference costs")
 EVIDENCE = {
-    1: (_MEET, _STRENGTH, _PAIRS),
-    2: (_STRENGTH, _MEET),
-    3: (_APART, _FIELDS),
+    1: (_STRONG, _MEET, _STRENGTH, _PAIRS),
+    2: (_STRONG, _STRENGTH, _MEET),
+    3: (_BRINGS, _APART, _FIELDS),
     4: (_APART, _FIELDS),
     5: (),
-    6: (),
+    6: (_BRINGS,),
 }
 
 

@@ -66,8 +66,8 @@ def expected(name: str) -> str:
 def page(**values: Any) -> HTML:
     """Check the parameters of a notebook and show them, folded, on its page.
 
-    It is the first call of every notebook. What papermill was told to set is looked up in the cell it has put in:
-    a misspelt name would be set and read by nothing.
+    Every notebook calls it in the cell after its parameters. What papermill was told to set is looked up in the cell
+    it has put in: a misspelt name would be set and read by nothing.
 
     Args:
         values: every parameter that the notebook has, with its value.

@@ -38,7 +38,7 @@ def _with_and_without(precision: str, seeds: int, **fields: Any) -> Comparison:
 
 def _phase(precision: str, root: Path | None) -> list[Comparison]:
     return [
-        _with_and_without(precision, 1, missing_words=missing_words, missing_regions=missing_regions)
+        _with_and_without(precision, 2, missing_words=missing_words, missing_regions=missing_regions)
         for missing_words in MISSING_WORDS
         for missing_regions in MISSING_REGIONS
     ]

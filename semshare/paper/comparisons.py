@@ -75,7 +75,8 @@ def distinct(comparisons: Sequence[Comparison]) -> list[Experiment]:
 def rows(comparison: Comparison, done: Sequence[Run]) -> list[dict[str, Any]]:
     """``changed`` minus ``base``, a row for every measure; none while one of their runs is missing from ``done``.
 
-    Seeds are pooled over all settings of the study with the data and schedule of ``base``, whatever they withhold.
+    Seeds are pooled over all settings of the study with the data and schedule of ``base``, whatever they withhold, that
+    are not outlying (:meth:`semshare.runs.intervals.SeedVariance.fitting`).
     """
     by_experiment = {_named(run.experiment).to_json(): run for run in done}
     sides = [
@@ -89,7 +90,7 @@ def rows(comparison: Comparison, done: Sequence[Run]) -> list[dict[str, Any]]:
     variance = _pooled(done, drawn[0])
     table = []
     for measure in MEASURES:
-        gap = difference(changed, base, measure, variance)
+        gap = difference(changed, base, measure, variance.fitting([*changed, *base], measure))
         interval = {name: value if isinstance(value, bool) else round(value, 5) for name, value in vars(gap).items()}
         seeds = {experiment.seed for experiment in drawn}
         table.append(comparison.what | {"seeds": len(seeds), "measure": measure} | interval)

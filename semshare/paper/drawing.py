@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from torch import Tensor
 
     from semshare.data.dataset import PairedDataset
 
@@ -45,6 +46,19 @@ def subplots(*arguments: Any, **options: Any) -> tuple[Figure, Any]:
     figure, axes = plt.subplots(*arguments, dpi=130, **options)
     plt.close(figure)
     return figure, axes
+
+
+def sentence(text: str) -> Figure:
+    """``text`` where there is nothing to draw."""
+    figure, axis = subplots(figsize=(6, 0.6))
+    axis.text(0.5, 0.5, text, ha="center", va="center")
+    axis.axis("off")
+    return figure
+
+
+def label_names(row: Tensor, dataset: PairedDataset) -> str:
+    """The names of the labels that ``row`` [C] of 0 and 1 has."""
+    return ", ".join(dataset.label_names[index] for index in row.nonzero().flatten().tolist()) or "none"
 
 
 def curve(

@@ -14,7 +14,18 @@ import numpy as np
 from semshare.data.pictures import open_picture
 from semshare.data.regions.base import ELIGIBLE, Regions
 from semshare.paper import reference
-from semshare.paper.drawing import COLOURS, QUANTITIES, bare, curve, interval_row, picture_of, subplots, write_under
+from semshare.paper.drawing import (
+    COLOURS,
+    QUANTITIES,
+    bare,
+    curve,
+    interval_row,
+    label_names,
+    picture_of,
+    sentence,
+    subplots,
+    write_under,
+)
 from semshare.utils.extras import extra
 
 with extra("book"):
@@ -34,12 +45,9 @@ if TYPE_CHECKING:
 
     from semshare.data.dataset import PairedDataset
     from semshare.data.source import Split
-    from semshare.paper.failures import Direction, Failures
     from semshare.paper.verdicts import Verdict
     from semshare.runs.store import Run
     from semshare.search.retriever import Found
-
-_RIGHT, _WRONG = COLOURS[2], COLOURS[3]
 
 
 def pictures(*datasets: PairedDataset, split: Split = "train", count: int = 4) -> Figure:
@@ -50,7 +58,7 @@ def pictures(*datasets: PairedDataset, split: Split = "train", count: int = 4) -
         for item, (axis, id) in enumerate(zip(row, part.image_ids, strict=False)):
             axis.imshow(picture_of(dataset, id))
             text = part.texts[int((part.owner == item).nonzero()[0])]
-            write_under(axis, f"{_labels(part.labels[item], dataset)}\n“{text}”", width=32)
+            write_under(axis, f"{label_names(part.labels[item], dataset)}\n“{text}”", width=32)
     return figure
 
 
@@ -119,6 +127,8 @@ def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
     """Fig. 1: the four quantities on test, epoch by epoch, with (solid) and without (dotted) consistency."""
     figure, axes = subplots(1, 2, figsize=(9, 4), layout="constrained")
     for runs, style, name in ((with_, "-", "consistency+"), (without, ":", "consistency−")):
+        if not runs:  # a recording that has only begun
+            continue
         for quantity, (title, colour) in QUANTITIES.items():
             values = np.array([[epoch.numbers()[quantity] for epoch in run.epochs] for run in runs])
             axis = axes[0 if quantity.endswith("f1") else 1]
@@ -129,66 +139,6 @@ def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(fontsize=9)
         axis.grid(alpha=0.3)
-    return figure
-
-
-def failure_cases(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
-    """Fig. 2: each query with what was retrieved for it, labels, the truth, check marks and crosses."""
-    if not queries:
-        figure, axis = subplots(figsize=(6, 0.6))
-        axis.text(0.5, 0.5, "no query has both a failure and something right beside it", ha="center", va="center")
-        axis.axis("off")
-        return figure
-    draw = _sentences_for_images if failures.direction == "i2t" else _images_for_sentences
-    return draw(run, failures, queries)
-
-
-def _sentences_for_images(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
-    """One row a query: its picture, and beside it the truth and the retrieved sentences."""
-    dataset, part = run.dataset, run.dataset.parts["test"]
-    figure, axes = subplots(
-        len(queries), 2, figsize=(9, 2.9 * len(queries)), width_ratios=(1, 2.2), squeeze=False, layout="constrained"
-    )
-    for query, (picture, beside) in zip(queries, axes, strict=True):
-        picture.imshow(picture_of(dataset, part.image_ids[query]))
-        lines = [(f"Ground truth: {_labels(part.labels[query], dataset)}", "black")]
-        for rank, (row, wrong) in enumerate(_retrieved(failures, query), start=1):
-            colour = _WRONG if wrong else _RIGHT
-            lines += [(line, colour) for line in textwrap.wrap(f"{rank} {_mark(wrong)} {part.texts[row]}", 76)]
-            lines += [(f"      {_labels(part.text_labels[row], dataset)}", "dimgrey")]
-        for height, (line, colour) in enumerate(lines):
-            y = 0.98 - height / max(len(lines), 16)
-            beside.text(0, y, line, color=colour, fontsize=9, va="top", parse_math=False)
-        beside.axis("off")
-        bare(picture)
-    return figure
-
-
-def _images_for_sentences(run: Run, failures: Failures, queries: Sequence[int]) -> Figure:
-    """One row a query sentence: the retrieved pictures, best first, framed by whether they are right."""
-    dataset, part = run.dataset, run.dataset.parts["test"]
-    shown = failures.retrieved.shape[1]
-    figure, grid = subplots(
-        len(queries), shown, figsize=(3 * shown, 3.7 * len(queries)), squeeze=False, layout="constrained"
-    )
-    for query, axes in zip(queries, grid, strict=True):
-        truth = _labels(part.text_labels[query], dataset)
-        title = [*textwrap.wrap(f"“{part.texts[query]}”", 95), f"Ground truth: {truth}"]
-        axes[0].set_title("\n".join(title), loc="left", fontsize=9, parse_math=False)
-        for axis, (row, wrong) in zip(axes, _retrieved(failures, query), strict=True):
-            axis.imshow(picture_of(dataset, part.image_ids[row]))
-            write_under(axis, f"{_mark(wrong)} {_labels(part.labels[row], dataset)}")
-            bare(axis, _WRONG if wrong else _RIGHT)
-    return figure
-
-
-def confusion_heatmap(names: Sequence[str], shares: Tensor, direction: Direction) -> Figure:
-    """Super-category of the query against that of the wrong items retrieved for it; rows sum to 1."""
-    figure, axis = subplots(figsize=(7, 5.6), layout="constrained")
-    sns.heatmap(shares.numpy(), vmin=0, cmap="viridis", annot=True, fmt=".2f", annot_kws={"size": 7}, ax=axis,
-                xticklabels=names, yticklabels=names, cbar_kws={"label": "share of the row"})  # fmt: skip
-    query, item = ("image", "sentence") if direction == "i2t" else ("sentence", "image")
-    axis.set(xlabel=f"super-category of the wrong {item}", ylabel=f"super-category of the query {query}")
     return figure
 
 
@@ -310,6 +260,8 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
     }
     panels = {number: [claim for claim in claims if claim.claim == number] for number in reference.TESTED}
     panels = {number: of_number[::-1] for number, of_number in panels.items() if of_number}
+    if not panels:
+        return sentence("no claim has been tested yet")
     heights = [len(of_number) + 2 for of_number in panels.values()]
     figure, axes = subplots(
         len(panels), 1, figsize=(9, 0.215 * sum(heights) + 0.5), height_ratios=heights, squeeze=False,
@@ -333,15 +285,3 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
     handles += [Line2D([], [], color="black", marker="|", linestyle="", label="the design finds from here")]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=9)
     return figure
-
-
-def _retrieved(failures: Failures, query: int) -> list[tuple[int, bool]]:
-    return list(zip(failures.retrieved[query].tolist(), failures.wrong[query].tolist(), strict=True))
-
-
-def _labels(row: Tensor, dataset: PairedDataset) -> str:
-    return ", ".join(dataset.label_names[index] for index in row.nonzero().flatten().tolist()) or "none"
-
-
-def _mark(wrong: bool) -> str:
-    return "✗" if wrong else "✓"

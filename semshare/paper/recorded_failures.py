@@ -74,17 +74,12 @@ def shares_table(recorded: dict[str, Any]) -> pd.DataFrame:
     with extra("book"):
         import pandas as pd
     table = [
-        {
-            "direction": direction.upper(),
-            "kind": failures.TITLES[kind],
-            "retrieved": here,
-            "random": chance,
-            "wrong items": recorded[direction]["wrong"],
-        }
+        (direction.upper(), failures.TITLES[kind], here, chance, recorded[direction]["wrong"])
         for direction in _DIRECTIONS
         for kind, (here, chance) in recorded[direction]["shares"].items()
     ]
-    return pd.DataFrame(table).set_index(["direction", "kind"])
+    columns = ["direction", "kind", "retrieved", "random", "wrong items"]
+    return pd.DataFrame(table, columns=columns).set_index(columns[:2])
 
 
 def examples_table(recorded: dict[str, Any], direction: Direction) -> pd.DataFrame:
@@ -92,18 +87,18 @@ def examples_table(recorded: dict[str, Any], direction: Direction) -> pd.DataFra
     with extra("book"):
         import pandas as pd
     table = [
-        {
-            "query": _COCO_PAGE.format(query["id"]),
-            "its labels": ", ".join(query["labels"]),
-            "rank": rank,
-            "retrieved": _COCO_PAGE.format(item["id"]),
-            "labels": ", ".join(item["labels"]),
-            "kind": " and ".join(item["kinds"]) or "right",
-        }
+        (
+            _COCO_PAGE.format(query["id"]),
+            ", ".join(query["labels"]),
+            rank,
+            _COCO_PAGE.format(item["id"]),
+            ", ".join(item["labels"]),
+            " and ".join(item["kinds"]) or "right",
+        )
         for query in recorded[direction]["examples"]
         for rank, item in enumerate(query["retrieved"], 1)
     ]
-    return pd.DataFrame(table)
+    return pd.DataFrame(table, columns=["query", "its labels", "rank", "retrieved", "labels", "kind"])
 
 
 def linked(table: pd.DataFrame) -> Styler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from semshare.paper.drawing import QUANTITIES, interval_row, subplots
+from semshare.paper.drawing import QUANTITIES, interval_row, sentence, subplots
 from semshare.paper.recorded_tables import strength_table
 from semshare.paper.recordings import decided
 from semshare.paper.strength import CONSISTENCY
@@ -30,6 +30,8 @@ def phase(recording: Recording) -> Figure:
     Red lowers, blue raises; a value in bold has an interval that knows of seeds and does not hold 0.
     """
     frame = recording.frame()
+    if frame.empty:
+        return sentence("not recorded yet")
     figure, axes = subplots(2, 2, figsize=(9, 7.6), layout="constrained")
     limit = 100 * frame["value"].abs().max()
     for axis, (measure, (title, _)) in zip(axes.flat, QUANTITIES.items(), strict=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from semshare import methods
+from semshare.errors import UserError
 from semshare.experiment import DIFFERENCES, Difference
 from semshare.model import MODALITIES
-from semshare.paper import ablations, preset_costs, reference, strength
+from semshare.paper import ablations, reference, strength
 from semshare.paper.comparisons import keys_of
 from semshare.paper.recordings import decided
 from semshare.runs.quantities import HEADLINE, title
@@ -50,32 +52,28 @@ def _where(difference: Difference) -> str:
     return ", ".join(names[word] for word in difference.only) or "everywhere"
 
 
-def costs_table(*recordings: Recording) -> pd.DataFrame:
-    """What every measured difference costs, in points, from the first of ``recordings`` that compares it.
+def costs_table(recording: Recording) -> pd.DataFrame:
+    """What every difference of a study of presets costs, in points; ``beside`` is the preset a field is changed in.
 
-    The rows are those of the study of presets, recorded or not; ``beside`` is the preset that the field is changed in.
-    Beside its scale stands whether a row's intervals are those of before.
+    The rows are those of the study's plan, recorded or not. The titles of a recording that kept no standard errors say
+    that its intervals are those of before.
     """
     within = {row.field: row.within for row in DIFFERENCES}
-    rows, keys = {}, {}
-    for arms in preset_costs.at_laptop("float32"):
-        what, scale, field = arms.what, arms.changed[0].scale, arms.what["field"]
-        points = dict.fromkeys(_TITLES.values(), "not yet recorded")
-        for recording in recordings:
-            if compared := [row for row in recording.comparisons if row["field"] == field]:
-                points = {_TITLES[row["measure"]]: _points(row) for row in compared}
-                what, scale = compared[0], recording.runs[0].experiment.scale + (BEFORE if recording.before else "")
-                keys |= {row: made_of for row, made_of in _keys(recording, "field").items() if row == field}
-                break
+    titles = {measure: title + (BEFORE if recording.before else "") for measure, title in _TITLES.items()}
+    rows, keys = {}, _keys(recording, "field")
+    for arms in ablations.STUDIES[recording.name].comparisons("float32", None):
+        what, field = arms.what, arms.what["field"]
+        compared = [row for row in recording.comparisons if row["field"] == field]
+        points = dict.fromkeys(titles.values(), "not yet recorded")
+        points |= {titles[row["measure"]]: _points(row) for row in compared}
         rows[field] = {
-            "released": what["value_there"],
+            "released": (compared or [what])[0]["value_there"],
             "beside": within.get(field, "paper"),
             "on": what["dataset"],
             "in": what["method"],
-            "scale": scale,
         } | points
     table = pd.DataFrame.from_dict(rows, orient="index")
-    table.attrs["keys"] = keys
+    table.attrs["keys"] = {field: made_of for field, made_of in keys.items() if made_of}
     return table
 
 
@@ -104,9 +102,11 @@ def _keys(recording: Recording, *by: str) -> dict[str, list[str]]:
     """The keys of the runs that a study's plan has behind each row; what the plan no longer knows has none."""
     made_of: dict[str, list[str]] = {}
     if study := ablations.STUDIES.get(recording.name):
-        for what, keys in keys_of(study, recording.runs):
-            if set(by) <= what.keys():
-                made_of.setdefault(_row(what, by), []).extend(keys)
+        # A plan may ask for a package that only training needs: what was recorded is shown without it.
+        with suppress(UserError):
+            for what, keys in keys_of(study, recording.runs):
+                if set(by) <= what.keys():
+                    made_of.setdefault(_row(what, by), []).extend(keys)
     return made_of
 
 
@@ -176,6 +176,8 @@ def strength_table(recording: Recording) -> pd.DataFrame:
         rows[setting] = {"number": number, "lead": round(lead, 1), **f1, "Linear": floor} | effects
         keys[setting] = [run.key for run in (*arms.without, *arms.with_, *arms.linear)]
     table = pd.DataFrame.from_dict(rows, orient="index")
+    if not rows:  # a recording that has only begun
+        table = table.reindex(columns=["number", "lead"])
     table.attrs["keys"] = keys
     return table
 
@@ -207,10 +209,12 @@ def strength_signs(recording: Recording) -> dict[str, Any]:
 def signs(recording: Recording) -> dict[str, int]:
     """How many comparisons of each measure there are, and which are decided below or above 0, named for prose."""
     counts = {}
-    for measure, rows in recording.frame().groupby("measure"):
+    for measure in _TITLES:
+        rows = [row for row in recording.comparisons if row["measure"] == measure]
+        clear = [row for row in rows if decided(row)]
         counts[f"{measure}_all"] = len(rows)
-        counts[f"{measure}_lower"] = int((rows["decided"] & (rows["value"] < 0)).sum())
-        counts[f"{measure}_raise"] = int((rows["decided"] & (rows["value"] > 0)).sum())
+        counts[f"{measure}_lower"] = sum(row["value"] < 0 for row in clear)
+        counts[f"{measure}_raise"] = sum(row["value"] > 0 for row in clear)
     return counts
 
 
@@ -244,7 +248,9 @@ def initial_weights_table(recording: Recording) -> pd.DataFrame:
     for setting, of_setting in by_setting.items():
         numbers = pd.DataFrame([run.test.numbers() for run in of_setting]).mean()
         rows[*setting, len(of_setting)] = {title: numbers[name] for name, title in _TITLES.items()}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["initial weights", "heads", "seeds"])
+    names = ["initial weights", "heads", "seeds"]
+    index = pd.MultiIndex.from_arrays(list(zip(*rows, strict=True)) or [[], [], []], names=names)
+    table = pd.DataFrame(list(rows.values()), index=index, columns=list(_TITLES.values()))
     table.attrs["keys"] = {
         f"{weights}, {heads} heads": [run.key for run in of_setting]
         for (weights, heads), of_setting in by_setting.items()

@@ -205,6 +205,8 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run | RecordedRun]],
             if protocol in protocols.fitting(catalogue.entry(dataset))
         ]
         of_method = {method: side for method, side in plans.by_method(runs, dataset).items() if side}
+        if not of_method:
+            continue
         read = {
             methods.get(method).title: [retrieval.of(run, fitting) for run in side]
             for method, side in of_method.items()
@@ -223,7 +225,8 @@ def retrieval_table(runs: Mapping[tuple[str, str], Sequence[Run | RecordedRun]],
                     cells[column], cells[name, f"{column[1]} ±"] = 100 * here.value, 100 * here.half_width
                 random[column] = 100 * next(iter(read.values()))[0][name, direction].random
         rows[dataset, "Random"] = random
-    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), _by_row(runs))
+    known = {f"{dataset}, {row}": runs["ours", dataset] for dataset, row in rows if row in oracles.ROWS}
+    return _with_keys(pd.DataFrame.from_dict(rows, orient="index"), _by_row(runs) | known)
 
 
 def best_in_bold(table: pd.DataFrame, digits: int, by: int | None = None) -> Styler:

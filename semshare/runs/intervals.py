@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from semshare.runs.quantities import HEADLINE
-from semshare.runs.variance import Estimates, Seeds, combined, pooled, quantile, ratios, reach
+from semshare.runs.variance import Estimates, Seeds, combined, outlying, pooled, quantile, ratios, reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -59,12 +59,11 @@ class Interval:
         """Half the interval's width."""
         return (self.high - self.low) / 2
 
-    @property
-    def reach(self) -> float | None:
+    def reach(self, tests: int = 1) -> float | None:
         """:func:`reach` of this interval; None where the standard error, or what the seeds do, is not known."""
         if self.error is None or self.freedom is None or not self.training:
             return None
-        return float(reach(self.error, self.freedom))
+        return float(reach(self.error, self.freedom, tests))
 
     def __str__(self) -> str:
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]{'' if self.training else ' images alone'}"
@@ -150,6 +149,18 @@ class SeedVariance:
         trained = {tuple(run.training for run in runs): tuple(runs) for runs in settings}
         distinct = {frozenset(run.key for run in runs): runs for runs in trained.values()}
         return cls(tuple(runs for keys, runs in distinct.items() if not any(keys < other for other in distinct)))
+
+    def fitting(self, runs: Sequence[Scored], measure: str) -> SeedVariance:
+        """The pool for a comparison of ``runs``: without the settings that are ``outlying``.
+
+        Where ``runs`` are of such a setting, it is their own settings alone: elsewhere seeds do something else.
+        """
+        several = [setting for setting in self.settings if len(setting) > 1 and setting[0].seeded]
+        strange = outlying([_estimates(setting, measure) for setting in several])
+        compared = {run.training for run in runs}
+        own = {place for place, setting in enumerate(several) if compared & {run.training for run in setting}}
+        kept = own if own & strange else set(range(len(several))) - strange
+        return SeedVariance(tuple(several[place] for place in sorted(kept)))
 
     def of(self, measure: str) -> Seeds | None:
         """The pooled variance of ``measure``; None where no setting has two runs."""

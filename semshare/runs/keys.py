@@ -8,8 +8,10 @@ import importlib.metadata
 import inspect
 import json
 import sys
+import sysconfig
 import textwrap
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semshare import bert, methods
@@ -53,6 +55,7 @@ TABLES = ("semshare.methods", "semshare.losses", "semshare.data.catalogue")
 # Likewise where following the imports of what encodes with a trained model ends: the row of its method is a root.
 STOP_ENCODING = ("semshare.runs", "semshare.training", "semshare.methods:METHODS", "semshare.methods:get")
 _TRAINS = "semshare.runs.trainer"
+_LIBRARY_FOLDERS = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 # Batches are read through these, whose classes the trainer only handles: following imports does not lead there.
 _STORES = ("semshare.data.regions.store", "semshare.data.regions.arrays")
 
@@ -99,10 +102,9 @@ def code_parts(method: str, code: Code | None = None) -> dict[str, str]:
     named = tuple(map(_unit, filter(_is_importable, functions)))
     if not here:
         return _code_parts((_TRAINS, *_STORES, *named), TABLES, code or installed())
-    # What a notebook imported is not followed: all of what methods are made from counts.
-    return _code_parts((_TRAINS, *_STORES, *TABLES[:2], *named), TABLES[2:], code or installed()) | _main_parts(
-        method, here
-    )
+    # A notebook's imports of this package are not followed: all of what methods are made from counts.
+    digests, modules = _main_parts(method, here)
+    return _code_parts((_TRAINS, *_STORES, *TABLES[:2], *named, *modules), TABLES[2:], code or installed()) | digests
 
 
 @cache
@@ -125,9 +127,13 @@ def _is_importable(function: Callable[..., Any]) -> bool:
     return function.__module__ != "__main__"
 
 
-def _main_parts(method: str, functions: Sequence[Callable[..., Any]]) -> dict[str, str]:
-    """Digests of functions of a notebook or script, with the functions and plain values of theirs that they name."""
+def _main_parts(method: str, functions: Sequence[Callable[..., Any]]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Digests of functions of a notebook or script, with the functions and plain values of theirs that they name.
+
+    Beside them the modules of the user's own that they name something of.
+    """
     digests: dict[str, str] = {}
+    modules: set[str] = set()
     waiting = list(functions)
     while waiting:
         function = waiting.pop()
@@ -139,11 +145,35 @@ def _main_parts(method: str, functions: Sequence[Callable[..., Any]]) -> dict[st
                 "it in a module"
             ) from None
         used = {name: value for name, value in vars(sys.modules["__main__"]).items() if name in _names(function)}
-        plain = {name: value for name, value in used.items() if isinstance(value, (bool, int, float, str, tuple))}
+        plain = {name: _said_plainly(value) for name, value in used.items() if _is_plain(value)}
+        modules |= {module for value in used.values() if (module := _own_module(value))}
         digests[_unit(function)] = hashlib.sha256(f"{said(source)} {sorted(plain.items())}".encode()).hexdigest()[:8]
         inner = [value for value in used.values() if inspect.isfunction(value) or inspect.isclass(value)]
         waiting += [value for value in inner if not _is_importable(value) and _unit(value) not in digests]
-    return digests
+    return digests, tuple(sorted(modules))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether ``value`` is made of numbers, texts and collections of them alone."""
+    if isinstance(value, dict):
+        return all(_is_plain(part) for pair in value.items() for part in pair)
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _said_plainly(value: Any) -> Any:
+    """A plain ``value`` whose text is the same in every process: a set has no order of its own."""
+    return sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
+
+
+def _own_module(value: Any) -> str | None:
+    """The module of the user's own that ``value`` is or comes from; none for libraries, this package and notebooks."""
+    named = value if inspect.ismodule(value) else sys.modules.get(getattr(value, "__module__", None) or "")
+    path = getattr(named, "__file__", None)
+    if named is None or path is None or named.__name__.partition(".")[0] in ("__main__", "semshare"):
+        return None
+    return None if any(Path(path).is_relative_to(folder) for folder in _LIBRARY_FOLDERS) else named.__name__
 
 
 def _names(function: Callable[..., Any]) -> set[str]:
@@ -203,8 +233,9 @@ def encoding_code(method: str, code: Code | None = None) -> str:
     network, *_ = _functions(method)
     if _is_importable(network):
         return _encoding_code((_unit(network),), code or installed())
-    parts = json.dumps(_main_parts(method, [network]), sort_keys=True)
-    return hashlib.sha256(f"{_encoding_code((), code or installed())} {parts}".encode()).hexdigest()[:8]
+    digests, modules = _main_parts(method, [network])
+    parts = json.dumps(digests, sort_keys=True)
+    return hashlib.sha256(f"{_encoding_code(modules, code or installed())} {parts}".encode()).hexdigest()[:8]
 
 
 @cache

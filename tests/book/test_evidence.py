@@ -31,6 +31,7 @@ def test_claims_that_are_not_reproduced_lead_to_the_sections_that_ask_why(monkey
     said = _said(monkeypatch, _verdict(1, -0.1), _verdict(1, 0.1), _verdict(2, 0.2), _verdict(5, -0.2))
     assert "- Claim 1: 1 of 2 tests not reproduced." in said and "Claim 2" not in said
     assert "[Where the two losses meet](08_diagnosis.ipynb#Where-the-two-losses-meet); [When" in said
+    assert "reproduced. [On photographs: which side" in said, "the evidence on photographs comes first"
     assert "- Claim 5: 1 of 1 tests not reproduced. No study of this book asks why." in said
     assert _said(monkeypatch, _verdict(3, 0.1)) == "No test came out as not reproduced."
 

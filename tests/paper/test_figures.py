@@ -49,7 +49,7 @@ def test_a_verdict_of_images_alone_is_hollow_and_a_bar_says_what_the_design_find
     figure = figures.verdicts([replace(_verdict(0, 0, 0, bound=0.01), interval=known)])
     _, _, value, bar = figure.axes[0].lines
     assert value.get_markerfacecolor() == value.get_color()
-    assert bar.get_xdata()[0] == pytest.approx(100 * known.reach)
+    assert bar.get_xdata()[0] == pytest.approx(100 * known.reach())
     alone = replace(known, training=False)
     _, _, value = figures.verdicts([replace(_verdict(0, 0, 0), interval=alone)]).axes[0].lines
     assert value.get_markerfacecolor() == "white" and value.get_marker() == "s"

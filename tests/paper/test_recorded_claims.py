@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from semshare.data import catalogue
 from semshare.experiment import Experiment
-from semshare.paper import plans, recorded_claims, tables, wording
+from semshare.paper import plans, recorded_claims, recordings, tables, wording
 from semshare.paper.recorded_claims import CLAIM_STUDIES
+
+FOLDER = Path(__file__).resolve().parents[2] / "book" / "recorded"
 
 
 def _done(experiments: list[Experiment]) -> list[SimpleNamespace]:
@@ -96,3 +99,18 @@ def test_a_dataset_prepared_with_other_regions_keeps_its_recording(monkeypatch: 
     planned = study.plan(None, "cpu")
     monkeypatch.setattr(catalogue, "regions_of", lambda name: "yolox-nano")
     assert study.plan(None, "cpu") == planned and {experiment.regions for experiment in planned} == {"grid"}
+
+
+@pytest.mark.parametrize("name", CLAIM_STUDIES)
+def test_committed_verdicts_are_what_todays_statistic_makes_of_the_kept_sums(name: str) -> None:
+    """All but claim 5, which is about items: of these a recording keeps none."""
+    recording = recordings.load(name, FOLDER)
+    kept = {(row["claim"], row["statement"], row["measure"]): row for row in recording.comparisons if row["claim"] != 5}
+    again = {
+        (row["claim"], row["statement"], row["measure"]): row for row in CLAIM_STUDIES[name].compare(recording.runs)
+    }
+    assert again.keys() == kept.keys()
+    for test, row in again.items():
+        assert row["runs"] == tuple(kept[test]["runs"]) and row["verdict"] == kept[test]["verdict"], test
+        for field in ("value", "low", "high"):
+            assert row[field] == pytest.approx(kept[test][field], rel=2e-2, abs=1e-4), (test, field)

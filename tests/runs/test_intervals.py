@@ -122,9 +122,9 @@ def test_one_seed_takes_the_pools_variance_and_without_a_pool_says_what_it_does_
     one, other = make(0, 0.0, "a"), make(0, 0.1, "b")
     found = intervals.difference([one], [other], "i2t", SeedVariance.pool([apart, [one], [other]]))
     assert found.training and found.error == pytest.approx((2 * 0.08) ** 0.5) and found.freedom == pytest.approx(1)
-    assert found.reach == pytest.approx((student.isf(0.025, 1) + student.isf(0.2, 1)) * found.error)
+    assert found.reach() == pytest.approx((student.isf(0.025, 1) + student.isf(0.2, 1)) * found.error)
     alone = intervals.difference([one], [make(1)], "i2t", SeedVariance.pool([[one], [other]]))
-    assert not alone.training and alone.reach is None and str(alone).endswith("images alone")
+    assert not alone.training and alone.reach() is None and str(alone).endswith("images alone")
 
 
 def test_networks_read_in_two_ways_differ_by_what_the_reading_does_alone() -> None:

@@ -139,3 +139,35 @@ def test_a_method_of_a_script_or_notebook_is_trained_and_its_code_is_in_the_key(
     assert _script(tmp_path, asks.replace("def terms", "# a comment\ndef terms")).strip() == code
     assert _script(tmp_path, asks.replace("FACTOR = 2.0", "FACTOR = 3.0")).strip() != code
     assert _script(tmp_path, asks.replace("FACTOR * term", "term * FACTOR")).strip() != code
+
+
+@pytest.mark.parametrize(
+    ("setting", "other"),
+    [
+        ("[.1, .2]", "[.1, .3]"),
+        ('{"weight": 1.}', '{"weight": 2.}'),
+        ('{"a", "b", "c"}', '{"a", "b", "d"}'),
+        ("None", "True"),
+        ("(1, [2])", "(1, [3])"),
+    ],
+)
+def test_what_a_scripts_method_is_set_to_is_in_the_key(tmp_path: Path, setting: str, other: str) -> None:
+    asks = SCRIPT.replace("TRAIN", "False")
+    first, again, changed = (
+        _script(tmp_path, asks.replace("FACTOR = 2.0", f"SET = {value}").replace("FACTOR *", "len(str(SET)) *"))
+        for value in (setting, setting, other)
+    )
+    assert first == again != changed
+
+
+def test_a_module_of_the_users_own_counts_for_a_scripts_method(tmp_path: Path) -> None:
+    (tmp_path / "my_losses.py").write_text("FACTOR = 2.0\n\ndef weight():\n    return FACTOR\n", encoding="utf-8")
+    asks = SCRIPT.replace("TRAIN", "False").replace("FACTOR = 2.0", "import my_losses")
+    asks = asks.replace("FACTOR *", "my_losses.weight() *")
+    before = _script(tmp_path, asks)
+    (tmp_path / "my_losses.py").write_text("FACTOR = 3.0\n\ndef weight():\n    return FACTOR\n", encoding="utf-8")
+    assert _script(tmp_path, asks) != before
+    taken = asks.replace("import my_losses", "from my_losses import weight").replace("my_losses.weight()", "weight()")
+    before = _script(tmp_path, taken)
+    (tmp_path / "my_losses.py").write_text("FACTOR = 4.0\n\ndef weight():\n    return FACTOR\n", encoding="utf-8")
+    assert _script(tmp_path, taken) != before
