@@ -38,7 +38,7 @@ def _with_and_without(precision: str, seeds: int, **fields: Any) -> Comparison:
 
 def _phase(precision: str, root: Path | None) -> list[Comparison]:
     return [
-        _with_and_without(precision, 1, missing_words=missing_words, missing_regions=missing_regions)
+        _with_and_without(precision, 2, missing_words=missing_words, missing_regions=missing_regions)
         for missing_words in MISSING_WORDS
         for missing_regions in MISSING_REGIONS
     ]
@@ -80,22 +80,25 @@ def minilm() -> str:
 
 
 def _weights(precision: str, root: Path | None) -> list[Comparison]:
-    """At the paper's learning rate: a scale's suits its small networks. Few epochs, to stay a laptop's work."""
+    """At the paper's learning rate: a scale's suits its small networks. Few steps, to stay a laptop's work."""
     source = minilm()
     own_sizes, paper_sizes = bert.sizes(source, {"heads": bert.OWN_HEADS}), bert.sizes(source, {})
 
-    def planned(sizes: dict[str, Any], checkpoint: str | None) -> list[Experiment]:
-        schedule = {"learning_rate": 1e-4, "epochs": 4, "least_steps": 0}
-        return [runs.plan(_TAGS, "ours", "laptop", precision=precision, bert=checkpoint, **schedule, **sizes)]
+    def planned(sizes: dict[str, Any], checkpoint: str | None, seeds: int) -> list[Experiment]:
+        fields = {"bert": checkpoint, "learning_rate": 1e-4, "most_steps": 240, "root": root, "regions": "grid"} | sizes
+        return [
+            runs.plan(photographs.DATASET, "ours", "laptop", precision=precision, seed=seed, **fields)
+            for seed in range(seeds)
+        ]
 
-    own, own_random = planned(own_sizes, source), planned(own_sizes, None)
-    paper, paper_random = planned(paper_sizes, source), planned(paper_sizes, None)
+    own, own_random = planned(own_sizes, source, 3), planned(own_sizes, None, 3)
+    paper, paper_random = planned(paper_sizes, source, 1), planned(paper_sizes, None, 1)
     heads, papers = own[0].heads, paper[0].heads
     return [
         Comparison({"change": f"MiniLM's weights for random ones, its own {heads} heads"}, own, own_random),
         Comparison({"change": f"MiniLM's weights for random ones, the paper's {papers} heads"}, paper, paper_random),
-        Comparison({"change": f"{heads} heads for {papers}, MiniLM's weights"}, own, paper),
-        Comparison({"change": f"{heads} heads for {papers}, random weights"}, own_random, paper_random),
+        Comparison({"change": f"{heads} heads for {papers}, MiniLM's weights"}, own[:1], paper),
+        Comparison({"change": f"{heads} heads for {papers}, random weights"}, own_random[:1], paper_random),
     ]
 
 
@@ -133,7 +136,8 @@ STUDIES: dict[str, Study] = {
         ),
         study(
             "weights",
-            "What MiniLM's pre-trained weights bring to the shared encoder, with its own heads and with the paper's 8.",
+            "What MiniLM's pre-trained weights bring to the shared encoder on photographs with captions, with its own "
+            "heads and with the paper's 8.",
             _weights,
         ),
     )

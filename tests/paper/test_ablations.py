@@ -22,7 +22,7 @@ COMMITTED = sorted({path.stem for path in FOLDER.glob("*.json")} - {transfer.NAM
 
 
 def _root(name: str) -> Path | None:
-    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength") else None
+    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength", "weights") else None
 
 
 def _needs(name: str) -> None:
@@ -44,7 +44,7 @@ def test_initial_weights_are_compared_on_networks_of_one_size() -> None:
     alike = {one.change(bert=None, heads=8, seed=0).to_json() for one in planned}
     assert len(alike) == 1
     arms = [(one.seed, one.heads, one.bert is not None) for one in planned]
-    assert sorted(arms) == sorted(product((0,), (8, 12), (False, True)))
+    assert sorted(arms) == sorted([*product((0, 1, 2), (12,), (False, True)), *product((0,), (8,), (False, True))])
 
 
 def test_initial_weights_name_the_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

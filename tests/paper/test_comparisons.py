@@ -14,7 +14,7 @@ from semshare.runs.intervals import Interval, SeedVariance
 
 
 def _root(name: str) -> Path | None:
-    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength") else None
+    return Path("/data") if name in ("coco16k", "flickr25k", "photographs", "released", "strength", "weights") else None
 
 
 def _needs(name: str) -> None:
