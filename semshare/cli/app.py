@@ -70,6 +70,8 @@ def main() -> None:
     except UserError as error:
         _fail(str(error))
     except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            _fail(f"{str(error.filename)[:200]}: {error.strerror}")
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
         _fail(f"{error.filename or home()}: {error.strerror}; what was finished is kept")

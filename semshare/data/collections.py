@@ -27,7 +27,7 @@ from semshare.data.regions.registry import PRECOMPUTED
 from semshare.data.remembered import stored
 from semshare.data.text_kinds import TextKind, text_kind_of
 from semshare.errors import UserError
-from semshare.utils.files import DamagedError, read_json, written_while
+from semshare.utils.files import DamagedError, check_readable, read_json, written_while
 from semshare.utils.home import cache_folder, home
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _SUFFIX = ".collection.json"
+_EXPECTED = "the folder of a collection, or its JSONL or CSV file"
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ class Collection:
         Raises:
             UserError: it has not this layout, cannot be used, or says now that its texts are something else.
         """
+        check_readable(root, _EXPECTED)
         source = read(self.layout, root, split_seed, self.fields)
         if (why := source.kind_known) and source.text_kind != self.text_kind:
             raise UserError(
@@ -175,10 +177,9 @@ def recognised(root: Path) -> Layout:
     """The layout of what lies at ``root``.
 
     Raises:
-        UserError: nothing there, or no layout that is known; the message lists them.
+        UserError: nothing there, nothing that can be read, or no layout that is known; the message lists them.
     """
-    if not root.exists():
-        raise UserError(f"{root}: missing, expected the folder of a collection, or its JSONL or CSV file")
+    check_readable(root, _EXPECTED)
     for layout in LAYOUTS:
         if layout.is_at(root):
             return layout

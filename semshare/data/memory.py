@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,19 +17,33 @@ from PIL import Image
 
 from semshare.data import catalogue, prepare
 from semshare.data.pictures import as_rgb
+from semshare.data.readers.records import is_text
 from semshare.data.source import Source
 from semshare.data.source_checks import checked
 from semshare.errors import UserError
-from semshare.utils.files import atomic_write, write_text
+from semshare.utils.files import atomic_write, in_brief, write_text
 from semshare.utils.home import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
     from semshare.data.dataset import PairedDataset
     from semshare.data.text_kinds import TextKind
 
 _ROWS = "rows.jsonl"
+_FIELDS = {
+    "texts": "a text or a list of texts",
+    "labels": "a list of labels",
+    "split": "train, dev or test",
+    "id": "a text or a whole number",
+    "image": "none beside features",
+}
+_SHAPES = {
+    "features": "[N, R, D] or [N, D]",
+    "boxes": "[N, R, 4]",
+    "classes": "[N, R] or [N, R, K]",
+    "scores": "[N, R]",
+}
 
 
 def build(
@@ -68,13 +83,10 @@ def build(
     if isinstance(rows, Source):
         return _registered(name, rows, device)
     arrays = {"features": features, "boxes": boxes, "classes": classes, "scores": scores}
-    given = {part: np.asarray(array) for part, array in arrays.items() if array is not None}
+    given = {part: _array(part, array) for part, array in arrays.items() if array is not None}
     if given and "features" not in given:
         raise UserError(f"{next(iter(given))}: given without features, to which it belongs")
-    for part, array in given.items():
-        if array.dtype.kind not in "fiu":
-            raise UserError(f"{part}: values are {array.dtype}, expected numbers")
-    listed = [dict(row) for row in rows]
+    listed = _listed(rows)
     if given and len(given["features"]) != len(listed):
         raise UserError(f"features: {len(given['features']):,} rows, expected {len(listed):,}: one for each of rows")
     folder = _written(listed, given)
@@ -93,6 +105,51 @@ def _registered(name: str, source: Source, device: str) -> PairedDataset:
     return catalogue.load(name, "full", device=device)
 
 
+def _array(part: str, given: Any) -> np.ndarray:
+    """What is ``given`` as ``part``, as an array of numbers."""
+    expected = f"expected numbers, {_SHAPES[part]} with a row for each of rows"
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        raise UserError(f"{part}: found lists of different lengths, {expected}") from None
+    except (TypeError, RuntimeError) as error:  # a tensor on a GPU, or one that has a gradient
+        raise UserError(f"{part}: {' '.join(str(error).split())[:120]}; {expected}") from None
+    if array.dtype.kind not in "fiu":
+        raise UserError(f"{part}: values are {array.dtype}, {expected}")
+    if not array.ndim:
+        raise UserError(f"{part}: found one number, {expected}")
+    return array
+
+
+def _listed(rows: Any) -> list[dict[str, Any]]:
+    """A copy of each of ``rows``."""
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
+        raise UserError(f"rows: found {in_brief(rows)}, expected a list with an object for each item")
+    listed = []
+    for number, row in enumerate(rows):
+        if not hasattr(row, "keys"):
+            raise UserError(f"rows[{number}]: found {in_brief(row)}, expected an object with texts and labels")
+        listed.append(dict(row))
+        for field in listed[-1]:
+            if not isinstance(field, str):
+                raise UserError(f"rows[{number}]: found the field {in_brief(field)}, expected {', '.join(_FIELDS)}")
+    return listed
+
+
+def _line(number: int, row: Mapping[str, Any]) -> str:
+    """A row as a line of JSON."""
+    for field, value in row.items():
+        where, expected = f"rows[{number}].{field[:60]}", _FIELDS.get(field, "a text")
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{where}: found half a character in {in_brief(value)}, expected {expected}") from None
+        except (TypeError, ValueError, RecursionError):  # a list that holds itself, or lists in lists without end
+            kind = type(value).__name__
+            raise UserError(f"{where}: found {in_brief(value)}, of type {kind}, expected {expected}") from None
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
 def _as_given(message: str, folder: Path) -> str:
     """``message`` with the rows and arrays that were given in place of the files in ``folder`` that keep them."""
     lines = rf"({re.escape(str(folder / _ROWS))}, line |\bline (?=\d+ (already|says)\b))(\d+)"
@@ -106,22 +163,24 @@ def _written(rows: list[dict[str, Any]], arrays: Mapping[str, np.ndarray]) -> Pa
     digest = hashlib.sha256()
     for number, row in enumerate(rows):
         if arrays:
+            if "row" in row:
+                found = in_brief(row["row"])
+                raise UserError(f"rows[{number}].row: found {found}, expected none: features are in the order of rows")
             row["row"] = number
         elif not isinstance(row.get("image"), str | Path):
             row["image"] = _keep(row.get("image"), number, digest, pictures)
         else:
             path = Path(row["image"])
-            row["image"] = f"{number}{path.suffix}"
+            row["image"] = f"{number}{path.suffix if is_text(path.suffix) else ''}"
             pictures[row["image"]] = path
             try:
                 digest.update(path.read_bytes())
             except OSError as error:
-                raise UserError(f"{path}: {error.strerror}") from None
-    try:
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    except TypeError as error:
-        raise UserError(f"rows: {error}; expected texts, labels, split and id as text") from None
-    digest.update(lines.encode("utf-8", "surrogatepass"))
+                raise UserError(f"rows[{number}].image: {str(path)[:200]}: {error.strerror}") from None
+            except ValueError:  # a zero byte, or half a character
+                raise UserError(f"rows[{number}].image: found {in_brief(str(path))}, expected a path") from None
+    lines = "".join(_line(number, row) for number, row in enumerate(rows))
+    digest.update(lines.encode())
     for part, array in arrays.items():
         digest.update(f"{part} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from io import BytesIO
@@ -105,7 +106,12 @@ def _opened(path: Path) -> Image.Image:
 
 @cache
 def _formats() -> list[str]:
-    """The formats that Pillow reads here, HEIC among them where pillow-heif is installed."""
+    """The formats that Pillow reads here, HEIC among them where pillow-heif is installed.
+
+    From then on Pillow is silent on large pictures: it refuses only those of more than 179 million pixels.
+    """
+    # Once and not around each opening: what is hushed there is hushed, or not, in all threads that open pictures.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
     try:
         import pillow_heif
     except ImportError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from semshare.paper.drawing import QUANTITIES, interval_row, sentence, subplots
 from semshare.paper.recorded_tables import strength_table
 from semshare.paper.recordings import decided
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from semshare.paper.recordings import Recording
 
 
+_FAR = 2  # times the median width of a panel's intervals, beyond which one is cut on either side
 _ASIDE = 3  # typographic points by which a setting's two measures stand left and right of their place
 
 
@@ -89,14 +92,23 @@ def strength(recording: Recording) -> Figure:
 
 
 def costs(recording: Recording) -> Figure:
-    """The presets' differences in points: a panel a measure, a row a field, filled where the interval decides."""
+    """The presets' differences in points: a panel a measure, a row a field, filled where the interval decides.
+
+    An interval far wider than the others would press them together: it ends in an arrow at the panel's side.
+    """
     frame = recording.frame()
     fields = list(dict.fromkeys(frame["field"]))[::-1]
     figure, axes = subplots(1, 4, figsize=(9, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
     for axis, (measure, (title, colour)) in zip(axes, QUANTITIES.items(), strict=True):
         of_measure = frame[frame["measure"] == measure].set_index("field").loc[fields]
-        for row, (value, low, high) in enumerate(100 * of_measure[["value", "low", "high"]].to_numpy()):
-            interval_row(axis, row, value, low, high, colour, "o", filled=of_measure["decided"].iloc[row])
+        points = 100 * of_measure[["value", "low", "high"]].to_numpy()
+        most = _FAR * float(np.median(points[:, 2] - points[:, 1]))
+        for row, (value, low, high) in enumerate(points):
+            ends = max(low, value - most), min(high, value + most)
+            interval_row(axis, row, value, *ends, colour, "o", filled=of_measure["decided"].iloc[row])
+            for end, whole, arrow in zip(ends, (low, high), "<>", strict=True):
+                if end != whole:
+                    axis.plot(end, row, arrow, color=colour, markersize=5)
         axis.set_yticks(range(len(fields)), fields)
         axis.set(title=title, xlabel="points")
     _mark_before(figure, recording)

@@ -268,10 +268,8 @@ class Retriever:
         beside = count_no_pictures(reason for _, reason in index.skipped.values())
         for note in [*([beside] if beside else []), *notes]:
             progress.say(printable(note), stays=True)
-        more = len(left_out) - _SHOWN
-        beyond = f" ({more:,} more)" if more > 0 else ""
-        counts = f"{counted(len(index), 'item')}, {len(left_out):,} left out{beyond}"
-        progress.say(counts, stays=bool(left_out))
+        beyond = f" ({more:,} more)" if (more := len(left_out) - _SHOWN) > 0 else ""
+        progress.say(f"{counted(len(index), 'item')}, {len(left_out):,} left out{beyond}", stays=bool(left_out))
         return left_out
 
     def _encode_pictures(self, root: Path, ids: list[str], progress: Progress) -> Iterator[Piece]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import reprlib
 import shutil
 from contextlib import contextmanager, suppress
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -174,41 +176,108 @@ def _flush(path: Path) -> None:
         os.close(file)
 
 
-_KINDS = {"bool": "true or false", "null": "nothing", "timestamp": "a date"}
+def check_readable(path: Path, expected: str) -> None:
+    """Raise :class:`UserError` where ``path`` is neither a file with a content nor a folder that can be listed."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # no name holds a zero byte
+        raise UserError(f"{path}: missing, expected {expected}") from None
+    except OSError as error:
+        raise UserError(f"{str(path)[:200]}: {error.strerror}, expected {expected}") from None
+    if S_ISDIR(mode):
+        check_listed(path)
+    elif not S_ISREG(mode):  # a pipe's content is gone when it was read once
+        raise UserError(f"{path}: found neither a file nor a folder, expected {expected}")
+
+
+def check_listed(folder: Path) -> None:
+    """Raise :class:`UserError` where ``folder`` cannot be listed: who looks for names in it would find none there."""
+    try:
+        with os.scandir(folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be listed: {error.strerror}") from None
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = 60
+
+
+def in_brief(value: Any) -> str:
+    """A stranger's value in quotes, at most 60 letters of it, however large or deep it is."""
+    try:
+        return repr((value if isinstance(value, str) else _BRIEF.repr(value))[:60])
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return repr(type(value).__name__)
+
+
+_KINDS = {"bool": "true or false", "null": "nothing", "timestamp": "a date", "int": "a whole number"}
+_KINDS |= {"float": "a number"}
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without its surprises: what would be read as something else than it looks like is refused, with its line."""
+    """YAML without its surprises: what would be read as something else than it looks like is refused, with its line.
+
+    So is an alias: a few of them in each other make millions of values of a few bytes.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            alias = self.peek_event()
+            raise _unclear(alias, f"*{alias.anchor[:60]} stands for what is written elsewhere", "write it here again")
+        return super().compose_node(parent, index)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise ValueError(f"{error}, in line {node.start_mark.line + 1}") from None
+        except (AttributeError, LookupError):  # how PyYAML says that a value does not fit its tag
+            kind = node.tag.rpartition(":")[2]
+            found = f"{_written(node)} cannot be read as {_KINDS.get(kind, kind)[:60]}"
+            raise _unclear(node, found, "quote it, and write no tag before it") from None
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> str:
+        text = super().construct_scalar(node)
+        if text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text):
+            return text
+        try:  # JSON writes a rare character as two halves
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            raise _unclear(node, f"half a character in {text[:60]!r}", "write all of it") from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            return super().construct_mapping(node, deep)  # says so
         seen = set()
         for key, _ in node.value:
             kind = key.tag.rpartition(":")[2]
             if kind == "merge":
                 continue
-            if kind in ("int", "float"):
+            if kind in ("int", "float") and isinstance(key, yaml.ScalarNode):
                 key.tag = "tag:yaml.org,2002:str"  # 05 is what was written, and names a notebook
-            elif kind != "str":
+            elif kind != "str" or not isinstance(key, yaml.ScalarNode):
                 raise _unclear(key, f"YAML reads the key {_written(key)} as {_KINDS.get(kind, 'no text')}", "quote it")
             if key.value in seen:
-                raise _unclear(key, f"the key {key.value!r} stands twice", "keep one of them")
+                raise _unclear(key, f"the key {key.value[:60]!r} stands twice", "keep one of them")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
     def bool_(self, node: yaml.ScalarNode) -> bool:
         if node.value.lower() not in ("true", "false"):
             meant = "true" if self.construct_yaml_bool(node) else "false"
-            raise _unclear(node, f"YAML reads {node.value} as {meant}", f"quote it, or write {meant}")
+            raise _unclear(node, f"YAML reads {_written(node)} as {meant}", f"quote it, or write {meant}")
         return self.construct_yaml_bool(node)
 
     def int_(self, node: yaml.ScalarNode) -> int:
         number = self.construct_yaml_int(node)
         if node.value.lstrip("+-") != str(abs(number)):
-            raise _unclear(node, f"YAML reads {node.value} as {number}", f"quote it, or write {number}")
+            shown = str(number)[:60]
+            raise _unclear(node, f"YAML reads {_written(node)} as {shown}", f"quote it, or write {shown}")
         return number
 
     def date(self, node: yaml.ScalarNode) -> None:
-        raise _unclear(node, f"YAML reads {node.value} as a date", "quote it")
+        raise _unclear(node, f"YAML reads {_written(node)} as a date", "quote it")
 
 
 _PlainLoader.add_constructor("tag:yaml.org,2002:bool", _PlainLoader.bool_)
@@ -217,10 +286,10 @@ _PlainLoader.add_constructor("tag:yaml.org,2002:timestamp", _PlainLoader.date)
 
 
 def _written(node: yaml.Node) -> str:
-    return node.value if isinstance(node, yaml.ScalarNode) else "a list or mapping"
+    return (node.value[:60] or "an empty text") if isinstance(node, yaml.ScalarNode) else "a list or mapping"
 
 
-def _unclear(node: yaml.Node, found: str, remedy: str) -> UserError:
+def _unclear(node: yaml.Node | yaml.Event, found: str, remedy: str) -> UserError:
     return UserError(f"line {node.start_mark.line + 1}: {found}; {remedy}")
 
 
@@ -228,11 +297,17 @@ def parse_yaml(text: str) -> Any:
     """The content of YAML ``text``, read safely and as it looks.
 
     Raises:
-        UserError: a key that is no text or stands twice in one mapping, or a value that YAML reads as something else
-            than it looks like: ``no`` as false, ``010`` as 8, ``2024-01-01`` as a date. The message names the line.
+        UserError: a key that is no text or stands twice in one mapping, an alias, or a value that YAML reads as
+            something else than it looks like: ``no`` as false, ``010`` as 8, ``2024-01-01`` as a date. The message
+            names the line.
         ValueError: no YAML; PyYAML has errors of its own besides.
     """
-    return yaml.load(text, _PlainLoader)
+    try:
+        return yaml.load(text, _PlainLoader)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except OverflowError:  # "\UFFFFFFFF"
+        raise ValueError("an escape of no character") from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -246,5 +321,5 @@ def read_yaml(path: Path) -> Any:
         return parse_yaml(text)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets an impossible date through as a ValueError
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from None

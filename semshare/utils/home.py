@@ -57,6 +57,7 @@ def lock(path: Path, timeout: float = -1) -> Iterator[None]:
         ReadOnlyError: the user may not write there.
         filelock.Timeout: another process holds it for longer than ``timeout`` seconds; by default it is waited for.
     """
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    name = str(path.resolve()).encode("utf-8", "surrogateescape")  # a folder's name need not be UTF-8
+    digest = hashlib.sha256(name).hexdigest()[:16]
     with file_lock(cache_folder("locks") / f"{digest}.lock", timeout):
         yield

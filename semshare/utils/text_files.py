@@ -20,6 +20,13 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# What compressed files begin with, and how to get the text out.
+_PACKED = (
+    (b"\x1f\x8b\x08", "compressed by gzip", "gzip -dc"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd", "zstd -dc"),
+    (b"\xfd7zXZ\0", "compressed by xz", "xz -dc"),
+    (b"PK\x03\x04", "a zip archive, as Excel's files are", "unzip -p"),
+)
 _LINE_END = re.compile(r"\r*\n|\r")
 
 
@@ -39,10 +46,11 @@ def read_text(path: Path) -> str:
     UTF-16 without a mark is known by its zero bytes, which stand at even places only or at odd ones only.
 
     Raises:
-        UserError: no such file, one that cannot be read, or one in another encoding: the line, the byte, and how to
-            convert it.
+        UserError: no such file, one that cannot be read or is compressed, or one in another encoding: the line, the
+            byte, and how to convert it.
     """
     content = read_bytes(path)
+    _check_unpacked(path, content)
     mark, encoding = next(((mark, name) for mark, name in _MARKS if content.startswith(mark)), (b"", ""))
     encoding = encoding or _without_mark(content)
     try:
@@ -81,6 +89,7 @@ def stream_lines(path: Path) -> Iterator[bytes]:
     try:
         with open(path, "rb") as file:
             start = file.read(1 << 16)
+            _check_unpacked(path, start)
             plain = b"\0" not in start and not start.startswith(tuple(mark for mark, _ in _MARKS))
             if plain and (b"\n" in start or b"\r" not in start):
                 file.seek(0)
@@ -89,6 +98,13 @@ def stream_lines(path: Path) -> Iterator[bytes]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     yield from (line.encode() for line in read_lines(path))
+
+
+def _check_unpacked(path: Path, start: bytes) -> None:
+    """Raise :class:`UserError` where the file at ``path``, which begins with ``start``, is compressed."""
+    for mark, what, unpacks in _PACKED:
+        if start.startswith(mark):
+            raise UserError(f"{path}: {what}, expected a text; unpack it: {unpacks} {path.name} > new-{path.name}")
 
 
 def _without_mark(content: bytes) -> str:

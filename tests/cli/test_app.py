@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from commands import run
 
+from semshare.utils.home import cache_folder
+
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
@@ -58,6 +60,27 @@ def test_what_is_typed_wrong_is_one_line(
     assert run(monkeypatch, *arguments.split()) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and re.fullmatch(rf"error: .*{named}.*\n", shown.err), shown.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "data prepare y={long}",
+        "data show coco --root {long}",
+        "data show scenes-flickr25k --scale smoke --texts 1 --tokens {long}",
+        "data forget {long}",
+        "eval {long}",
+        "grid {long}",
+    ],
+)
+def test_a_name_that_no_file_can_have_is_one_line(
+    arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache_folder("data")  # where there is none, no name in it is too long
+    assert run(monkeypatch, *arguments.format(long="y" * 300).split()) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and re.fullmatch(r"error: [^ ]*yyyy: .*File name too long.*\n", shown.err), shown.err
+    assert "kept" not in shown.err
 
 
 @pytest.mark.parametrize("arguments", [(), ("data",)])

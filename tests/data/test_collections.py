@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,6 +117,31 @@ def test_what_is_no_collection_says_what_would_be(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "notes.md"):
         with pytest.raises(UserError, match=r"none of the layouts that are read here, expected one of: .*rows beside"):
             recognised(path)
+
+
+def test_what_cannot_be_read_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (Path(os.devnull), tmp_path / "pipe.csv"):
+        if not path.exists():
+            os.mkfifo(path)
+        with pytest.raises(UserError, match="found neither a file nor a folder, expected the folder of a collection"):
+            recognised(path)
+    with pytest.raises(UserError, match="x: File name too long, expected the folder of a collection"):
+        recognised(tmp_path / ("x" * 300))
+    root = label_studio(tmp_path / "own")
+    prepare.prepare(f"mine={root}", fields={"texts": "caption"}, regions="simulated", say=lambda line: None)
+    catalogue.forget_loaded()
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).resolve() == root:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))  # root may list every folder
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=r"own: cannot be listed: Permission denied$"):
+        recognised(root)
+    with pytest.raises(UserError, match=r"cannot be listed: Permission denied$"):
+        prepare.describe("mine")
 
 
 @pytest.mark.slow

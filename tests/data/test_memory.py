@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import semshare
@@ -124,12 +126,87 @@ def test_a_source_of_ones_own_is_known_to_this_process(own_home: Path, monkeypat
         ({"boxes": np.zeros((9, 2, 4))}, r"boxes: given without features"),
         ({"features": np.full((9, 2, 3), np.nan)}, r"^features, row 0"),
         ({"features": np.array([object()] * 9)}, r"features: values are object, expected numbers"),
+        (
+            {"features": np.array(1.0)},
+            r"^features: found one number, expected numbers, \[N, R, D\] or \[N, D\] with a row",
+        ),
+        (
+            {"features": [[1.0, 2.0], [3.0]]},
+            r"^features: found lists of different lengths, expected numbers, \[N, R, D\]",
+        ),
+        (
+            {"features": torch.zeros(9, 2, requires_grad=True)},
+            r"^features: Can't call numpy\(\) on Tensor that requires",
+        ),
+        (
+            {"features": np.zeros((9, 2, 3)), "scores": np.array(1)},
+            r"^scores: found one number, expected numbers, \[N, R\]",
+        ),
         ({}, r"rows\[0\].image: found NoneType, expected a path, a Pillow picture or \[H, W, 3\] uint8"),
     ],
 )
 def test_what_does_not_fit_is_named(own_home: Path, given: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build("mine", _rows(9), say=_quiet, **given)
+
+
+ITSELF: list[Any] = []
+ITSELF.append(ITSELF)
+DEEP: list[Any] = []
+for _ in range(5000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"texts": ["\ud800 a"]}, r"rows[3].texts: found half a character in "),
+        ({"id": "\ud800"}, r"rows[3].id: found half a character in '\ud800', expected a text or a whole number"),
+        ({"labels": ITSELF}, "rows[3].labels: found '[[[[[[[...]]]]]]]', of type list, expected a list of labels"),
+        ({"labels": DEEP}, "rows[3].labels: found '[[[[[[[...]]]]]]]', of type list, expected a list of labels"),
+        ({"labels": {"a"}}, """rows[3].labels: found "{'a'}", of type set, expected a list of labels"""),
+        ({"id": 10**5000}, "rows[3].id: found 'int', of type int, expected a text or a whole number"),
+        ({"image": np.zeros((8, 8, 3))}, "rows[3].image: found "),
+        ({"row": 3}, "rows[3].row: found '3', expected none: features are in the order of rows"),
+        ({5: 1}, "rows[3]: found the field '5', expected texts, labels, split, id, image"),
+    ],
+)
+def test_what_no_row_can_hold_is_told_by_its_row_and_field(
+    own_home: Path, change: dict[Any, Any], message: str
+) -> None:
+    rows = _rows(9)
+    rows[3] |= change
+    with pytest.raises(UserError) as caught:
+        build("mine", rows, features=np.zeros((9, 2, 3)), say=_quiet)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([1, 2], "rows[0]: found '1', expected an object with texts and labels"),
+        ("abc", "rows: found 'abc', expected a list with an object for each item"),
+        (None, "rows: found 'None', expected a list with an object for each item"),
+        ({"texts": ["a"]}, """rows: found "{'texts': ['a']}", expected a list with an object for each item"""),
+        ([{"texts": "a", "labels": ["b"], "image": "a\0b.png"}], r"rows[0].image: found 'a\x00b.png', expected a path"),
+        (
+            [{"texts": "a", "labels": ["b"], "image": "\ud800.png"}],
+            r"rows[0].image: found '\ud800.png', expected a path",
+        ),
+        ([{"texts": "a", "labels": ["b"], "image": "x" * 300}], f"rows[0].image: {'x' * 200}: File name too long"),
+    ],
+)
+def test_what_are_no_rows_is_told(own_home: Path, rows: Any, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build("mine", rows, say=_quiet)
+    assert str(caught.value) == message
+
+
+def test_an_ending_that_is_no_utf8_is_left_out(own_home: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a.\xe9")
+    Image.new("RGB", (8, 6)).save(path, "PNG")
+    rows = [row | {"image": path} for row in _rows(9)]
+    assert [item.id for item in build("mine", rows, say=_quiet).source.items()] == [str(n) for n in range(9)]
 
 
 def test_a_mistake_in_a_row_is_told_by_its_place_in_the_list(own_home: Path) -> None:
@@ -152,5 +229,5 @@ def test_a_path_that_leads_nowhere_and_a_name_that_is_taken(own_home: Path, tmp_
         build("mine", rows)
     with pytest.raises(UserError, match="'coco16k' is another dataset's"):
         build("coco16k", _rows(9), features=np.zeros((9, 2, 3)), say=_quiet)
-    with pytest.raises(UserError, match=r"rows: .*not JSON serializable"):
+    with pytest.raises(UserError, match=r"^rows\[0\].texts: found '\{1\}', of type set, expected a text or a list of"):
         build("mine", [{"texts": {1}, "labels": []}], features=np.zeros((1, 2)))

@@ -8,6 +8,7 @@ import os
 import struct
 import sys
 import types
+import warnings
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,15 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from semshare.data import pictures
-from semshare.data.pictures import NoPictureError, as_rgb, check_is_picture, check_picture, open_picture
+from semshare.data.pictures import (
+    NoPictureError,
+    as_rgb,
+    check_is_picture,
+    check_picture,
+    open_picture,
+    picture_from,
+    picture_size,
+)
 from semshare.errors import UserError
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -342,6 +351,24 @@ def test_a_picture_of_billions_of_pixels_is_told(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
     with pytest.raises(UserError, match=r"bomb\.png: cannot read this picture: .*2500000000 pixels"):
         open_picture(tmp_path / "bomb.png")
+
+
+def test_a_picture_of_a_hundred_million_pixels_is_opened_without_a_word(tmp_path: Path) -> None:
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")
+    content = (tmp_path / "large.png").read_bytes()
+    pictures._formats.cache_clear()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.resetwarnings()  # what each test begins with knows nothing of what was hushed before it
+        assert picture_size(tmp_path / "large.png") == (10_000, 10_000)
+        with pytest.raises(UserError):
+            picture_from(content[:-99], "large")
+        assert told == []
+        warnings.warn("another", RuntimeWarning, stacklevel=1)
+        assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)  # whoever asks for an error still has one
+        with pytest.raises(UserError, match=r"large\.png: cannot read this picture: Image size"):
+            picture_size(tmp_path / "large.png")
 
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)

@@ -28,3 +28,14 @@ def test_intervals_of_before_are_marked_over_a_figure(kept: dict[str, object], s
     alone = Recording("r", "", 1, [], [row | kept | {"error": 0.1, "training": False} for row in rows])
     assert recorded_figures.costs(alone).axes[0].lines[2].get_markerfacecolor() == "white"
     assert recorded_figures.phase(alone).axes[0].texts[0].get_fontweight() == "normal"
+
+
+def test_an_interval_far_wider_than_the_others_ends_in_arrows() -> None:
+    rows = [
+        {"field": f"f{number}", "measure": measure, "low": -width, "value": 0.0, "high": width, "error": 0.1}
+        for measure in intervals.MEASURES
+        for number, width in enumerate((0.01, 0.01, 0.01, 0.5))
+    ]
+    axis = recorded_figures.costs(Recording("r", "", 1, [], rows)).axes[0]
+    assert [line.get_marker() for line in axis.lines if line.get_marker() in "<>"] == ["<", ">"]
+    assert max(abs(end) for line in axis.lines for end in line.get_xdata()) == pytest.approx(4)

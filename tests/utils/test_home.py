@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from semshare.utils.files import atomic_write
-from semshare.utils.home import home, settle
+from semshare.utils.home import home, lock, settle
 
 ASKS = [sys.executable, "-c", "from semshare.utils.home import home; print(home())"]
 
@@ -71,3 +72,11 @@ def test_without_a_home_folder_training_works_where_semshare_home_is_set(tmp_pat
     done = _as_nobody(*command, SEMSHARE_HOME=str(tmp_path / "home"))
     assert done.returncode == 0, done.stderr
     assert "Micro-F1" in done.stdout
+
+
+def test_a_folder_whose_name_is_no_utf8_can_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMSHARE_HOME", str(tmp_path / "home"))
+    with lock(tmp_path / os.fsdecode(b"caf\xe9"), timeout=0):
+        pass
+    with lock(Path("/data/coco"), timeout=0):
+        assert (tmp_path / "home" / "locks" / f"{hashlib.sha256(b'/data/coco').hexdigest()[:16]}.lock").exists()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import gzip
+import io
+import lzma
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,3 +57,32 @@ def test_another_encoding_is_named_by_line_and_byte(
         read_text(path)
     assert str(caught.value).startswith(f"{path}, line {line}: byte {byte} at offset {offset} is no UTF-8 text")
     assert "iconv -f latin1 -t utf-8 list.txt" in str(caught.value)
+
+
+def _zipped(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.json", content)
+    return file.getvalue()
+
+
+PACKED = {
+    "gzip": (gzip.compress, "compressed by gzip, expected a text; unpack it: gzip -dc"),
+    "gzip without a time": (lambda content: gzip.compress(content, mtime=0), "compressed by gzip"),
+    "xz": (lzma.compress, "compressed by xz, expected a text; unpack it: xz -dc"),
+    "zip": (_zipped, "a zip archive, as Excel's files are, expected a text; unpack it: unzip -p"),
+    "zstd": (lambda content: b"\x28\xb5\x2f\xfd\x24\x11\x89\x01" + content, "compressed by zstd, expected a text"),
+}
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1}', bytes(range(256)) * 999], ids=["empty", "short", "long"])
+@pytest.mark.parametrize("packed", PACKED)
+def test_what_is_compressed_is_told_with_what_unpacks_it(packed: str, content: bytes, tmp_path: Path) -> None:
+    pack, expected = PACKED[packed]
+    path = tmp_path / "list.txt"
+    path.write_bytes(pack(content))
+    for read in (read_text, read_lines, lambda path: list(stream_lines(path))):
+        with pytest.raises(UserError) as caught:
+            read(path)
+        assert str(caught.value).startswith(f"{path}: {expected}")
+        assert str(caught.value).endswith(" list.txt > new-list.txt")

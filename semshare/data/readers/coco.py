@@ -222,13 +222,9 @@ def _splits(keys: list[Key], files: Mapping[str, Path], seed: int) -> tuple[dict
     given = {name: split for name in files if (split := splits.meant(name))}
     if len(files) == len(given) == len(set(given.values())) == len(SPLITS):
         return {key: given[key[1]] for key in keys}, []
-    names = " and ".join(files)
-    are = fitting(len(files), "is not", "are not")
-    told = (
-        [f"{names} {are} train, val and test: splits are drawn anew"]
-        if given or not files.keys() <= OFFICIAL_SIZES.keys()
-        else []
-    )
+    names, are = " and ".join(files), fitting(len(files), "is not", "are not")
+    official = files.keys() <= OFFICIAL_SIZES.keys() or all(path.name.startswith("lvis_") for path in files.values())
+    told = [] if official and not given else [f"{names} {are} train, val and test: splits are drawn anew"]
     return _split(keys, seed), told
 
 

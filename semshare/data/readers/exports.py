@@ -20,6 +20,7 @@ from semshare.data.files import name_few
 from semshare.data.readers.instances import LAYOUT, slim
 from semshare.data.readers.records import in_words, is_text, read_sections
 from semshare.errors import UserError
+from semshare.utils.files import check_listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,9 +36,15 @@ _LOOKED_AT = 200  # records whose fields are listed in a message
 
 
 def annotation_files(root: Path) -> dict[str, Path]:
-    """The files of annotations at ``root``, each by the name of its split; empty where none of the layouts is there."""
+    """The files of annotations at ``root``, each by the name of its split; empty where none of the layouts is there.
+
+    Raises:
+        UserError: a folder called annotations that cannot be listed.
+    """
     if root.is_file():
         return {_split_name(root): root} if root.suffix.lower() == ".json" else {}
+    if (root / "annotations").is_dir():
+        check_listed(root / "annotations")
     for pattern in ("annotations/instances_*.json", "annotations/lvis_*.json", "lvis_*.json"):
         if paths := sorted(root.glob(pattern)):
             return {_split_name(path): path for path in paths}
@@ -102,9 +109,15 @@ def _split_name(path: Path) -> str:
 
 
 def _value(record: Any, parts: list[str]) -> Any:
-    for part in parts:
-        record = record.get(part) if isinstance(record, dict) else None
-    return record
+    """What a record has where ``parts`` lead; several of them may be one key with dots in it."""
+    while parts and isinstance(record, dict):
+        count = len(parts)
+        while count and record.get(key := ".".join(parts[:count])) is None:
+            count -= 1
+        if not count:
+            return None
+        record, parts = record[key], parts[count:]
+    return None if parts else record
 
 
 def _has(records: Records, parts: list[str]) -> bool:
@@ -138,10 +151,13 @@ def _there(records: Mapping[str, Mapping[str, Records]]) -> str:
 
 def _text_fields(record: Any) -> Iterator[str]:
     """The fields of a record, and of the objects in it, that hold a text or a list of texts."""
-    if not isinstance(record, dict):
-        return
-    for name, value in record.items():
+    waiting = [("", record)]  # a record may be nested deeper than a function may call itself
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            inner = ((f"{name}.{key}" if name else key, own) for key, own in value.items() if key not in _NO_TEXTS)
+            waiting += reversed(list(inner))
+            continue
         listed = value if isinstance(value, list) and value else [value]
-        if name not in _NO_TEXTS and all(isinstance(value, str) for value in listed):
+        if name and all(isinstance(value, str) for value in listed):
             yield name
-        yield from (f"{name}.{inner}" for inner in _text_fields(value))

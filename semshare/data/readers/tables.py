@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TEXTS = ("texts", *get_args(TextKind))  # what the field of the texts may be called
 _DELIMITERS = ",;\t"
+_NO_LIST = dict.fromkeys(TEXTS, "one text (JSONL takes several)") | {"labels": "labels separated by ;"}
 _KIND = "text"  # the only field of a first line that says what the texts are
 
 
@@ -88,11 +89,22 @@ def csv_rows(
                 record: dict[str, Any] = {
                     name: value for name, value in zip(header, values, strict=True) if name not in unknown
                 }
+                for name in _NO_LIST.keys() & record.keys():
+                    if _is_list(cell := record[name].strip(), of_texts=name != "labels"):
+                        fault(line, f"{name}: found {cell[:60]!r}, expected {_NO_LIST[name]}")
                 record["labels"] = [label for label in record["labels"].split(";") if label.strip()]
                 yield line, record
             line = rows.line_num + 1
     except csv.Error as error:
         fault(line, f"not valid CSV: {error}")
+
+
+def _is_list(cell: str, of_texts: bool) -> bool:
+    """Whether a cell is a list as Python or JSON print one; what is just one text may stand in brackets too."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return False
+    inner = cell[1:-1].strip()
+    return not of_texts or not inner or (inner[0] in "'\"" and inner[-1] in "'\"")
 
 
 def columns(header: Iterable[str]) -> list[str]:

@@ -270,6 +270,36 @@ def test_a_bad_csv_is_named_with_its_line(folder: Path, lines: list[str], expect
     assert expected in "\n".join(_mistakes(_csv(folder, lines)))
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (("a", "['dog', 'cat']"), """labels: found "['dog', 'cat']", expected labels separated by ;"""),
+        (("a", " [1, 2] "), "labels: found '[1, 2]', expected labels separated by ;"),
+        (("a", '["dog; cat"]'), """labels: found '["dog; cat"]', expected labels separated by ;"""),
+        (('["a b", "c"]', "dog"), """texts: found '["a b", "c"]', expected one text (JSONL takes several)"""),
+        (("['a', \"it's\"]", "dog"), "texts: found "),
+        (("['a' 'b']", "dog"), "texts: found "),  # as numpy prints one
+        (("[]", "dog"), "texts: found '[]', expected one text"),
+    ],
+)
+def test_a_list_in_a_cell_of_csv_is_no_text_and_no_label(folder: Path, row: tuple[str, str], expected: str) -> None:
+    rows = [("a", "dog"), row, ("b", "cat;[sea")]
+    lines = [
+        ",".join(f'"{cell}"' for cell in (f"pictures/{n}.png", *(cell.replace('"', '""') for cell in cells)))
+        for n, cells in enumerate(rows)
+    ]
+    path = _csv(folder, ["image,texts,labels", *lines])
+    (mistake,) = _mistakes(path)
+    assert mistake.startswith(f"{path}, line 3: {expected}")
+    mistakes = _mistakes(_csv(folder, ["image,captions,labels", *lines]))
+    assert mistakes == [mistake.replace("texts: ", "captions: ")]
+
+
+def test_a_text_of_csv_may_stand_in_brackets(folder: Path) -> None:
+    rows = [f"pictures/{number}.png,[a word],dog" for number in range(3)]
+    assert CustomSource(_csv(folder, ["image,texts,labels", *rows])).items()[0].texts == ("[a word]",)
+
+
 def test_a_column_too_many_is_one_mistake_however_many_rows_have_it(folder: Path) -> None:
     rows = [f"pictures/{number}.png,a word,dog,3" for number in range(3)]
     (mistake,) = _mistakes(_csv(folder, ["image,texts,labels,mood", *rows]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,44 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], dict[str, str], str]] = {
         "field: found 'labels', expected texts: annotations in COCO's",
     ),
 }
+
+
+def _dotted(image: dict[str, Any]) -> None:
+    text = image.pop("caption")
+    image |= {"a.b": text, "a": {"b": None, "c.d": {"e": text}}}
+
+
+@pytest.mark.parametrize("name", ["a.b", "images.a.b", "a.c.d.e"])
+def test_a_key_may_have_dots_in_it(name: str, tmp_path: Path) -> None:
+    root = label_studio(tmp_path)
+    _edit(root / "result.json", lambda content: [_dotted(image) for image in content["images"]])
+    texts = [item.texts for item in CocoSource(root, 0, {"texts": name}).items()]
+    assert texts == [(CAPTIONS[n % 3],) for n in range(COUNT)]
+    with pytest.raises(UserError, match=r"no record has 'a.d', .*; texts are in images.a.b, images.a.c.d.e$"):
+        CocoSource(root, 0, {"texts": "a.d"})
+
+
+def test_fields_are_listed_however_deep_a_record_is_nested(tmp_path: Path) -> None:
+    root = label_studio(tmp_path)
+    path = root / "result.json"
+    deep = '{"a": ' * 600 + '{"note": "x"}' + "}" * 600
+    path.write_text(path.read_text(encoding="utf-8").replace('"caption":', f'"extra": {deep}, "caption":', 1), "utf-8")
+    with pytest.raises(UserError, match=r"texts are in images.extra.a.a.a.a.*, images.caption$"):
+        read(recognised(root), root)
+
+
+def test_a_folder_of_annotations_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = cvat(tmp_path)
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "annotations":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))  # root may list every folder
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=r"annotations: cannot be listed: Permission denied$"):
+        recognised(root)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -37,6 +37,8 @@ def test_groups_are_read(name: str, content: str, tmp_path: Path) -> None:
         ("animal: [1]\n", "animal: found '[1]', expected a list of labels"),
         ("- dog\n", "expected groups, each with a list of labels"),
         ("animal: [dog\n", "no YAML"),
+        (f"{'animal' * 20}: [cow]\n", f": {'animal' * 10}: 'cow' is no label here"),
+        (f"animal: [{'[' * 80}{']' * 80}]\n", "animal: found '[[[[[[[...]]]]]]]', expected a list of labels"),
         ("!!python/object/apply:os.system [ls]\n", "no YAML"),
     ],
 )
@@ -46,6 +48,15 @@ def test_a_mistake_is_named(content: str, expected: str, tmp_path: Path) -> None
     with pytest.raises(UserError) as caught:
         supercategories_beside(tmp_path, LABELS)
     assert str(path) in str(caught.value) and expected in str(caught.value)
+
+
+def test_aliases_in_aliases_are_refused_before_they_are_written_out(tmp_path: Path) -> None:
+    nested = "&a0 [x]"
+    for level in range(1, 20):  # 10^19 letters of 700 bytes
+        nested = f"&a{level} [{nested}{f', *a{level - 1}' * 9}]"
+    (tmp_path / "supercategories.yaml").write_text(f"animal: {nested}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"supercategories[.]yaml: line 1: \*a0 stands for what is written elsewhere"):
+        supercategories_beside(tmp_path, LABELS)
 
 
 def test_two_files_are_one_too_many(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ def test_a_collection_says_what_it_is(name: str, tmp_path: Path) -> None:
         ("licence: mine\n", "licence: found 'mine', expected status or attribution"),
         ("- real\n", "expected status and attribution"),
         ("status: [\n", "no YAML"),
+        (f"status: {'[' * 80}{']' * 80}\n", "status: found '[[[[[[[...]]]]]]]', expected real, subset, own"),
+        (f"attribution: {'x' * 1001}\n", f"attribution: found '{'x' * 60}', expected a text of up to 1,000"),
         ("!!python/object/apply:os.system [ls]\n", "no YAML"),
     ],
 )
@@ -42,6 +44,15 @@ def test_a_mistake_is_named(content: str, expected: str, tmp_path: Path) -> None
     with pytest.raises(UserError) as caught:
         origin_beside(tmp_path)
     assert str(path) in str(caught.value) and expected in str(caught.value)
+
+
+def test_aliases_in_aliases_are_refused_before_they_are_written_out(tmp_path: Path) -> None:
+    nested = "&a0 [x]"
+    for level in range(1, 20):  # 10^19 letters of 700 bytes
+        nested = f"&a{level} [{nested}{f', *a{level - 1}' * 9}]"
+    (tmp_path / "about.yaml").write_text(f"attribution: {nested}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"about[.]yaml: line 1: \*a0 stands for what is written elsewhere"):
+        origin_beside(tmp_path)
 
 
 def test_two_files_are_one_too_many(tmp_path: Path) -> None:
