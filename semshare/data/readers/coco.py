@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from semshare.data.files import count_notes, find_pictures, last_part, missing_notes, name_few, pool_digest
+from semshare.data.files import count_notes, find_pictures, last_part, missing_notes, moved_notes, name_few, pool_digest
 from semshare.data.readers import splits
 from semshare.data.readers.coco_labels import LABELS
 from semshare.data.readers.exports import annotation_files, caption_files, named_texts, no_texts, picture_folder
@@ -179,6 +179,7 @@ class KarpathySource(FileSource):
             *instances.notes,
             *(lost if unknown else ()),
             *missing_notes(self.root, absent),
+            *moved_notes(self.root, ((name, file) for (name, _), file in zip(items.values(), paths, strict=True))),
             *shapes,
         )
         self.status: Literal["real", "subset"] = "subset" if differing else "real"

@@ -29,7 +29,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from semshare.data.files import find_pictures, is_inside, last_part, names_below, pool_digest, shorten
+from semshare.data.files import find_pictures, is_inside, last_part, moved_notes, names_below, pool_digest, shorten
 from semshare.data.readers import splits
 from semshare.data.readers.records import in_words, is_text
 from semshare.data.readers.tables import TEXTS, csv_rows, jsonl_rows
@@ -75,7 +75,7 @@ class CustomSource(FileSource):
         self.split_seed = split_seed
         check = Rows(self.path)
         self._items = check.read(split_seed)
-        self._files = check.files
+        self._files, self.notes = check.files, tuple(check.notes)
         self.text_kind, self.kind_known = check.text_kind, check.kind_known
         self.label_names = label_set(self._items)
         self.splits: dict[str, Split] = {item.id: item.split for item in self._items}
@@ -107,6 +107,7 @@ class Rows:
         self.path = path
         self.items: list[Item] = []  # with split "train" where none is given yet
         self.files: dict[str, Path] = {}
+        self.notes: list[str] = []
         self.with_split = 0
         self.text_kind: TextKind = "tags"
         self._kind_line = 0  # which line says what the texts are
@@ -163,6 +164,7 @@ class Rows:
         names = [name for name in names if name not in self._found]
         paths = find_pictures(self.path.parent, names)
         self._found |= {name: path for name, path in zip(names, paths, strict=True) if path is not None}
+        self.notes += moved_notes(self.path.parent, zip(names, paths, strict=True))
 
     def row(self, line: int, record: dict[str, Any]) -> None:
         """Check one row and keep it."""

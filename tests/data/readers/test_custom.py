@@ -419,3 +419,12 @@ def test_one_picture_in_two_rows_is_refused_however_it_is_written(folder: Path) 
         rows[4]["image"] = second
         path = _jsonl(folder, rows)
         assert _mistakes(path) == [f"{path}, line 5: image: '{folder}/pictures/0.png' is the image of line 1 already"]
+
+
+def test_a_picture_of_another_folder_is_told(folder: Path) -> None:
+    """Its name alone says that it is the one; a name without a folder says nothing else."""
+    rows = _rows()
+    rows[0]["image"], rows[1]["image"] = "/home/ada/old/0.png", "1.png"
+    told = "1 picture was found by the last part of the name alone: '/home/ada/old/0.png' is pictures/0.png"
+    assert CustomSource(_jsonl(folder, rows)).notes == (f"{folder}: {told}",)
+    assert CustomSource(_jsonl(folder, _rows())).notes == ()
