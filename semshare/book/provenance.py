@@ -145,6 +145,8 @@ def show(
         "data": data,
         "runs": rows,
     }
+    if isinstance(shown, Figure):
+        behind["means"] = getattr(shown, "means", {})
     frame = shown.data if isinstance(shown, Styler) else shown
     if isinstance(frame, pd.DataFrame):
         behind["table"] = json.loads(frame.to_json(orient="split"))

@@ -20,6 +20,8 @@ with extra("book"):
     import seaborn as sns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -46,6 +48,12 @@ def subplots(*arguments: Any, **options: Any) -> tuple[Figure, Any]:
     figure, axes = plt.subplots(*arguments, dpi=130, **options)
     plt.close(figure)
     return figure, axes
+
+
+def state_means(figure: Figure, made_of: Mapping[str, Sequence[str]]) -> Figure:
+    """``figure`` with the keys of the runs that each mean in it is of, by the mean's name, for the drawer under it."""
+    figure.means = {name: list(keys) for name, keys in made_of.items()}  # type: ignore[attr-defined]
+    return figure
 
 
 def sentence(text: str) -> Figure:

@@ -23,6 +23,7 @@ from semshare.paper.drawing import (
     label_names,
     picture_of,
     sentence,
+    state_means,
     subplots,
     write_under,
 )
@@ -137,9 +138,10 @@ def consistency_curves(without: Sequence[Run], with_: Sequence[Run]) -> Figure:
     axes[1].set(xlabel="epoch", ylabel="NDCG@500 on test", title="Retrieval")
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.legend(fontsize=9)
+        if axis.lines:
+            axis.legend(fontsize=9)
         axis.grid(alpha=0.3)
-    return figure
+    return state_means(figure, {"consistency+": _keys(with_), "consistency−": _keys(without)})
 
 
 def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
@@ -169,7 +171,10 @@ def sensitivity(runs: Mapping[str, Mapping[float, Sequence[Run]]]) -> Figure:
         axis.legend(fontsize=9)
     for axis in axes.flat[len(runs) :]:
         axis.remove()
-    return figure
+    return state_means(
+        figure,
+        {f"{dataset}, lambda {lam:g}": _keys(side) for dataset, sides in runs.items() for lam, side in sides.items()},
+    )
 
 
 def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) -> Figure:
@@ -186,7 +191,7 @@ def classification_and_retrieval(runs: Mapping[tuple[str, str], Sequence[Run]]) 
     axis.set(xlabel="mean Micro-F1 on test", ylabel="mean NDCG@500 above chance, points")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+    return state_means(figure, {f"{dataset}, {side[0].title}": _keys(side) for (_, dataset), side in runs.items()})
 
 
 def found_pictures(answers: Sequence[Found], about: str) -> Figure:
@@ -227,7 +232,7 @@ def classification(table: pd.DataFrame) -> Figure:
         axis.set(title=dataset, xlabel="Micro-F1 on test")
         axis.grid(alpha=0.3)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
-    return figure
+    return state_means(figure, table.attrs.get("keys", {}))
 
 
 def gradient_conflict(frame: pd.DataFrame) -> Figure:
@@ -285,3 +290,7 @@ def verdicts(claims: Sequence[Verdict]) -> Figure:
     handles += [Line2D([], [], color="black", marker="|", linestyle="", label="the design finds from here")]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=9)
     return figure
+
+
+def _keys(runs: Sequence[Run]) -> list[str]:
+    return [run.key for run in runs]

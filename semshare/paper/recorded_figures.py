@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semshare.paper.drawing import QUANTITIES, interval_row, sentence, subplots
-from semshare.paper.recorded_tables import strength_table
+from semshare.paper.drawing import QUANTITIES, interval_row, sentence, state_means, subplots
+from semshare.paper.recorded_tables import comparison_table, strength_table
 from semshare.paper.recordings import decided
 from semshare.paper.strength import CONSISTENCY
 from semshare.runs.quantities import HEADLINE
@@ -49,7 +49,7 @@ def phase(recording: Recording) -> Figure:
             text.set_fontweight("bold" if flag else "normal")
         axis.set(title=title, xlabel="share of words withheld", ylabel="share of regions withheld")
     _mark_before(figure, recording)
-    return figure
+    return state_means(figure, comparison_table(recording, "missing_words", "missing_regions").attrs["keys"])
 
 
 def strength(recording: Recording) -> Figure:
@@ -88,7 +88,7 @@ def strength(recording: Recording) -> Figure:
         axis.autoscale_view()
         axis.grid(alpha=0.3)
         axis.legend()
-    return figure
+    return state_means(figure, table.attrs["keys"])
 
 
 def costs(recording: Recording) -> Figure:
@@ -112,7 +112,7 @@ def costs(recording: Recording) -> Figure:
         axis.set_yticks(range(len(fields)), fields)
         axis.set(title=title, xlabel="points")
     _mark_before(figure, recording)
-    return figure
+    return state_means(figure, comparison_table(recording, "field").attrs["keys"])
 
 
 def _mark_before(figure: Figure, recording: Recording) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from semshare.paper import figures, recorded_figures
+from semshare.paper import figures, recorded_figures, recordings
+from semshare.paper.recorded_claims import CLAIM_STUDIES
 from semshare.paper.recordings import Recording
 from semshare.runs import intervals
+
+FOLDER = Path(__file__).resolve().parents[2] / "book" / "recorded"
 
 
 def test_nothing_is_drawn_of_a_recording_that_has_only_begun() -> None:
@@ -39,3 +44,25 @@ def test_an_interval_far_wider_than_the_others_ends_in_arrows() -> None:
     axis = recorded_figures.costs(Recording("r", "", 1, [], rows)).axes[0]
     assert [line.get_marker() for line in axis.lines if line.get_marker() in "<>"] == ["<", ">"]
     assert max(abs(end) for line in axis.lines for end in line.get_xdata()) == pytest.approx(4)
+
+
+def test_every_figure_of_means_says_which_runs_they_are_of() -> None:
+    recording = recordings.load("coco16k", FOLDER)
+    sections = CLAIM_STUDIES["coco16k"].sections(recording.runs)
+    table = {place: side for place, side in sections["classification"].items() if side}
+    known = {run.key for run in recording.runs}
+    drawn = [
+        figures.consistency_curves(*sections["consistency"].values()),
+        figures.sensitivity(sections["sensitivity"]),
+        figures.classification_and_retrieval(table),
+    ]
+    assert [len(figure.means) for figure in drawn] == [2, 6, 5]
+    assert all(keys and known.issuperset(keys) for figure in drawn for keys in figure.means.values())
+    for name, draw in (("phase", recorded_figures.phase), ("presets", recorded_figures.costs)):
+        study = recordings.load(name, FOLDER)
+        behind = draw(study).means
+        assert len(behind) == len(study.comparisons) / 4 and {key for keys in behind.values() for key in keys} <= {
+            run.key for run in study.runs
+        }
+    strength = recordings.load("strength", FOLDER)
+    assert all(recorded_figures.strength(strength).means.values())
