@@ -35,7 +35,7 @@ _MEANING = {
         "Texts and labels are real. Regions are not: they are drawn from the labels, a fixed share of which is wrong. "
         "That share was set once, on FLICKR25K's dev split, so that an image model scores there what the paper's does. "
         "How well images are classified is thereby put in, so an image score's height, or its distance from the "
-        "paper's, says nothing. Text scores are real. Verdicts are about differences alone."
+        "paper's, says nothing. Text scores are real. No verdict is about how high a score is."
     ),
     "stand-in": (
         "Scenes drawn from OpenMoji glyphs before painted backgrounds, with labels, and with texts that a program "

@@ -31,10 +31,15 @@ def is_inside(name: str) -> bool:
 
 def last_part(name: str) -> str:
     """The file's own name in a path of any system, or in an address: what follows the last slash or backslash."""
+    return composed(_path_in(name).name)
+
+
+def _path_in(name: str) -> PurePosixPath:
+    """The path that a name is, or that an address has behind its host."""
     if "://" in name:
         with suppress(ValueError):  # an address that only looks like one
             name = unquote(urlsplit(name).path)
-    return composed(PurePosixPath(name.replace("\\", "/")).name)
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def find_pictures(folder: Path, names: Sequence[str]) -> list[Path | None]:
@@ -160,8 +165,8 @@ def moved_notes(root: Path, pictures: Iterable[tuple[str, Path | None]]) -> list
 
 def _says(name: str, path: Path) -> bool:
     """Whether the folder that ``name`` gives, if any, is the one that ``path`` lies in."""
-    parts = composed(name.replace("\\", "/")).split("/")[-2:-1]
-    return not parts or parts[0] in ("", ".", composed(path.parent.name))
+    said = composed(_path_in(name).parent.name.rpartition("=")[2])  # Label Studio: /data/local-files/?d=images/1.jpg
+    return said in ("", composed(path.parent.name))
 
 
 def count_notes(where: object, counts: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -18,6 +18,7 @@ from PIL import Image
 from semshare.data import catalogue, prepare
 from semshare.data.pictures import as_rgb
 from semshare.data.readers.records import is_text
+from semshare.data.readers.tables import TEXTS
 from semshare.data.source import Source
 from semshare.data.source_checks import checked
 from semshare.errors import UserError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _ROWS = "rows.jsonl"
 _FIELDS = {
-    "texts": "a text or a list of texts",
+    **dict.fromkeys(TEXTS, "a text or a list of texts"),
     "labels": "a list of labels",
     "split": "train, dev or test",
     "id": "a text or a whole number",

@@ -59,6 +59,8 @@ def strength(recording: Recording) -> Figure:
     The two measures of a setting stand a little left and right of its place, so that neither hides the other.
     """
     table = strength_table(recording)
+    if table.empty:
+        return sentence("not recorded yet")
     figure, axes = subplots(1, 2, figsize=(9, 4.2), sharex=True, layout="constrained")
     for axis, measures in zip(axes, (HEADLINE[:2], HEADLINE[2:]), strict=True):
         axis.axhline(0, color="black", linewidth=0.6)
@@ -97,6 +99,8 @@ def costs(recording: Recording) -> Figure:
     An interval far wider than the others would press them together: it ends in an arrow at the panel's side.
     """
     frame = recording.frame()
+    if frame.empty:
+        return sentence("not recorded yet")
     fields = list(dict.fromkeys(frame["field"]))[::-1]
     figure, axes = subplots(1, 4, figsize=(9, 0.6 + 0.26 * len(fields)), sharey=True, layout="constrained")
     for axis, (measure, (title, colour)) in zip(axes, QUANTITIES.items(), strict=True):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from semshare.paper.recordings import RecordedRun, Recording
 
-BEFORE = " (interval of before)"  # in the title of a column, or beside the scale of a row
+BEFORE = " (interval of before)"  # in the title of a column
 _TITLES = {name: title(name) for name in HEADLINE}
 
 

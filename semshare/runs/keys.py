@@ -55,7 +55,7 @@ TABLES = ("semshare.methods", "semshare.losses", "semshare.data.catalogue")
 # Likewise where following the imports of what encodes with a trained model ends: the row of its method is a root.
 STOP_ENCODING = ("semshare.runs", "semshare.training", "semshare.methods:METHODS", "semshare.methods:get")
 _TRAINS = "semshare.runs.trainer"
-_LIBRARY_FOLDERS = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+_STANDARD = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
 # Batches are read through these, whose classes the trainer only handles: following imports does not lead there.
 _STORES = ("semshare.data.regions.store", "semshare.data.regions.arrays")
 
@@ -153,18 +153,24 @@ def _main_parts(method: str, functions: Sequence[Callable[..., Any]]) -> tuple[d
     return digests, tuple(sorted(modules))
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether ``value`` is made of numbers, texts and collections of them alone."""
+def _is_plain(value: Any, deepest: int = 20) -> bool:
+    """Whether ``value`` is made of numbers, texts and collections of them alone, none too deep."""
+    if deepest == 0:
+        return False
     if isinstance(value, dict):
-        return all(_is_plain(part) for pair in value.items() for part in pair)
+        return all(_is_plain(part, deepest - 1) for pair in value.items() for part in pair)
     if isinstance(value, (tuple, list, set, frozenset)):
-        return all(map(_is_plain, value))
+        return all(_is_plain(part, deepest - 1) for part in value)
     return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _said_plainly(value: Any) -> Any:
     """A plain ``value`` whose text is the same in every process: a set has no order of its own."""
-    return sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
+    if isinstance(value, dict):
+        return {key: _said_plainly(part) for key, part in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(_said_plainly, value), key=repr)
+    return type(value)(map(_said_plainly, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _own_module(value: Any) -> str | None:
@@ -173,7 +179,9 @@ def _own_module(value: Any) -> str | None:
     path = getattr(named, "__file__", None)
     if named is None or path is None or named.__name__.partition(".")[0] in ("__main__", "semshare"):
         return None
-    return None if any(Path(path).is_relative_to(folder) for folder in _LIBRARY_FOLDERS) else named.__name__
+    installed = {"site-packages", "dist-packages"} & set(Path(path).parts)
+    library = installed or any(Path(path).is_relative_to(folder) for folder in _STANDARD)
+    return named.__name__ if path.endswith(".py") and not library else None
 
 
 def _names(function: Callable[..., Any]) -> set[str]:

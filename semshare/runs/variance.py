@@ -123,7 +123,7 @@ def outlying(settings: Sequence[Estimates]) -> set[int]:
         spread, freedom = spreads.pop(place)
         others = sum(count for _, count in spreads.values())
         level = sum(value * count for value, count in spreads.values()) / others
-        if spread <= 0 or fisher.sf(np.divide(spread, level), freedom, others) * (len(spreads) + 1) > RARE:
+        if spread <= 0 or (level and fisher.sf(spread / level, freedom, others) * (len(spreads) + 1) > RARE):
             break
         strange.add(place)
     return strange

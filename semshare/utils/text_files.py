@@ -25,7 +25,7 @@ _PACKED = (
     (b"\x1f\x8b\x08", "compressed by gzip", "gzip -dc"),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", "zstd -dc"),
     (b"\xfd7zXZ\0", "compressed by xz", "xz -dc"),
-    (b"PK\x03\x04", "a zip archive, as Excel's files are", "unzip -p"),
+    (b"PK\x03\x04", "a zip archive, as Excel's files are (save a table as CSV)", "unzip -p"),
 )
 _LINE_END = re.compile(r"\r*\n|\r")
 

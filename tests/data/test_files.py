@@ -67,3 +67,10 @@ def test_pictures_in_another_folder_than_their_name_says_are_named(tmp_path: Pat
         f"{tmp_path}: 1 picture was found by the last part of the name alone: '/data/6.jpg' is b/6.jpg"
     ]
     assert moved_notes(tmp_path, zip(names[:5], paths[:5], strict=True)) == []
+    plain = {
+        "https://example.org/my%20photos/4.jpg": "my photos/4.jpg",
+        "https://example.org/b/4.jpg?sig=a/b": "b/4.jpg",
+        "https://cdn.example.org/0.jpg": "deep/0.jpg",
+        "/data/local-files/?d=images/0.jpg": "images/0.jpg",
+    }
+    assert moved_notes(tmp_path, [(name, tmp_path / path) for name, path in plain.items()]) == []

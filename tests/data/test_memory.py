@@ -168,7 +168,7 @@ for _ in range(5000):
         ({"id": 10**5000}, "rows[3].id: found 'int', of type int, expected a text or a whole number"),
         ({"image": np.zeros((8, 8, 3))}, "rows[3].image: found "),
         ({"row": 3}, "rows[3].row: found '3', expected none: features are in the order of rows"),
-        ({5: 1}, "rows[3]: found the field '5', expected texts, labels, split, id, image"),
+        ({5: 1}, "rows[3]: found the field '5', expected texts, tags, captions, labels, split, id, image"),
     ],
 )
 def test_what_no_row_can_hold_is_told_by_its_row_and_field(

@@ -217,7 +217,7 @@ def test_a_folder_filled_by_hand_is_used_as_it_is(
     catalogue.forget_loaded()
     (tmp_path / "tiny" / "10.jpg").write_bytes(pictures["tiny/10.jpg"])
     assert prepare.prepare("tiny", tmp_path, say=said.append, **QUICK)["status"] == "subset"
-    assert "1 picture has changed or are tried again" in capsys.readouterr().err
+    assert "1 picture is read again" in capsys.readouterr().err
     assert server.asked == [] and files(tmp_path) == before | {"tiny/10.jpg"}
     assert "used as it is" in said[0]
 
@@ -485,7 +485,7 @@ def test_a_replaced_picture_of_the_same_size_and_time_is_extracted_again(
     assert again | {"odd": None} == before | {"odd": None}
     assert not any("1.jpg = 2.jpg" in line for line in before["odd"])
     assert "1.jpg = 2.jpg" in again["odd"][-1]  # two files of one content now
-    assert "1 picture has changed" in capsys.readouterr().err
+    assert "1 picture is read again" in capsys.readouterr().err
     after = catalogue.load("custom", "full").store.read(["1.jpg", "2.jpg"])
     np.testing.assert_allclose(after[0].astype(float), rows[1].astype(float), atol=0.02)
     assert not np.allclose(rows[0].astype(float), rows[1].astype(float), atol=0.02)

@@ -15,7 +15,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "book" / "recorded"
 
 
 def test_nothing_is_drawn_of_a_recording_that_has_only_begun() -> None:
-    assert recorded_figures.phase(Recording("r", "", 1, [], [])).axes[0].texts[0].get_text() == "not recorded yet"
+    for draw in (recorded_figures.phase, recorded_figures.costs, recorded_figures.strength):
+        assert draw(Recording("r", "", 1, [], [])).axes[0].texts[0].get_text() == "not recorded yet"
     assert len(figures.consistency_curves([], []).axes) == 2
     assert figures.verdicts([]).axes[0].texts[0].get_text() == "no claim has been tested yet"
 

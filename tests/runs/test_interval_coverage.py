@@ -193,6 +193,8 @@ def test_settings_that_are_alike_are_hardly_ever_taken_for_outlying() -> None:
         outlying([Estimates(setting, np.zeros((2, 2)), IMAGES) for setting in repetition]) for repetition in values
     ]
     assert np.mean([bool(places) for places in strange]) < 3 * RARE
+    still = [Estimates(np.array(values), np.zeros((2, 2)), IMAGES) for values in ([0, 0], [0, 0], [0, 0.1])]
+    assert outlying(still) == {2} and outlying(still[:2]) == set()
 
 
 def test_a_setting_that_fails_by_chance_leaves_the_others_covered(capsys: pytest.CaptureFixture) -> None:

@@ -147,6 +147,7 @@ def test_a_method_of_a_script_or_notebook_is_trained_and_its_code_is_in_the_key(
         ("[.1, .2]", "[.1, .3]"),
         ('{"weight": 1.}', '{"weight": 2.}'),
         ('{"a", "b", "c"}', '{"a", "b", "d"}'),
+        ('{"a": {"x", "y", "zz"}}', '{"a": {"x", "y"}}'),
         ("None", "True"),
         ("(1, [2])", "(1, [3])"),
     ],

@@ -70,7 +70,7 @@ PACKED = {
     "gzip": (gzip.compress, "compressed by gzip, expected a text; unpack it: gzip -dc"),
     "gzip without a time": (lambda content: gzip.compress(content, mtime=0), "compressed by gzip"),
     "xz": (lzma.compress, "compressed by xz, expected a text; unpack it: xz -dc"),
-    "zip": (_zipped, "a zip archive, as Excel's files are, expected a text; unpack it: unzip -p"),
+    "zip": (_zipped, "a zip archive, as Excel's files are (save a table as CSV), expected a text; unpack it: unzip -p"),
     "zstd": (lambda content: b"\x28\xb5\x2f\xfd\x24\x11\x89\x01" + content, "compressed by zstd, expected a text"),
 }
 

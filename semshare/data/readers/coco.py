@@ -20,7 +20,7 @@ from semshare.data.readers.records import Records, read_sections
 from semshare.data.readers.shapes import shape_notes
 from semshare.data.source import SPLITS, FileSource, Item, Split
 from semshare.errors import UserError
-from semshare.utils.counts import counted, fitting
+from semshare.utils.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,8 +49,8 @@ class CocoSource(FileSource):
     file, an item's id is SPLIT/ID.
 
     Attributes:
-        status: ``own``, unless the files are called as COCO's and LVIS's are: then ``subset`` up to 100,000 pictures,
-            ``real`` above.
+        status: ``own``, unless the files are called as COCO's and LVIS's are, with COCO's labels: then ``subset`` up to
+            100,000 pictures, ``real`` above.
         notes: counts that differ from the official ones and what was left out, one line each.
     """
 
@@ -90,7 +90,7 @@ class CocoSource(FileSource):
         described = [key for key in keys if captions[key] and instances.labels[key]]
         self._pool_ids = [named[key] for key in described]  # one that is not here yet may be, next time
         kept = [key for key in described if key in here]
-        split_of, split_notes = _splits(kept, files, split_seed)
+        split_of, given = _splits(kept, files, split_seed)
         self._items = [
             Item(named[key], tuple(captions[key][:CAPTIONS]), instances.names_of(key), split=split_of[key])
             for key in kept
@@ -106,6 +106,9 @@ class CocoSource(FileSource):
         ]
         strays = counted(unlisted, "caption")
         more = [f"{folder}: {strays} of pictures that no 'images' lists, left out"] if unlisted else []
+        official = cocos and (lvis or files.keys() <= OFFICIAL_SIZES.keys())
+        if not given and not official and len(files) > 1:
+            more.append(f"{' and '.join(files)} are not train, val and test: splits are drawn anew")
         if anew:
             more.append(f"{folder}: ids begin anew in each file, pictures are told apart as in {named[keys[0]]!r}")
         if bare := [named[key] for key in keys if not (captions[key] and instances.labels[key])]:
@@ -118,7 +121,7 @@ class CocoSource(FileSource):
             more += shape_notes(self.root, ((named[key], instances.paths[key], instances.sizes[key]) for key in sized))
         else:
             more.append(f"{self.root}: none of the pictures is here, looked for {name_few(absent)}")
-        self.notes = (*count_notes(folder, counts), *instances.notes, *split_notes, *more)
+        self.notes = (*count_notes(folder, counts), *instances.notes, *more)
 
     def pool_ids(self) -> list[str]:
         return self._pool_ids
@@ -218,15 +221,12 @@ def _captions(
     return captions, unlisted
 
 
-def _splits(keys: list[Key], files: Mapping[str, Path], seed: int) -> tuple[dict[Key, Split], list[str]]:
-    """The split of each picture: that of its file where the files are train, val and test, else drawn with the seed."""
+def _splits(keys: list[Key], files: Mapping[str, Path], seed: int) -> tuple[dict[Key, Split], bool]:
+    """The split of each picture, and whether the files give it: one each for train, val and test; else it is drawn."""
     given = {name: split for name in files if (split := splits.meant(name))}
     if len(files) == len(given) == len(set(given.values())) == len(SPLITS):
-        return {key: given[key[1]] for key in keys}, []
-    names, are = " and ".join(files), fitting(len(files), "is not", "are not")
-    official = files.keys() <= OFFICIAL_SIZES.keys() or all(path.name.startswith("lvis_") for path in files.values())
-    told = [] if official and not given else [f"{names} {are} train, val and test: splits are drawn anew"]
-    return _split(keys, seed), told
+        return {key: given[key[1]] for key in keys}, True
+    return _split(keys, seed), False
 
 
 def _split(keys: list[Key], seed: int) -> dict[Key, Split]:

@@ -201,7 +201,7 @@ def _inner(feature: Any) -> Any:
 def _names(feature: Any) -> list[str] | None:
     """The names of a ClassLabel, or of a list of such."""
     names = getattr(_inner(feature), "names", None)
-    return None if names is None else [composed(name.strip()) for name in names]
+    return None if names is None else [composed(name) for name in names]
 
 
 def _kind(feature: Any) -> str:

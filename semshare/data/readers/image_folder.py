@@ -69,7 +69,7 @@ class ImageFolderSource(FileSource):
                 texts, fault = _texts(path)
                 faults += [f"{self.root / fault[0]}: {fault[1]}"] if fault else []
                 self._files[id] = path
-                pictures.append((id, texts, composed(label.strip()), split))
+                pictures.append((id, texts, composed(label), split))
         numbered = dict(enumerate(self._files.values()))
         whole = Whole(self.root)
         faults += [f"{numbered[number]}: {reason}" for number, reason in whole.faults(numbered).items()]

@@ -166,17 +166,13 @@ class Instances:
         places: defaultdict[Path, list[Key]] = defaultdict(list)
         for key in self.names:
             places[_pictures_of(root, key[1])].append(key)
-        # A picture of train does not lie in the folder of test, whose pictures may have the same names.
-        apart = {_pictures_of(root, split) for split in {split for _, split in self.names} if splits.meant(split)} - {
-            root
-        }
-        for folder, keys in places.items():
+        # Splits with a folder of their own come first: what is theirs is no picture of a split that has none.
+        for folder, keys in sorted(places.items(), key=lambda group: group[0] == root):
             paths = find_pictures(folder, [self.names[key] for key in keys])
-            self.paths |= {
-                key: path
-                for key, path in zip(keys, paths, strict=True)
-                if path is not None and not (splits.meant(key[1]) and any(map(path.is_relative_to, apart - {folder})))
-            }
+            taken = {path for key, path in self.paths.items() if splits.meant(key[1])}
+            for key, path in zip(keys, paths, strict=True):
+                if path is not None and not (splits.meant(key[1]) and path in taken):
+                    self.paths[key] = path
         self.notes += moved_notes(root, [(self.names[key], path) for key, path in self.paths.items()])
         by_id: defaultdict[int, list[Key]] = defaultdict(list)
         for key in self.names:
@@ -209,9 +205,10 @@ class Instances:
         """Whether two pictures of one id are one: a single file, or one name where a file is missing."""
         if first == other or last_part(self.names[first]) != last_part(self.names[other]):
             return False
-        if len({splits.meant(split) for _, split in (first, other)} - {None}) == 2:
-            return False  # train, val and test are apart, whatever ids and names they begin anew with
-        return len({self.paths[key] for key in (first, other) if key in self.paths}) < 2
+        if first in self.paths and other in self.paths:
+            return self.paths[first] == self.paths[other]
+        # Train, val and test are apart, whatever ids and names they begin anew with.
+        return len({splits.meant(split) for _, split in (first, other)} - {None}) < 2
 
     def _name_labels(self, used: set[int]) -> None:
         """Name the labels, without the root that labelling tools put above them."""

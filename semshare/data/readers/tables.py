@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -89,8 +90,8 @@ def csv_rows(
                 record: dict[str, Any] = {
                     name: value for name, value in zip(header, values, strict=True) if name not in unknown
                 }
-                for name in _NO_LIST.keys() & record.keys():
-                    if _is_list(cell := record[name].strip(), of_texts=name != "labels"):
+                for name in filter(record.keys().__contains__, _NO_LIST):
+                    if _is_list(cell := record[name].strip()):
                         fault(line, f"{name}: found {cell[:60]!r}, expected {_NO_LIST[name]}")
                 record["labels"] = [label for label in record["labels"].split(";") if label.strip()]
                 yield line, record
@@ -99,12 +100,15 @@ def csv_rows(
         fault(line, f"not valid CSV: {error}")
 
 
-def _is_list(cell: str, of_texts: bool) -> bool:
-    """Whether a cell is a list as Python or JSON print one; what is just one text may stand in brackets too."""
+def _is_list(cell: str) -> bool:
+    """Whether a cell is a list as Python, JSON or numpy print one; what is just a text may stand in brackets too."""
     if not (cell.startswith("[") and cell.endswith("]")):
         return False
-    inner = cell[1:-1].strip()
-    return not of_texts or not inner or (inner[0] in "'\"" and inner[-1] in "'\"")
+    try:
+        listed = ast.literal_eval(cell)
+        return len(listed) != 1 or isinstance(listed[0], str)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
 
 
 def columns(header: Iterable[str]) -> list[str]:

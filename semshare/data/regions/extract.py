@@ -135,7 +135,7 @@ def refresh(
     changed = [id for id in stamps if id not in same]
     if not changed:
         return store
-    say(f"{counted(len(changed), 'picture has', 'pictures have')} changed or are tried again")
+    say(f"{counted(len(changed), 'picture is', 'pictures are')} read again, changed since or tried once more")
     extractor = make()
     shards = {id: number for number, shard in enumerate(store.shards) for id in shard["ids"]}
     groups: dict[int, list[str]] = {}

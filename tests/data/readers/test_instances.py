@@ -311,3 +311,33 @@ def test_a_blank_caption_is_none(tmp_path: Path) -> None:
     source = CocoSource(tmp_path)
     assert {item.id: item.texts for item in source.items()}["2"] == ("Picture 2 of train.",)
     assert any("1 picture without a caption or a label, left out: 1" in note for note in source.notes)
+
+
+def test_pictures_of_dev_that_lie_with_those_of_train_are_found(tmp_path: Path) -> None:
+    """Dev was taken out of train, and its pictures stayed where they were."""
+    for number, (split, folder) in enumerate((("train", "train"), ("val", "train"), ("test", "test"))):
+        names = [f"{number}{n}.png" for n in range(4)]
+        _write(tmp_path, split, names, [1 + number % 2] * 4, ids=[10 * number + n for n in range(1, 5)])
+        _paint(tmp_path / folder, names)
+    source = CocoSource(tmp_path)
+    assert [item.split for item in source.items()] == ["train"] * 4 + ["dev"] * 4 + ["test"] * 4
+    assert not any("not here" in note for note in source.notes)
+
+
+def test_one_file_in_two_splits_is_one_picture_and_is_told(tmp_path: Path) -> None:
+    names = [f"{n}.png" for n in range(4)]
+    for split, part in (("train", names), ("val", names[3:]), ("test", ["9.png"])):
+        _write(tmp_path, split, part, [1] * len(part), ids=[int(name[0]) + 1 for name in part])
+    _paint(tmp_path / "images", [*names, "9.png"])
+    source = CocoSource(tmp_path)
+    assert sorted(item.id for item in source.items()) == ["1", "10", "2", "3", "4"]
+    assert any("1 picture is in a file before too: 4 of val" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("name", ["default", "result"])
+def test_one_file_is_split_without_a_word(tmp_path: Path, name: str) -> None:
+    """As CVAT and Label Studio export."""
+    names = [f"{n}.png" for n in range(5)]
+    _write(tmp_path, name, names, [1] * 5)
+    _paint(tmp_path / "images", names)
+    assert not any("anew" in note for note in CocoSource(tmp_path).notes)
