@@ -78,7 +78,7 @@ def test_semshare_alone_is_light() -> None:
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("semshare.utils.progress", {"semshare.utils"}),
+        ("semshare.utils.progress", {"semshare.utils", "semshare.utils.counts"}),
         ("semshare.paper.reference", {"semshare.paper"}),
         ("semshare.data.segments", {"semshare.data"}),
         ("semshare.data.scenes.things", {"semshare.data", "semshare.data.scenes"}),

@@ -34,7 +34,7 @@ def test_each_status_is_explained_once(drawn: list) -> None:
     assert shown.count("a drawn stand-in") == shown.count("a subset of the real dataset") == 1
     assert "scenes-flickr25k</code>, <code>scenes-coco1k" in shown and "real text and labels" not in shown
     simulated = SimpleNamespace(name="x", status="simulated")
-    assert "Text scores are real. Verdicts are about differences alone." in data_page.what_they_are([simulated]).data
+    assert "Text scores are real. No verdict is about how high a score is." in data_page.what_they_are([simulated]).data
 
 
 def test_noise_of_the_texts_is_the_stand_ins_alone(drawn: list) -> None:

@@ -72,7 +72,7 @@ def test_missing_photographs_runs_and_recordings_are_named(tmp_path: Path, monke
     assert commands.run(monkeypatch, "record", "unseen") == 2
     monkeypatch.setattr(unseen.transfer, "photographs", lambda root: (None, []))
     monkeypatch.setattr(unseen.store, "missing", list)
-    with pytest.raises(UserError, match=r"^unseen: 10 runs of study strength in \w+ are not here; first semshare data"):
+    with pytest.raises(UserError, match=r"^unseen: not here: 10 runs of study strength in \w+; first semshare data"):
         unseen.record(tmp_path, folder=tmp_path)
     (tmp_path / "unseen.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"unseen\.json: damaged recording"):

@@ -13,6 +13,7 @@ CHANGED = {
     "the same, segments hidden": {"mask_share"},
     "the same, hidden segments predicted (Ours)": {"lam"},
     "label loss bce for softplus_dot": {"label_loss"},
+    "Independent at its own best peak (0.002) for Ours": {"method", "learning_rate"},
     "consistency loss, 1,500 pairs in 240 steps": {"eta"},
     "consistency loss, 12,000 pairs in 1,200 steps": {"eta"},
 }
