@@ -32,7 +32,7 @@ ALLOWED = {
     "data/scenes/things": "a table; data/scenes/test_source.py checks its supercategories against COCO's",
     "data/source": "a shape; each reader and data/test_dataset.py fill it",
     "paper/drawing": "what figures share: paper/test_figures.py and paper/test_recorded_figures.py",
-    "paper/failure_figures": "draws Fig. 2: paper/test_captions.py and book/test_hostile.py",
+    "paper/failure_figures": "draws Fig. 2: test_hostile.py and book/test_build.py see it",
     "paper/recorded_sums": "what a recording keeps by image: paper/test_recordings.py",
     "paper/reference": "the paper's numbers; paper/test_verdicts.py and paper/test_plans.py read them",
     "runs/caches": "what `semshare cache` lists: cli/test_housekeeping.py",

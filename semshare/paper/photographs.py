@@ -17,8 +17,8 @@ DATASET = "coco16k"
 SEEDS = range(2)
 _ALL_PAIRS = 12_000
 TRAIN_ITEMS = (1500, 3000, 6000, None)  # None: all of them. Fewer pairs take the steps that a laptop run has for them
-# The learning rate at which dev of these photographs is best for Independent (`benchmarks/README.md`, Schedule); that of
-# scale laptop, chosen on drawings, is the best for Ours here too.
+# The learning rate at which dev of these photographs is best for Independent (`benchmarks/README.md`, Schedule); that
+# of scale laptop, chosen on drawings, is the best for Ours here too.
 OWN_PEAK = 2e-3
 PARTS: dict[str, dict[str, Any]] = {
     "one network for each modality (Independent)": {"method": "independent"},
@@ -37,7 +37,7 @@ REGIONS: dict[str, dict[str, Any]] = {
 
 
 def comparisons(precision: str, root: Path | None) -> list[Comparison]:
-    """Parts of *Ours*, Independent as well tuned as it, its label loss, what is read of a picture; the consistency loss by the number of pairs."""
+    """Parts of *Ours*, Independent at its own peak, the label loss, what is read of a picture; consistency by pairs."""
 
     def planned(method: str = "ours", **fields: Any) -> list[Experiment]:
         data = {"root": root, "regions": "grid"} | fields
