@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,13 @@ def test_lock_satisfies_every_range():
     for name, specifier in {**wanted(), **ranges(PYPROJECT["build-system"]["requires"])}.items():
         assert name in pins, f"{name} is not locked"
         assert pins[name] in specifier, f"{name}=={pins[name]} is outside {specifier}"
+
+
+def test_what_is_locked_installs_on_the_oldest_python():
+    """A distribution's own Python can be older than the one that made the lock: Debian's is 3.11.2."""
+    floor = Version(PROJECT["requires-python"].removeprefix(">="))
+    needs = {name: metadata(name)["Requires-Python"] or "" for name in locked()}
+    assert {name: needed for name, needed in needs.items() if not SpecifierSet(needed).contains(floor)} == {}
 
 
 def test_readme_has_no_gaps_and_its_local_links_exist() -> None:
