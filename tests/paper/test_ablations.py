@@ -80,5 +80,7 @@ def test_committed_comparisons_are_what_todays_statistic_makes_of_the_kept_sums(
     for row, kept in zip(anew, recording.comparisons, strict=True):
         assert row.keys() == kept.keys()
         for field, value in row.items():  # sums are kept in half precision
+            if field == "freedom" and kept["error"] == 0:
+                continue  # of no error it says nothing, and rounding decides it
             expected = pytest.approx(kept[field], rel=2e-2, abs=1e-4) if isinstance(value, float) else kept[field]
             assert value == expected, (kept, field)
