@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from semshare.data.files import name_few
 from semshare.errors import UserError
-from semshare.utils.counts import fitting
+from semshare.utils.counts import word_for
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
@@ -29,5 +29,5 @@ def unlearnt_notes(items: Sequence[Item], label_names: Sequence[str]) -> list[st
     missing = [label for label in label_names if label not in learnt]
     if not missing:
         return []
-    count = f"{len(missing):,} of {len(label_names):,} labels {fitting(len(missing), 'has', 'have')}"
+    count = f"{len(missing):,} of {len(label_names):,} labels {word_for(len(missing), 'has', 'have')}"
     return [f"{count} no picture to train on, no method can learn them: {name_few(missing)}"]

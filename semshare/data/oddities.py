@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from semshare.data.catalogue import vocabulary_of
 from semshare.data.files import name_few
-from semshare.utils.counts import counted, fitting
+from semshare.utils.counts import counted, word_for
 from semshare.utils.texts import composed
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _several_in_one(label_names: Sequence[str]) -> list[str]:
 def _rare_labels(items: Sequence[Item], label_names: Sequence[str]) -> list[str]:
     counts = Counter(label for item in items for label in item.labels)
     rare = [f"{label} ({counts[label]})" for label in label_names if counts[label] < FEW]
-    count = f"{len(rare):,} of {len(label_names):,} labels {fitting(len(rare), 'has', 'have')}"
+    count = f"{len(rare):,} of {len(label_names):,} labels {word_for(len(rare), 'has', 'have')}"
     return [f"{count} fewer than {FEW} pictures: {name_few(rare)}"] * bool(rare)
 
 
@@ -77,7 +77,7 @@ def _texts_again(items: Sequence[Item], text_kind: str) -> list[str]:
     if text_kind == "tags" or not again:
         return []
     return [
-        f"{len(again):,} of {len(at):,} texts {fitting(len(again), 'stands', 'stand')} at more than one item: "
+        f"{len(again):,} of {len(at):,} texts {word_for(len(again), 'stands', 'stand')} at more than one item: "
         f"{name_few([text[:60] for text in again])}"
     ]
 
@@ -89,7 +89,7 @@ def _without_words(items: Sequence[Item], text_kind: str, tokenizer: Tokenizer) 
         return []
     return [
         f"{counted(len(lost), 'text holds', 'texts hold')} no word that the training texts have: "
-        f"{fitting(len(lost), 'that', 'those')} of {name_few(list(dict.fromkeys(lost)))}"
+        f"{word_for(len(lost), 'that', 'those')} of {name_few(list(dict.fromkeys(lost)))}"
     ]
 
 

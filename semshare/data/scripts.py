@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from semshare.data.tokens import WORDS
-from semshare.utils.counts import fitting
+from semshare.utils.counts import word_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def unspaced_notes(items: Sequence[Item], tokenizer: Tokenizer) -> list[str]:
     scripts = [
         script for script in _UNSPACED if any(regex.search(rf"\p{{Script={script}}}", text) for text in unspaced)
     ]
-    hold = f"{len(unspaced):,} of {len(texts):,} texts {fitting(len(unspaced), 'holds', 'hold')}"
+    hold = f"{len(unspaced):,} of {len(texts):,} texts {word_for(len(unspaced), 'holds', 'hold')}"
     return [
         f"{hold} scripts that put no spaces between words ({', '.join(scripts)}): what stands between two spaces is "
         "read as one word; cut the words apart by spaces "

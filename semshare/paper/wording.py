@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from semshare import training
-from semshare.utils.counts import counted, fitting
+from semshare.utils.counts import counted, word_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ def converged(runs: Iterable[Run | RecordedRun]) -> str:
     done = sum(training.late_gain(run.history) < training.CONVERGED for run in distinct)
     if not distinct:
         return "No run behind it has been recorded yet."
-    have = f"{counted(len(distinct), 'run')} behind it {fitting(done, 'has', 'have')} converged"
+    have = f"{counted(len(distinct), 'run')} behind it {word_for(done, 'has', 'have')} converged"
     rule = f"the last fifth of their steps brought less than {training.CONVERGED:g} on dev, by the mean of both F1"
     if 10 * done >= 9 * len(distinct):
         return f"{done} of {have}: {rule}."

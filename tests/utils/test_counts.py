@@ -2,7 +2,7 @@
 
 import pytest
 
-from semshare.utils.counts import counted, fitting
+from semshare.utils.counts import counted, word_for
 
 
 @pytest.mark.parametrize(
@@ -14,4 +14,4 @@ def test_count_has_the_words_that_fit_it(count: int, text: str) -> None:
 
 def test_many_is_one_with_an_s_unless_it_is_given() -> None:
     assert [counted(count, "run") for count in (1, 2)] == ["1 run", "2 runs"]
-    assert [fitting(count, "has", "have") for count in (0, 1, 2)] == ["have", "has", "have"]
+    assert [word_for(count, "has", "have") for count in (0, 1, 2)] == ["have", "has", "have"]
