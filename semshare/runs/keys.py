@@ -170,7 +170,9 @@ def _said_plainly(value: Any) -> Any:
         return {key: _said_plainly(part) for key, part in value.items()}
     if isinstance(value, (set, frozenset)):
         return sorted(map(_said_plainly, value), key=repr)
-    return type(value)(map(_said_plainly, value)) if isinstance(value, (list, tuple)) else value
+    if isinstance(value, list):
+        return [_said_plainly(part) for part in value]
+    return tuple(map(_said_plainly, value)) if isinstance(value, tuple) else value  # a named tuple too
 
 
 def _own_module(value: Any) -> str | None:

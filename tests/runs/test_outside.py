@@ -150,6 +150,11 @@ def test_a_method_of_a_script_or_notebook_is_trained_and_its_code_is_in_the_key(
         ('{"a": {"x", "y", "zz"}}', '{"a": {"x", "y"}}'),
         ("None", "True"),
         ("(1, [2])", "(1, [3])"),
+        ("__import__('os').times_result((1, 2, 3, 4, 5))", "__import__('os').times_result((1, 2, 3, 4, 6))"),
+        (
+            "__import__('collections').namedtuple('Pair', 'a b')(1, 2)",
+            "__import__('collections').namedtuple('Pair', 'a b')(1, 3)",
+        ),
     ],
 )
 def test_what_a_scripts_method_is_set_to_is_in_the_key(tmp_path: Path, setting: str, other: str) -> None:
