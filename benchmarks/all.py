@@ -8,6 +8,8 @@ others use is slow for both.
 
 from __future__ import annotations
 
+import argparse
+
 import feature_files
 import feature_store
 import regions
@@ -18,6 +20,7 @@ from rows import Row, table
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     rows: list[Row] = []
     for title, measure in (
         ("Training steps", lambda: training.measure(rounds=3)),

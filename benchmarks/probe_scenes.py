@@ -49,11 +49,12 @@ def probe(train: tuple, dev: tuple, strength: float) -> tuple[float, float, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, required=True, help="folder of the drawn pools")
+    cache = parser.parse_args().cache
     torch.set_num_threads(1)
     features = None
     print("view       labels  words | picture F1 (threshold, at .5) | text F1 (threshold, at .5) | difference")
     for view in LABELS:
-        source = ScenesSource.at(view, "laptop", parser.parse_args().cache)
+        source = ScenesSource.at(view, "laptop", cache)
         items = [item for item in source.items() if item.split != "test"]
         if features is None:  # all views show the same pictures
             features = picture_features(source, items)

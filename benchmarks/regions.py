@@ -47,7 +47,7 @@ def measure(names: Sequence[str], folder: Path | None = None, count: int = 32, b
         paths = {path.name: path for path in sorted((folder or draw(Path(drawn), count)).glob("*.jpg"))[:count]}
         rows = []
         for name in names:
-            extractor = EXTRACTORS[name]("cpu")
+            extractor = EXTRACTORS[name].make("cpu")
             extractor.extract([Image.open(path) for path in list(paths.values())[:1]])  # the first call also sets up
             rates = {workers: rate(extractor, paths, batch, workers) for workers in sorted({1, os.cpu_count() or 1})}
             for workers, found in rates.items():

@@ -10,8 +10,8 @@ three a picture, a few of them frequent; captions have their image's.
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -37,7 +37,9 @@ Case = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def main() -> None:
-    measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rounds", type=int, nargs="?", default=5)
+    measure(parser.parse_args().rounds)
 
 
 def measure(rounds: int) -> list[Row]:

@@ -63,6 +63,7 @@ SLOW = {
     "search/test_retriever",
     "search/test_shipped",
     "search/test_transfer",
+    "test_benchmarks",
     "test_delivery",
     "test_distributed",
     "test_encoding",

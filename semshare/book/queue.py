@@ -53,7 +53,7 @@ def asked(notebook: Path, handed: Mapping[str, Any]) -> list[Experiment]:
     Raises:
         UserError: a plan that does not exist, and whatever the plans refuse.
     """
-    names = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("trains", [])
+    names = _named(notebook)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # papermill's translator does not like a comment that holds a colon
         cell = papermill.inspect_notebook(str(notebook))
@@ -67,6 +67,16 @@ def asked(notebook: Path, handed: Mapping[str, Any]) -> list[Experiment]:
         planned = PLANS[name](**{field: value for field, value in fields.items() if field in takes})
         experiments |= dict.fromkeys(plans.flat(planned))
     return list(experiments)
+
+
+def _named(notebook: Path) -> list[str]:
+    """The plans that ``notebook`` names in its metadata."""
+    return json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("trains", [])
+
+
+def longest_first(pages: Sequence[Page]) -> list[Page]:
+    """``pages`` in their order, but first those that train what they need themselves: at the end they hold up all."""
+    return sorted(pages, key=lambda page: "scale" not in page.handed or bool(_named(page.notebook)))
 
 
 def train_for(pages: Sequence[Page], device: str) -> None:
@@ -90,7 +100,7 @@ def train_for(pages: Sequence[Page], device: str) -> None:
 
 
 def execute_all(pages: Sequence[Page]) -> None:
-    """Execute ``pages`` side by side, one a core; each computes with its share of the cores' threads.
+    """Execute ``pages`` side by side, one a core, the longest first; each has its share of the cores' threads.
 
     Raises:
         UserError: of the first page that failed; those under way are finished and kept, the others not begun.
@@ -102,7 +112,7 @@ def execute_all(pages: Sequence[Page]) -> None:
         return
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(max(1, cores() // count),))
     with pool:
-        futures = [pool.submit(execute, page) for page in pages]
+        futures = [pool.submit(execute, page) for page in longest_first(pages)]
         wait(futures, return_when=FIRST_EXCEPTION)
         pool.shutdown(wait=True, cancel_futures=True)
     for future in futures:

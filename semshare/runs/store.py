@@ -21,6 +21,7 @@ from semshare.utils import processes
 from semshare.utils.devices import find_device
 from semshare.utils.files import DamagedError, ReadOnlyError, file_lock, write_json
 from semshare.utils.home import cache_folder
+from semshare.utils.memory import memory_kept
 from semshare.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -205,7 +206,9 @@ class Run:
             device = find_device(self.record["device"].split(" ")[0])
         except UserError:  # trained on a device that this machine lacks
             device = find_device()
-        return trainer.read(self.experiment, methods.get(self.experiment.method), dataset, split, weights, device)
+        method = methods.get(self.experiment.method)
+        with memory_kept():
+            return trainer.read(self.experiment, method, dataset, split, weights, device)
 
     def _evaluation_path(self, name: str) -> Path:
         return self.folder / f"{name}-{self.experiment.dataset}{keys.evaluation_suffix(self.experiment)}"
@@ -335,7 +338,8 @@ def _make(
     quiet: bool,
 ) -> None:
     """Train, write the cards, and the record last: a folder without one is no run."""
-    record = trainer.train(experiment, methods.get(experiment.method), dataset, folder, device, quiet)
+    with memory_kept():
+        record = trainer.train(experiment, methods.get(experiment.method), dataset, folder, device, quiet)
     if not processes.is_first():
         return
     for stale in (path for pattern in _READINGS for path in folder.glob(pattern)):

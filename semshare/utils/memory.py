@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 # mallopt(3), malloc.h: the least free memory at the heap's top that is given back, and the least block that is mapped.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_DEFAULT = 128 * 1024  # of both
 _NEVER = 2**31 - 1  # the largest value that mallopt takes
+_ADAPTED = 2**25  # how far glibc raises the least mapped block by itself, and the most that some of its versions take
 _users = 0
 
 
@@ -23,7 +23,8 @@ def memory_kept() -> Iterator[None]:
 
     glibc maps each large block anew and gives it back when it is freed, and the system clears every page of it: for a
     network whose layers' outputs take megabytes that is half of its time. Inside, the process stays as large as it
-    ever was. Where the C library is another one, nothing changes.
+    ever was. Afterwards blocks are mapped from 32 MB on, which is where glibc's own adapting ends: once told anything,
+    it no longer adapts. Where the C library is another one, nothing changes.
     """
     global _users
     library = _glibc()
@@ -37,13 +38,15 @@ def memory_kept() -> Iterator[None]:
     finally:
         _users -= 1
         if not _users:
-            _set(library, _DEFAULT)
+            _set(library, _ADAPTED)
             library.malloc_trim(0)
 
 
-def _set(library: ctypes.CDLL, threshold: int) -> None:
-    library.mallopt(_MMAP_THRESHOLD, threshold)
-    library.mallopt(_TRIM_THRESHOLD, threshold)
+def _set(library: ctypes.CDLL, mapped: int) -> None:
+    """Blocks below ``mapped`` bytes come from the heap, which keeps twice as much at its top (as glibc does)."""
+    if not library.mallopt(_MMAP_THRESHOLD, mapped):
+        library.mallopt(_MMAP_THRESHOLD, _ADAPTED)
+    library.mallopt(_TRIM_THRESHOLD, min(2 * mapped, _NEVER))
 
 
 @cache
