@@ -50,6 +50,7 @@ ACROSS = {
     "runs/test_outside": "methods and datasets from other packages",
     "runs/test_shared": "one cache that several users share",
     "search/test_shipped": "the model that comes with the package, and weights in float16",
+    "test_benchmarks": "the scripts in benchmarks/",
     "test_browser": "the built book in a browser",
     "test_delivery": "workflows, the container, the source distribution and the wheel",
     "test_doctests": "examples in docstrings",

@@ -201,14 +201,13 @@ class Run:
         trained, method = load_data(_trained(self.experiment)), methods.get(self.experiment.method)
         return trainer.network(self.experiment, method, trained, weights or self.folder / training.BEST)
 
+    @memory_kept()
     def _read(self, dataset: PairedDataset, split: Split, weights: Path) -> Reading:
         try:
             device = find_device(self.record["device"].split(" ")[0])
         except UserError:  # trained on a device that this machine lacks
             device = find_device()
-        method = methods.get(self.experiment.method)
-        with memory_kept():
-            return trainer.read(self.experiment, method, dataset, split, weights, device)
+        return trainer.read(self.experiment, methods.get(self.experiment.method), dataset, split, weights, device)
 
     def _evaluation_path(self, name: str) -> Path:
         return self.folder / f"{name}-{self.experiment.dataset}{keys.evaluation_suffix(self.experiment)}"
@@ -329,6 +328,7 @@ def _folder(trained: Experiment, key: str) -> Path:
     return cache_folder("runs") / f"{trained.dataset}-{trained.method}-{key}"
 
 
+@memory_kept()
 def _make(
     experiment: Experiment,
     dataset: PairedDataset,
@@ -338,8 +338,7 @@ def _make(
     quiet: bool,
 ) -> None:
     """Train, write the cards, and the record last: a folder without one is no run."""
-    with memory_kept():
-        record = trainer.train(experiment, methods.get(experiment.method), dataset, folder, device, quiet)
+    record = trainer.train(experiment, methods.get(experiment.method), dataset, folder, device, quiet)
     if not processes.is_first():
         return
     for stale in (path for pattern in _READINGS for path in folder.glob(pattern)):
