@@ -39,8 +39,7 @@ def test_a_benchmark_measures_beside_a_peer(script: str) -> None:
     assert "claim" in done.stdout and "peer" in done.stdout
 
 
-def test_all_of_them_is_what_the_small_ones_are() -> None:
-    """``make bench`` calls each with arguments that it takes."""
+def test_what_make_bench_measures_is_tried_here() -> None:
     text = (BENCHMARKS / "all.py").read_text(encoding="utf-8")
     assert {name for name in SCRIPTS if f"{name}.measure(" in text} == set(SMALL)
 

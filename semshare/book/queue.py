@@ -74,8 +74,8 @@ def _named(notebook: Path) -> list[str]:
     return json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("trains", [])
 
 
-def longest_first(pages: Sequence[Page]) -> list[Page]:
-    """``pages`` in their order, but first those that train what they need themselves: at the end they hold up all."""
+def training_first(pages: Sequence[Page]) -> list[Page]:
+    """``pages`` in their order, but first those that train in their own kernel: begun last, they end alone."""
     return sorted(pages, key=lambda page: "scale" not in page.handed or bool(_named(page.notebook)))
 
 
@@ -100,7 +100,7 @@ def train_for(pages: Sequence[Page], device: str) -> None:
 
 
 def execute_all(pages: Sequence[Page]) -> None:
-    """Execute ``pages`` side by side, one a core, the longest first; each has its share of the cores' threads.
+    """Execute ``pages`` side by side, one a core, those that train first; each has its share of the cores' threads.
 
     Raises:
         UserError: of the first page that failed; those under way are finished and kept, the others not begun.
@@ -112,7 +112,7 @@ def execute_all(pages: Sequence[Page]) -> None:
         return
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(max(1, cores() // count),))
     with pool:
-        futures = [pool.submit(execute, page) for page in longest_first(pages)]
+        futures = [pool.submit(execute, page) for page in training_first(pages)]
         wait(futures, return_when=FIRST_EXCEPTION)
         pool.shutdown(wait=True, cancel_futures=True)
     for future in futures:

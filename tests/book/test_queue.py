@@ -103,5 +103,5 @@ def test_what_fails_is_told_and_the_others_go_on(
 def test_pages_that_train_by_themselves_come_first() -> None:
     pages = [_page(number) for number in ("00", "03", "12", "13")]
     recorded = Page(_page("07").notebook, Path(), {"device": "cpu"}, "", "07", Path())
-    ordered = queue.longest_first([*pages[:2], recorded, *pages[2:]])
+    ordered = queue.training_first([*pages[:2], recorded, *pages[2:]])
     assert [page.title for page in ordered] == ["12", "13", "00", "03", "07"]
